@@ -1,0 +1,50 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{ClusterFacts, Digest, NodeFacts};
+
+/// The first line of a facts file: what this build writes and reads.
+pub const FORMAT: &str = "facts/v1";
+
+/// Everything that findings and a plan are made from; a file that can be saved, sent and replayed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Facts {
+    pub belay: String,
+    pub taken_at: jiff::Timestamp,
+    /// `None` when no API answered.
+    pub cluster: Option<ClusterFacts>,
+    pub nodes: Vec<NodeFacts>,
+}
+
+/// Why a text is not a facts file.
+#[derive(Debug, thiserror::Error)]
+pub enum FactsError {
+    #[error("these facts could not be read as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("these facts are of format `{0}`, this build reads `{FORMAT}`")]
+    Format(String),
+}
+
+impl Facts {
+    /// Reads a facts file.
+    ///
+    /// # Errors
+    /// When it is not JSON of this shape, or of another format.
+    pub fn from_json(text: &str) -> Result<Self, FactsError> {
+        #[derive(Deserialize)]
+        struct Head {
+            belay: String,
+        }
+        let head: Head = serde_json::from_str(text)?;
+        if head.belay != FORMAT {
+            return Err(FactsError::Format(head.belay.chars().take(40).collect()));
+        }
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// The digest that a plan names as its parent.
+    #[must_use]
+    pub fn digest(&self) -> Option<Digest> {
+        Digest::of_json(self)
+    }
+}

@@ -1,0 +1,23 @@
+//! What is true: the vocabulary that every other crate speaks.
+//!
+//! Owns versions, digests, durations, and the facts of a node and of a cluster with their file format.
+//! Does not own how a fact is read (edge) nor what it means (checks).
+
+mod cluster;
+mod digest;
+mod file;
+mod node;
+mod secret;
+mod span;
+mod version;
+
+pub use cluster::{Canary, ClusterFacts, DeprecatedApi, DnsService, KubeNode, Readiness, UpgradeTool, Workload};
+pub use digest::{Digest, DigestError, canonical_json};
+pub use file::{FORMAT, Facts, FactsError};
+pub use node::{
+    BinaryFacts, CertificateFacts, Cgroup, ConfigFacts, ConfigKey, DataLink, DatastoreFacts, DatastoreKind, DiskFacts,
+    HelperFacts, MemoryFacts, NodeFacts, NodeRole, ProcessFacts, UnitFacts,
+};
+pub use secret::Secret;
+pub use span::Span;
+pub use version::{K3sVersion, Pre, VersionError};

@@ -1,0 +1,198 @@
+use std::collections::BTreeMap;
+
+use belay_facts::{DataLink, Digest, NodeFacts, Secret, Span};
+use serde::{Deserialize, Serialize};
+
+use crate::{BackupReceipt, KeepProof, LostObject, StageProof, StopProof, SwapProof};
+
+/// The answer to a request; exactly one, after any number of `Progress`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "reply", content = "body")]
+pub enum Reply {
+    Hello { version: u32, helper: String, boot_id: String, uid: u32 },
+    Progress(Progress),
+    Inspection(Box<Inspection>),
+    Credentials(Box<Credentials>),
+    Observation(Box<Observation>),
+    Log { unit: Vec<String>, containerd: Vec<String> },
+    Resolved { addresses: Vec<String>, answer: String },
+    Remembered { open: bool, generation: u64, turned: bool, records: u64, last: String, ended: Option<String> },
+    Fenced(FenceProof),
+    Staged(StageProof),
+    BackedUp { path: String, bytes: u64 },
+    Proven(BackupReceipt),
+    Stopped(StopProof),
+    Kept(KeepProof),
+    Swapped(SwapProof),
+    Started(StartProof),
+    Noted,
+    PutBack(Box<PutBackProof>),
+    Released(ReleaseProof),
+    Probe(StepProbe),
+    Fault(Fault),
+}
+
+/// What a long step is doing; may be dropped.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Progress {
+    /// A short clause in the present tense: `copying the datastore`.
+    pub doing: String,
+    pub done: u64,
+    /// 0 when it is not known.
+    pub total: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Inspection {
+    /// Without `certificates`: the coordinator parses them, so that the helper carries no X.509 code.
+    pub node: NodeFacts,
+    pub certificates: Vec<PemFile>,
+    /// What could not be read and why, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// A public certificate file. Never a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PemFile {
+    pub path: String,
+    pub pem: String,
+}
+
+/// How to reach the API of this node as its administrator; kept in memory only.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Credentials {
+    /// `127.0.0.1:6443`, or what `bind-address` and `https-listen-port` say.
+    pub address: String,
+    pub server_ca: String,
+    pub client_certificate: String,
+    pub client_key: Secret,
+}
+
+/// The unit and its process at one moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Observation {
+    pub active_state: String,
+    pub sub_state: String,
+    /// `success`, `exit-code`, `signal`, `timeout`, `assert`, …
+    pub result: String,
+    pub invocation: String,
+    pub restarts: u32,
+    pub main_pid: u32,
+    pub exe: Option<String>,
+    pub data_hash: Option<String>,
+    /// Digest of the running executable (cached by inode, size and time).
+    pub exe_digest: Option<Digest>,
+    /// Whether containerd's socket accepts a connection; `None` when K3s does not run its own containerd here.
+    pub containerd: Option<bool>,
+    pub boot_id: String,
+    pub uptime: Span,
+}
+
+/// Whether a step's effect is there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum StepProbe {
+    /// With the proof that doing it would have given.
+    Done {
+        proof: serde_json::Value,
+    },
+    NotDone,
+    /// Begun, and neither: doing it again finishes or redoes it safely.
+    Partial {
+        what: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Change {
+    Created,
+    Changed,
+    Deleted,
+    /// Created and deleted again, all of it after the swap.
+    CameAndWent,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FenceProof {
+    pub generation: u64,
+    pub boot_id: String,
+    /// Path of the interlock's drop-in.
+    pub interlock: String,
+    pub reserved: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct StartProof {
+    pub invocation: String,
+    pub main_pid: u32,
+    pub boot_id: String,
+    /// From the start job to READY=1.
+    pub took: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PutBackProof {
+    /// `server/` is the kept directory again, by inode.
+    pub server_inode: u64,
+    /// Where the abandoned directory lies.
+    pub abandoned: String,
+    pub digest: Digest,
+    /// Revisions start above this one.
+    pub revision: u64,
+    pub kept_revision: u64,
+    /// `None`: the abandoned datastore could not be read.
+    pub abandoned_revision: Option<u64>,
+    pub links: Vec<DataLink>,
+    /// Files of the user that were carried over, relative to `server/`.
+    pub carried: Vec<String>,
+    /// False when the abandoned datastore could not be read to its end.
+    pub lost_complete: bool,
+    pub lost: Vec<LostObject>,
+    /// Heartbeats: leases and events by resource, counted and not listed.
+    pub uncounted: BTreeMap<String, u64>,
+    pub took: Span,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct ReleaseProof {
+    /// What leads back and stays on the node.
+    pub stays: Vec<String>,
+}
+
+/// Why a request was not carried out. `message` is a sentence: what was attempted on which object, and why it failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Fault {
+    pub kind: FaultKind,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// A precondition does not hold; nothing was changed.
+    Refused,
+    /// What an earlier step saw is no longer so (K3s ran in between): that step must be done again. Nothing was changed.
+    Stale,
+    /// It was tried and did not work; what was changed is undone or harmless.
+    Failed,
+    /// Its deadline passed without evidence.
+    Deadline,
+    /// A newer generation or another run holds the node.
+    Fenced,
+    /// The disk is full.
+    Space,
+    /// Only a human can decide; nothing further may be tried.
+    Human,
+}

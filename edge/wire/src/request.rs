@@ -1,0 +1,86 @@
+use belay_facts::{Digest, Span};
+use serde::{Deserialize, Serialize};
+
+use crate::{ArtifactSpec, NodeTarget};
+
+/// The protocol's version; both sides must say the same.
+pub const HELLO_VERSION: u32 = 1;
+
+/// One request. Reads carry no fence; mutations do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// First request on a channel. Answer: `Reply::Hello`.
+    Hello { version: u32 },
+    /// All facts of the node. Answer: `Reply::Inspection`.
+    Inspect,
+    /// The administrator's client certificate, key and the server CA, for the API of this node. Answer: `Reply::Credentials`.
+    Credentials,
+    /// What the unit and its process are doing now; cheap, asked several times a second. Answer: `Reply::Observation`.
+    Observe { unit: String, data_dir: String },
+    /// The last lines of the unit's log and of containerd's, for an explanation. Answer: `Reply::Log`.
+    Log { unit: String, data_dir: String, lines: u32 },
+    /// Asks a DNS server on UDP port 53 for the address of `name`, from the node. Answer: `Reply::Resolved`.
+    Resolve { server: String, name: String, within: Span },
+    /// What the node remembers of a run (its own journal, folded). Answer: `Reply::Remembered`.
+    Remember { run: String },
+    /// One of our steps. Answer: the reply that belongs to the operation, `Reply::Probe` for `Way::Probe`, or `Reply::Fault`.
+    Mutate(Mutation),
+}
+
+/// A request that changes the node. The helper refuses it when `generation` is below the fence that it remembers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Mutation {
+    pub run: String,
+    pub generation: u64,
+    /// The step's id in the plan, such as `n1.swap`; journalled on the node as well.
+    pub step: String,
+    pub way: Way,
+    pub target: NodeTarget,
+    pub deadline: Span,
+    pub op: Op,
+}
+
+/// Do the step, or only find out whether it was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Way {
+    /// Probe-then-do: when the effect is there already, prove it and do nothing.
+    Do,
+    /// Never changes anything.
+    Probe,
+}
+
+/// The effects that a helper can have on a node: these, and nothing else. There is no shell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "op")]
+pub enum Op {
+    /// Take the node for this run: lock, generation, journal, interlock, boot unit, reserve. `plan` is the plan's digest.
+    Fence { plan: Digest, reserve: u64 },
+    /// Receive the artifact and make a verified slot of it. The bytes follow in `Frame::Bytes`, ended by an empty one,
+    /// unless `have` (a path on the node that the coordinator wrote because it runs there as well) is given.
+    Stage { artifact: ArtifactSpec, have: Option<String> },
+    /// The online copy of the datastore and everything that belongs to it.
+    Backup,
+    /// Reopen the stored backup and prove it.
+    ProveBackup,
+    /// Stop the unit and prove that nothing of it is left.
+    Stop,
+    /// Copy the stopped `server/` beside itself.
+    Keep,
+    /// Exchange the binary with the staged slot.
+    Swap,
+    /// Start the unit and wait for READY.
+    Start,
+    /// Remember on the node that the gates said yes, so that a boot does not go back.
+    Vouch,
+    /// Remember on the node that this run goes back, whatever happens next. `seen` is the highest revision seen by probes and gates.
+    Turn { seen: u64, why: String },
+    /// Undo `swap` (and drop a partial or complete keep) when the new version never ran.
+    SwapBack,
+    /// Class K: exchange `server/` and the binary with what was kept (design.md §6).
+    PutBack { seen: u64 },
+    /// The run is over on this node: remove interlock, boot unit and reserve. `keep_way_back`: leave old slot and keep where they are.
+    Release { keep_way_back: bool },
+}
