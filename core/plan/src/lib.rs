@@ -1,1 +1,24 @@
+//! What will happen: plans as immutable data, the planner that makes them, and the way back.
+//!
+//! Owns the plan's file format, its digest, its lint, its inverse, and the judgement whether it is still valid.
+//! A plan leaves no meaningful choice to whoever carries it out.
 
+mod expect;
+mod gate;
+mod inverse;
+mod lint;
+mod material;
+mod plan;
+mod planner;
+mod step;
+mod way_back;
+
+pub use expect::{Expect, Mebibytes};
+pub use gate::GateName;
+pub use inverse::Reached;
+pub use lint::Lint;
+pub use material::{Changed, Material, NodeMaterial};
+pub use plan::{Artifact, ClusterRef, FORMAT, Plan, PlanError, Wave};
+pub use planner::{PlanRequest, Refusal, plan};
+pub use step::{Step, StepKind};
+pub use way_back::{WayBack, WayClass};

@@ -1,0 +1,285 @@
+use std::collections::BTreeMap;
+
+use belay_plan::{Plan, Reached, Step, StepKind};
+
+use crate::steps::{Idempotence, declaration};
+use crate::{Command, EndState, Event, Fault, FaultKind, MAX_RESUMES, MAX_TRIES, ProbeState, Record, TurnCause};
+
+/// Where a run stands: the fold of its records. Replaying a journal gives the same state as living through it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunState {
+    steps: BTreeMap<String, StepState>,
+    tries: BTreeMap<String, u32>,
+    turn: Option<(Reached, TurnCause)>,
+    end: Option<EndState>,
+    opened: bool,
+    resumes: u32,
+    generation: u64,
+    seen: u64,
+}
+
+/// Where one step stands.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum StepState {
+    #[default]
+    Pending,
+    /// Intended, outcome unknown.
+    Intended,
+    Done {
+        proof: serde_json::Value,
+    },
+    Failed {
+        fault: Fault,
+    },
+}
+
+/// A record that cannot follow the ones before it: the journal is not of this run, or not whole.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("record {record} ({event}) cannot follow what came before: {why}")]
+pub struct IllegalEvent {
+    pub record: usize,
+    pub event: String,
+    pub why: &'static str,
+}
+
+impl RunState {
+    /// Folds a whole journal.
+    ///
+    /// # Errors
+    /// At the first record that cannot follow the ones before it.
+    pub fn replay<'a>(plan: &Plan, records: impl IntoIterator<Item = &'a Record>) -> Result<Self, IllegalEvent> {
+        let mut state = Self::default();
+        for (index, record) in records.into_iter().enumerate() {
+            state.apply(plan, record).map_err(|why| IllegalEvent {
+                record: index + 1,
+                event: format!("{:?}", record.event).chars().take_while(|c| c.is_alphanumeric()).collect(),
+                why,
+            })?;
+        }
+        Ok(state)
+    }
+
+    /// Folds one more record.
+    ///
+    /// # Errors
+    /// The reason why it cannot follow.
+    pub fn apply(&mut self, plan: &Plan, record: &Record) -> Result<(), &'static str> {
+        if record.run != plan.id {
+            return Err("it belongs to another run");
+        }
+        if record.generation < self.generation {
+            return Err("its generation is older than one before it");
+        }
+        if self.end.is_some() {
+            return Err("the run has ended");
+        }
+        if !self.opened && !matches!(record.event, Event::Open { .. }) {
+            return Err("the run was not opened");
+        }
+        self.generation = record.generation;
+        match &record.event {
+            Event::Open { plan: digest, .. } => {
+                if self.opened {
+                    return Err("the run was opened before");
+                }
+                if *digest != plan.digest {
+                    return Err("it was opened with another plan");
+                }
+                self.opened = true;
+            }
+            Event::Intent { step, attempt } => {
+                let expected = self.tries(step) + 1;
+                if *attempt != expected {
+                    return Err("attempts are counted one by one");
+                }
+                if matches!(self.step(step), StepState::Done { .. }) {
+                    return Err("the step is done");
+                }
+                self.tries.insert(step.clone(), *attempt);
+                self.steps.insert(step.clone(), StepState::Intended);
+            }
+            Event::Outcome { step, ok, proof, fault, .. } => {
+                if *self.step(step) != StepState::Intended {
+                    return Err("an outcome without an intent");
+                }
+                let next = match (ok, fault) {
+                    (true, _) => StepState::Done { proof: proof.clone() },
+                    // A broken channel tells nothing about the effect: it stays unknown and is probed.
+                    (false, Some(fault)) if fault.kind.leaves_doubt() => StepState::Intended,
+                    (false, Some(fault)) => StepState::Failed { fault: fault.clone() },
+                    (false, None) => return Err("a failure without its fault"),
+                };
+                self.steps.insert(step.clone(), next);
+                if let Some(fault) = fault.as_ref().filter(|fault| fault.kind == FaultKind::Stale) {
+                    self.rewind(plan, step, fault);
+                }
+            }
+            Event::Probed { step, state, proof, .. } => {
+                if *self.step(step) != StepState::Intended {
+                    return Err("a probe of a step whose outcome is known");
+                }
+                let next = match state {
+                    ProbeState::Done => StepState::Done { proof: proof.clone() },
+                    ProbeState::NotDone | ProbeState::Partial => StepState::Pending,
+                };
+                self.steps.insert(step.clone(), next);
+            }
+            Event::Turn { reached, cause } => {
+                if self.turn.is_some() {
+                    return Err("it turned back before; a way back has no way back");
+                }
+                self.turn = Some((*reached, cause.clone()));
+            }
+            Event::Resumed { .. } => self.resumes += 1,
+            Event::Measured { seen, .. } => self.seen = self.seen.max(*seen),
+            Event::Gate { .. } | Event::Note { .. } => {}
+            Event::End { state, .. } => self.end = Some(*state),
+        }
+        Ok(())
+    }
+
+    /// K3s ran between `keep` and `swap`: what was stopped and kept is not what is there. Both are done again, and only
+    /// forgotten here because the fault says that nothing was changed.
+    fn rewind(&mut self, plan: &Plan, step: &str, fault: &Fault) {
+        let Some(stale) = plan.steps().find(|s| s.id == step) else { return };
+        for other in plan.steps().filter(|s| s.node == stale.node) {
+            if matches!(other.kind, StepKind::Stop | StepKind::Keep | StepKind::Swap) {
+                self.steps.insert(other.id.clone(), StepState::Pending);
+            }
+        }
+        if self.tries(step) >= MAX_TRIES {
+            self.steps.insert(step.to_owned(), StepState::Failed { fault: fault.clone() });
+        }
+    }
+
+    /// The next command. Pure: the same state answers the same.
+    #[must_use]
+    pub fn next(&self, plan: &Plan) -> Command {
+        if let Some(state) = self.end {
+            return Command::Finished { state };
+        }
+        let back = self.turn.as_ref();
+        if self.resumes > MAX_RESUMES {
+            let why = format!("it was resumed {} times; the budget is {MAX_RESUMES}", self.resumes);
+            return Command::End { state: EndState::NeedsHuman, why };
+        }
+        let steps: Vec<Step> = match back {
+            None => plan.steps().cloned().collect(),
+            Some((reached, _)) => plan.inverse(*reached),
+        };
+        for step in steps {
+            match self.step(&step.id) {
+                StepState::Done { .. } => {}
+                StepState::Pending => return self.begin(plan, step),
+                // Asking again is the probe of a step that may be repeated.
+                StepState::Intended if declaration(step.kind).idempotence == Idempotence::Repeat => {
+                    return self.begin(plan, step);
+                }
+                StepState::Intended => return Command::Probe { step },
+                StepState::Failed { fault } if back.is_some() => {
+                    if fault.kind.may_pass() && self.tries(&step.id) < MAX_TRIES {
+                        return self.begin(plan, step);
+                    }
+                    return Command::End { state: EndState::NeedsHuman, why: format!("{}: {}", step.id, fault.message) };
+                }
+                StepState::Failed { fault } => return self.turn_at(plan, &step, fault),
+            }
+        }
+        match back {
+            None => Command::End { state: EndState::Committed, why: "every gate said yes through the soak".to_owned() },
+            Some((Reached::Prepared, cause)) => Command::End { state: EndState::Unchanged, why: cause.why.clone() },
+            Some((_, cause)) => Command::End { state: EndState::Restored, why: cause.why.clone() },
+        }
+    }
+
+    /// The turn that a person asks for; `None` when the run has ended or goes back already.
+    #[must_use]
+    pub fn ask_back(&self, plan: &Plan, why: &str) -> Option<Command> {
+        if self.end.is_some() || self.turn.is_some() {
+            return None;
+        }
+        let cause = TurnCause { step: None, asked: true, why: why.to_owned(), fault: None };
+        Some(Command::Turn { reached: self.reached(plan), cause })
+    }
+
+    fn begin(&self, plan: &Plan, step: Step) -> Command {
+        let attempt = self.tries(&step.id) + 1;
+        if attempt <= MAX_TRIES {
+            return Command::Do { step, attempt };
+        }
+        let why = format!("{} was begun {MAX_TRIES} times and its outcome is still unknown", step.id);
+        if self.turn.is_some() {
+            return Command::End { state: EndState::NeedsHuman, why };
+        }
+        let cause = TurnCause { step: Some(step.id), asked: false, why, fault: None };
+        Command::Turn { reached: self.reached(plan), cause }
+    }
+
+    fn turn_at(&self, plan: &Plan, step: &Step, fault: &Fault) -> Command {
+        let cause = TurnCause {
+            step: Some(step.id.clone()),
+            asked: false,
+            why: format!("{}: {}", step.id, fault.message),
+            fault: Some(fault.clone()),
+        };
+        Command::Turn { reached: self.reached(plan), cause }
+    }
+
+    /// How far the run has gone forward, by what was *begun*: an intent counts, since its effect may have happened.
+    #[must_use]
+    pub fn reached(&self, plan: &Plan) -> Reached {
+        let begun = |kind| plan.steps().any(|step| step.kind == kind && self.tries(&step.id) > 0);
+        if begun(StepKind::Start) {
+            Reached::Started
+        } else if begun(StepKind::Stop) {
+            Reached::Stopped
+        } else {
+            Reached::Prepared
+        }
+    }
+
+    #[must_use]
+    pub fn step(&self, id: &str) -> &StepState {
+        self.steps.get(id).unwrap_or(&StepState::Pending)
+    }
+
+    /// The proof of a step that is done.
+    #[must_use]
+    pub fn proof(&self, id: &str) -> Option<&serde_json::Value> {
+        match self.step(id) {
+            StepState::Done { proof } => Some(proof),
+            _ => None,
+        }
+    }
+
+    fn tries(&self, id: &str) -> u32 {
+        self.tries.get(id).copied().unwrap_or(0)
+    }
+
+    #[must_use]
+    pub const fn turn(&self) -> Option<&(Reached, TurnCause)> {
+        self.turn.as_ref()
+    }
+
+    #[must_use]
+    pub const fn end(&self) -> Option<EndState> {
+        self.end
+    }
+
+    #[must_use]
+    pub const fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The highest revision that any probe or gate of this run has seen.
+    #[must_use]
+    pub const fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// Whether a person asked for the way back.
+    #[must_use]
+    pub fn asked(&self) -> bool {
+        self.turn.as_ref().is_some_and(|(_, cause)| cause.asked)
+    }
+}

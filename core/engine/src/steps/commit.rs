@@ -1,0 +1,14 @@
+use belay_plan::StepKind;
+
+use super::{Declaration, Idempotence};
+
+/// The old binary and the kept copy stay until the next run commits (I6).
+pub const DECLARATION: Declaration = Declaration {
+    kind: StepKind::Commit,
+    precondition: "every gate said yes through the soak",
+    effect: "interlock, boot unit and reserve are removed; the ways back of earlier runs as well",
+    proof: "what leads back and stays: old slot, kept copy",
+    undo: "none: later, `rollback` restores",
+    idempotence: Idempotence::ProbeThenDo,
+    deadline: "60 s",
+};

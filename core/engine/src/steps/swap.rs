@@ -1,0 +1,14 @@
+use belay_plan::StepKind;
+
+use super::{Declaration, Idempotence};
+
+/// Atomic: the path always names a complete, verified file (I5).
+pub const DECLARATION: Declaration = Declaration {
+    kind: StepKind::Swap,
+    precondition: "what `keep` saw is unchanged and K3s is stopped; the slot is hashed again",
+    effect: "binary and slot are exchanged, links under `data/` re-pointed",
+    proof: "digest of what the path names",
+    undo: "`swap-back`, after `start` `put-back`",
+    idempotence: Idempotence::ProbeThenDo,
+    deadline: "30 s and the time of a slow disk",
+};

@@ -1,0 +1,112 @@
+use std::collections::BTreeSet;
+use std::fmt;
+
+use belay_facts::Span;
+
+use crate::{Plan, StepKind};
+
+/// A rule for plans that a plan breaks. A planner's bug, or an edited file with a forged digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lint {
+    NoSteps,
+    RepeatedStep(String),
+    StrangeNode { step: String, node: String },
+    /// A step that must come before another one on the same node does not (I4, I6, I7, I10).
+    Order { node: String, first: StepKind, then: StepKind },
+    NoDeadline(String),
+    SoakWithoutLength(String),
+    GateAsksNothing(String),
+    /// The id is a file name on the coordinator and on nodes.
+    Id(String),
+    WrongWay(String),
+}
+
+impl fmt::Display for Lint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSteps => f.write_str("it has no steps"),
+            Self::RepeatedStep(id) => write!(f, "step {id} is there twice"),
+            Self::StrangeNode { step, node } => write!(f, "step {step} is for {node}, which its wave does not name"),
+            Self::Order { node, first, then } => write!(f, "on {node}, {first} must come before {then}"),
+            Self::NoDeadline(id) => write!(f, "step {id} has no deadline"),
+            Self::SoakWithoutLength(id) => write!(f, "step {id} does not say how long to soak, or its deadline is shorter"),
+            Self::GateAsksNothing(id) => write!(f, "step {id} asks nothing"),
+            Self::Id(id) => write!(f, "its id `{id}` is not a date and four hex digits of its digest"),
+            Self::WrongWay(id) => write!(f, "step {id} belongs to the way back"),
+        }
+    }
+}
+
+/// What must come before what on every node of a plan.
+const ORDER: [StepKind; 12] = [
+    StepKind::Fence,
+    StepKind::Stage,
+    StepKind::Backup,
+    StepKind::ProveBackup,
+    StepKind::Baseline,
+    StepKind::Stop,
+    StepKind::Keep,
+    StepKind::Swap,
+    StepKind::Start,
+    StepKind::Gate,
+    StepKind::Soak,
+    StepKind::Commit,
+];
+
+impl Plan {
+    /// Every rule that this plan breaks; empty for a good plan.
+    #[must_use]
+    pub fn lint(&self) -> Vec<Lint> {
+        let mut lints = Vec::new();
+        let safe = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        if !self.id.chars().all(safe) || !self.id.ends_with(&format!("-{}", self.digest.short(4))) {
+            lints.push(Lint::Id(self.id.clone()));
+        }
+        if self.steps().next().is_none() {
+            lints.push(Lint::NoSteps);
+        }
+        let mut seen = BTreeSet::new();
+        for wave in &self.waves {
+            for step in &wave.steps {
+                if !seen.insert(&step.id) {
+                    lints.push(Lint::RepeatedStep(step.id.clone()));
+                }
+                if !wave.nodes.contains(&step.node) {
+                    lints.push(Lint::StrangeNode { step: step.id.clone(), node: step.node.clone() });
+                }
+                if step.deadline == Span::ZERO {
+                    lints.push(Lint::NoDeadline(step.id.clone()));
+                }
+                if !ORDER.contains(&step.kind) {
+                    lints.push(Lint::WrongWay(step.id.clone()));
+                }
+                if step.kind == StepKind::Soak && step.length.is_none_or(|length| length >= step.deadline) {
+                    lints.push(Lint::SoakWithoutLength(step.id.clone()));
+                }
+                let asks = matches!(step.kind, StepKind::Baseline | StepKind::Gate | StepKind::Soak);
+                if asks && step.gates.is_empty() {
+                    lints.push(Lint::GateAsksNothing(step.id.clone()));
+                }
+            }
+            for node in &wave.nodes {
+                let kinds: Vec<StepKind> = wave.steps.iter().filter(|s| s.node == *node).map(|s| s.kind).collect();
+                lints.extend(order(node, &kinds));
+            }
+        }
+        lints
+    }
+}
+
+/// All twelve kinds, each once, in order: none of them may be left out, since each carries an invariant.
+fn order(node: &str, kinds: &[StepKind]) -> Option<Lint> {
+    let mut expected = ORDER.iter();
+    for (first, then) in ORDER.iter().zip(ORDER.iter().skip(1)) {
+        let place = |kind| kinds.iter().position(|k| k == kind);
+        let in_order = matches!((place(first), place(then)), (Some(a), Some(b)) if a < b);
+        if !in_order {
+            return Some(Lint::Order { node: node.to_owned(), first: *first, then: *then });
+        }
+        expected.next();
+    }
+    None
+}

@@ -1,0 +1,198 @@
+use belay_checks::{Acceptance, Finding};
+use belay_facts::{DatastoreKind, Digest, Facts, K3sVersion, NodeFacts, Span};
+
+use crate::{Artifact, ClusterRef, Expect, FORMAT, GateName, Material, Mebibytes, Plan, Step, StepKind, Wave, WayBack, WayClass};
+
+/// What the user asked for, and what was found for it.
+#[derive(Clone, Debug)]
+pub struct PlanRequest {
+    pub to: K3sVersion,
+    pub artifacts: Vec<Artifact>,
+    pub soak: Span,
+    pub accepted: Vec<Acceptance>,
+    /// The date that names the plan; given, because a planner has no clock.
+    pub date: jiff::civil::Date,
+}
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    #[error("{} finding(s) block this upgrade", .0.len())]
+    Blocked(Vec<Finding>),
+    #[error("the facts lack what a plan stands on: the API, the unit, the binary or the datastore could not be read")]
+    Facts,
+    #[error("no artifact of {tag} for {arch}, the architecture of {node}")]
+    Artifact { tag: K3sVersion, arch: String, node: String },
+    #[error("nothing to do: {node} runs {tag} already")]
+    NothingToDo { node: String, tag: K3sVersion },
+    #[error("{0} nodes were given; this build upgrades a cluster of one server")]
+    Nodes(usize),
+}
+
+/// Makes the plan: same facts, findings and request, byte-identical plan.
+///
+/// # Errors
+/// A refusal says what stands in the way.
+pub fn plan(facts: &Facts, findings: &[Finding], request: &PlanRequest) -> Result<Plan, Refusal> {
+    let blocking: Vec<Finding> = findings.iter().filter(|finding| finding.blocks()).cloned().collect();
+    if !blocking.is_empty() {
+        return Err(Refusal::Blocked(blocking));
+    }
+    let material = Material::of(facts).ok_or(Refusal::Facts)?;
+    let [node] = facts.nodes.as_slice() else { return Err(Refusal::Nodes(facts.nodes.len())) };
+    let [touched] = material.touched.as_slice() else { return Err(Refusal::Facts) };
+    let from = touched.version.clone();
+    if from == request.to {
+        return Err(Refusal::NothingToDo { node: node.name.clone(), tag: from });
+    }
+    let artifact = request.artifacts.iter().find(|artifact| artifact.arch == node.arch).ok_or_else(|| {
+        Refusal::Artifact { tag: request.to.clone(), arch: node.arch.clone(), node: node.name.clone() }
+    })?;
+    let measures = Measures::of(node, artifact, request.soak);
+    let (gates, not_asked) = questions(facts);
+    let mut plan = Plan {
+        belay: FORMAT.to_owned(),
+        id: String::new(),
+        parent: facts.digest().ok_or(Refusal::Facts)?,
+        cluster: ClusterRef { id: material.cluster.clone(), ca: material.ca },
+        way_back: measures.way_back(&from, &request.to),
+        expect: measures.expect(),
+        from,
+        to: request.to.clone(),
+        artifacts: vec![artifact.clone()],
+        accepted: request.accepted.clone(),
+        waves: vec![Wave {
+            name: "canary".to_owned(),
+            nodes: vec![node.name.clone()],
+            steps: measures.steps(&node.name, &gates, &not_asked),
+        }],
+        material,
+        digest: Digest::of(b""),
+    };
+    plan.digest = plan.content_digest();
+    plan.id = format!("{}-{}", request.date, plan.digest.short(4));
+    Ok(plan)
+}
+
+/// Every gate that can give an answer here, and those that cannot: they are said, never silently dropped.
+fn questions(facts: &Facts) -> (Vec<GateName>, Vec<GateName>) {
+    let cluster = facts.cluster.as_ref();
+    GateName::ALL.into_iter().partition(|gate| match gate {
+        GateName::Dns => cluster.is_some_and(|cluster| cluster.dns.is_some()),
+        GateName::CanaryPod => cluster.is_some_and(|cluster| cluster.canary.is_some()),
+        GateName::Workloads => cluster.is_some_and(|cluster| cluster.workloads.is_some()),
+        _ => true,
+    })
+}
+
+/// Sizes and times of one node, from which deadlines and estimates follow.
+struct Measures {
+    binary: u64,
+    datastore: u64,
+    timeout_stop: Span,
+    last_start: Span,
+    soak: Span,
+}
+
+/// A slow SD card writes 10 MB/s; deadlines assume half of that, estimates a slow disk's 50 MB/s.
+const SLOWEST_BYTES_PER_SECOND: u64 = 5_000_000;
+const USUAL_BYTES_PER_SECOND: u64 = 50_000_000;
+/// The kubelet renews its lease every 10 s, and a gate needs one renewal after READY (k3s-facts §9).
+const GATES_USUALLY: Span = Span::seconds(12);
+
+impl Measures {
+    fn of(node: &NodeFacts, artifact: &Artifact, soak: Span) -> Self {
+        Self {
+            binary: artifact.size,
+            datastore: node.datastore.as_ref().filter(|d| d.kind != DatastoreKind::External).map_or(0, |d| d.size),
+            timeout_stop: node.unit.as_ref().map_or(Span::seconds(90), |unit| unit.timeout_stop),
+            last_start: node.unit.as_ref().and_then(|unit| unit.last_start).unwrap_or(Span::seconds(30)),
+            soak,
+        }
+    }
+
+    fn slow(bytes: u64) -> Span {
+        Span::seconds(bytes.div_ceil(SLOWEST_BYTES_PER_SECOND))
+    }
+
+    fn usual(bytes: u64) -> Span {
+        Span::millis(bytes.saturating_mul(1000) / USUAL_BYTES_PER_SECOND)
+    }
+
+    /// design.md §5: the larger of 120 s and 4 × the last start, plus a term for a start-up VACUUM or defragmentation.
+    fn start_deadline(&self) -> Span {
+        Span::seconds(self.last_start.as_millis().saturating_mul(4).div_ceil(1000).max(120)) + Self::slow(self.datastore)
+    }
+
+    fn steps(&self, node: &str, gates: &[GateName], not_asked: &[GateName]) -> Vec<Step> {
+        let step = |kind, deadline| Step::new(node, "", kind, deadline);
+        // The probe budget is about the time after the stop; before it there is nothing to compare.
+        let before: Vec<GateName> = gates.iter().copied().filter(|gate| *gate != GateName::Probe).collect();
+        let asked = |kind, deadline, gates: Vec<GateName>| Step {
+            gates,
+            not_asked: if kind == StepKind::Soak { Vec::new() } else { not_asked.to_vec() },
+            ..step(kind, deadline)
+        };
+        // A canary pod at every round of a soak would be load, not evidence (I23).
+        let soak: Vec<GateName> =
+            gates.iter().copied().filter(|g| !matches!(g, GateName::CanaryPod | GateName::Datastore)).collect();
+        vec![
+            step(StepKind::Fence, Span::seconds(60)),
+            step(StepKind::Stage, Span::seconds(120) + Self::slow(self.binary.saturating_mul(5))),
+            step(StepKind::Backup, Span::seconds(60) + Self::slow(self.datastore + self.binary)),
+            step(StepKind::ProveBackup, Span::seconds(60) + Self::slow(self.datastore)),
+            asked(StepKind::Baseline, Span::seconds(120), before),
+            step(StepKind::Stop, self.timeout_stop + Span::seconds(30)),
+            step(StepKind::Keep, Span::seconds(30) + Self::slow(self.datastore.saturating_mul(3))),
+            step(StepKind::Swap, Span::seconds(30) + Self::slow(self.binary)),
+            step(StepKind::Start, self.start_deadline()),
+            asked(StepKind::Gate, Span::seconds(180), gates.to_vec()),
+            Step { length: Some(self.soak), ..asked(StepKind::Soak, self.soak + Span::seconds(120), soak) },
+            step(StepKind::Commit, Span::seconds(60)),
+        ]
+    }
+
+    fn gap(&self) -> Span {
+        // Measured on K3s: a stop takes about 3 s, and the copy is what a keep adds (k3s-facts §9).
+        Span::seconds(3) + self.last_start + Self::usual(self.datastore)
+    }
+
+    fn expect(&self) -> Expect {
+        let preparation = Self::usual(self.binary.saturating_mul(6)) + Self::usual(self.datastore.saturating_mul(3)) + Span::seconds(8);
+        Expect {
+            api_gap: round(self.gap()),
+            duration: round(preparation + self.gap() + GATES_USUALLY + self.soak),
+            disk: Mebibytes::of_bytes(self.disk()),
+        }
+    }
+
+    /// Staged binary, old binary in the backup, extraction (about 2.8 × the wrapper), backup and kept copy, and 20 %.
+    fn disk(&self) -> u64 {
+        let bytes = self.binary.saturating_mul(5).saturating_add(self.datastore.saturating_mul(2));
+        bytes.saturating_add(bytes / 5)
+    }
+
+    fn way_back(&self, from: &K3sVersion, to: &K3sVersion) -> WayBack {
+        let why = if from.minor == to.minor {
+            "one server: the copy of the stopped server is exact, whatever the new build writes".to_owned()
+        } else {
+            format!(
+                "one server: the copy of the stopped server is exact, and {} may store objects that {} need not read",
+                to.minor_name(),
+                from.minor_name()
+            )
+        };
+        WayBack {
+            class: WayClass::Keep,
+            estimate: round(self.gap() + GATES_USUALLY),
+            point_of_no_return: None,
+            why,
+            loses: "what the new version wrote; the report lists it".to_owned(),
+        }
+    }
+}
+
+/// Whole seconds, up: an estimate has no milliseconds.
+fn round(span: Span) -> Span {
+    Span::seconds(span.as_millis().div_ceil(1000))
+}

@@ -1,0 +1,207 @@
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use belay_facts::Span;
+use belay_wire::{Frame, FrameError, HELLO_VERSION, HELPER_PATH, MAX_FRAME, Progress, Reply, Request};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+
+use crate::LinkError;
+
+/// Bytes of an artifact in one frame.
+const CHUNK: usize = 1024 * 1024;
+/// How long the handshake may take.
+const HANDSHAKE: Span = Span::seconds(30);
+
+/// A channel to the helper on one node: one request at a time, each with its deadline.
+///
+/// Dropping it closes the helper's input; the helper finishes what it has begun, journals it and leaves.
+#[derive(Debug)]
+pub struct Link {
+    node: String,
+    identity: HelperIdentity,
+    input: ChildStdin,
+    output: ChildStdout,
+    /// Kept so that the process is reaped; never killed, because it may be in the middle of an exchange.
+    _child: Child,
+}
+
+/// Who answered the handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HelperIdentity {
+    pub version: String,
+    pub boot_id: String,
+    pub uid: u32,
+}
+
+impl Link {
+    /// Starts the helper on this machine and shakes hands.
+    ///
+    /// # Errors
+    /// When there is no helper, or it is of another version.
+    pub async fn local(node: &str) -> Result<Self, LinkError> {
+        let path = find_helper()?;
+        // A process group of its own: a Ctrl-C at the terminal is for the coordinator to decide about.
+        let spawned = Command::new(&path)
+            .arg("serve")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn();
+        let mut child = spawned.map_err(|source| LinkError::Spawn { path: path.display().to_string(), source })?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(LinkError::NoHelper { looked: path.display().to_string() });
+        };
+        let identity = HelperIdentity { version: String::new(), boot_id: String::new(), uid: 0 };
+        let mut link = Self { node: node.to_owned(), identity, input, output, _child: child };
+        let hello = Request::Hello { version: HELLO_VERSION };
+        match link.call(&hello, "say hello", HANDSHAKE, |_| {}).await? {
+            Reply::Hello { version, helper, boot_id, uid } if version == HELLO_VERSION => {
+                link.identity = HelperIdentity { version: helper, boot_id, uid };
+                Ok(link)
+            }
+            Reply::Hello { version, .. } => {
+                Err(LinkError::Version { node: node.to_owned(), ours: HELLO_VERSION, theirs: version })
+            }
+            _ => Err(LinkError::Confused { node: node.to_owned(), what: "say hello".to_owned() }),
+        }
+    }
+
+    #[must_use]
+    pub const fn identity(&self) -> &HelperIdentity {
+        &self.identity
+    }
+
+    #[must_use]
+    pub fn node(&self) -> &str {
+        &self.node
+    }
+
+    /// Asks, and waits for the answer. `what` completes "it was asked to …".
+    ///
+    /// # Errors
+    /// A `Fault` is what the helper said; the others mean that the effect is unknown.
+    pub async fn call(
+        &mut self,
+        request: &Request,
+        what: &str,
+        within: Span,
+        progress: impl FnMut(Progress),
+    ) -> Result<Reply, LinkError> {
+        self.bounded(what, within, None, request, progress).await
+    }
+
+    /// Asks for a step whose bytes follow the request: the file at `artifact`.
+    ///
+    /// # Errors
+    /// As `call`, and when the file cannot be read.
+    pub async fn call_with_file(
+        &mut self,
+        request: &Request,
+        artifact: &Path,
+        what: &str,
+        within: Span,
+        progress: impl FnMut(Progress),
+    ) -> Result<Reply, LinkError> {
+        self.bounded(what, within, Some(artifact), request, progress).await
+    }
+
+    async fn bounded(
+        &mut self,
+        what: &str,
+        within: Span,
+        artifact: Option<&Path>,
+        request: &Request,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<Reply, LinkError> {
+        let node = self.node.clone();
+        let exchange = async {
+            self.send(what, &Frame::Json(json(request))).await?;
+            if let Some(path) = artifact {
+                self.send_file(what, path).await?;
+            }
+            loop {
+                match self.receive(what).await? {
+                    Reply::Progress(step) => progress(step),
+                    Reply::Fault(fault) => return Err(LinkError::Fault(fault)),
+                    reply => return Ok(reply),
+                }
+            }
+        };
+        match tokio::time::timeout(within.duration(), exchange).await {
+            Ok(answer) => answer,
+            Err(_) => Err(LinkError::Silent { node, what: what.to_owned(), within }),
+        }
+    }
+
+    async fn send_file(&mut self, what: &str, path: &Path) -> Result<(), LinkError> {
+        let failed = |source| LinkError::File { path: path.display().to_string(), source };
+        let mut file = tokio::fs::File::open(path).await.map_err(failed)?;
+        loop {
+            let mut chunk = Vec::with_capacity(CHUNK);
+            (&mut file).take(CHUNK as u64).read_to_end(&mut chunk).await.map_err(failed)?;
+            let last = chunk.is_empty();
+            self.send(what, &Frame::Bytes(chunk)).await?;
+            if last {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn send(&mut self, what: &str, frame: &Frame) -> Result<(), LinkError> {
+        let mut bytes = Vec::new();
+        let written = belay_wire::write_frame(&mut bytes, frame);
+        let sent = match written {
+            Ok(()) => self.input.write_all(&bytes).await.map_err(FrameError::Io),
+            Err(error) => Err(error),
+        };
+        sent.map_err(|source| self.broke(what, source))
+    }
+
+    async fn receive(&mut self, what: &str) -> Result<Reply, LinkError> {
+        let mut head = [0u8; 5];
+        if let Err(error) = self.output.read_exact(&mut head).await {
+            let closed = error.kind() == std::io::ErrorKind::UnexpectedEof;
+            return Err(self.broke(what, if closed { FrameError::Closed } else { FrameError::Io(error) }));
+        }
+        let [a, b, c, d, kind] = head;
+        let length = u32::from_be_bytes([a, b, c, d]);
+        if length > MAX_FRAME {
+            return Err(self.broke(what, FrameError::TooLong(length)));
+        }
+        if kind != b'J' {
+            return Err(self.broke(what, FrameError::Kind(kind)));
+        }
+        let mut payload = Vec::new();
+        let got = (&mut self.output).take(u64::from(length)).read_to_end(&mut payload).await;
+        match got {
+            Ok(n) if n as u64 == u64::from(length) => {}
+            Ok(_) => return Err(self.broke(what, FrameError::Closed)),
+            Err(error) => return Err(self.broke(what, FrameError::Io(error))),
+        }
+        serde_json::from_slice(&payload)
+            .map_err(|error| self.broke(what, FrameError::Io(std::io::Error::other(error))))
+    }
+
+    fn broke(&self, what: &str, source: FrameError) -> LinkError {
+        LinkError::Channel { node: self.node.clone(), what: what.to_owned(), source }
+    }
+}
+
+fn json(request: &Request) -> Vec<u8> {
+    // A request is plain data; it always has a JSON form.
+    serde_json::to_vec(request).unwrap_or_default()
+}
+
+/// `BELAY_HELPER`, else beside this program, else where packages put it.
+fn find_helper() -> Result<PathBuf, LinkError> {
+    if let Some(path) = std::env::var_os("BELAY_HELPER") {
+        return Ok(PathBuf::from(path));
+    }
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join("belay-helper")));
+    let packaged = PathBuf::from(HELPER_PATH);
+    let looked: Vec<PathBuf> = beside.into_iter().chain([packaged]).collect();
+    let shown = looked.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
+    looked.into_iter().find(|path| path.is_file()).ok_or(LinkError::NoHelper { looked: shown })
+}
