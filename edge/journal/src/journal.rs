@@ -1,0 +1,155 @@
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::line::{self, Damage, MAX_RECORD, NO_PREVIOUS};
+use crate::{Lock, LockError, Tail, durable, reader};
+
+/// The variable that names the record of this process after which a test build kills itself.
+pub const CRASH_AFTER_RECORD: &str = "BELAY_CRASH_AFTER_RECORD";
+
+/// An append-only journal that this process holds alone.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    path: PathBuf,
+    records: u64,
+    last: String,
+    /// A write or an fsync failed: what is on the disk is unknown, and a second fsync would lie about it.
+    poisoned: bool,
+    #[cfg(feature = "crash-points")]
+    crash_after: Option<u64>,
+    _lock: Lock,
+}
+
+/// What was attempted on a journal, and why it failed.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    #[error("the journal {path} could not be created: {source}", path = .path.display())]
+    Create { path: PathBuf, source: io::Error },
+    #[error("the journal {path} could not be read: {source}", path = .path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("record {record} of the journal {path} is damaged: {damage}", path = .path.display())]
+    Damaged { path: PathBuf, record: u64, damage: Damage },
+    #[error("the journal is in use: {0}")]
+    Locked(#[from] LockError),
+    #[error("the incomplete last line of the journal {path} could not be cut off: {source}", path = .path.display())]
+    Cut { path: PathBuf, source: io::Error },
+    #[error("record {record} of the journal {path} could not be made durable: {source}", path = .path.display())]
+    Append { path: PathBuf, record: u64, source: io::Error },
+    #[error("the journal {path} failed before; nothing more is written to it by this process", path = .path.display())]
+    Poisoned { path: PathBuf },
+    #[error("a record of {bytes} bytes is longer than the limit of {MAX_RECORD}")]
+    TooLong { bytes: usize },
+    #[error("a record has no JSON form: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+impl Journal {
+    /// Creates a new journal (mode 0600) and makes its name durable. Its directory must be there.
+    ///
+    /// # Errors
+    /// When it is there already, is in use, or cannot be made durable.
+    pub fn create(path: &Path) -> Result<Self, JournalError> {
+        let create = |source| JournalError::Create { path: path.into(), source };
+        let lock = reader::lock_beside(path)?;
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path).map_err(create)?;
+        file.sync_all().map_err(create)?;
+        durable::sync_parent(path).map_err(create)?;
+        Ok(Self::held(file, path, 0, NO_PREVIOUS.to_owned(), lock))
+    }
+
+    /// Opens a journal for appending: takes its lock, verifies all of it, and cuts an incomplete last line.
+    ///
+    /// # Errors
+    /// When it is in use (the holder is named) or damaged (the record is named).
+    pub fn open_exclusive(path: &Path) -> Result<Self, JournalError> {
+        let lock = reader::lock_beside(path)?;
+        let verified = reader::verify(path)?;
+        let cut = |source| JournalError::Cut { path: path.into(), source };
+        let file = OpenOptions::new().append(true).open(path).map_err(cut)?;
+        if let Tail::Torn { at, .. } = verified.tail {
+            file.set_len(at).map_err(cut)?;
+        }
+        // Also without a torn tail: a killed writer may have left a whole line that was not yet durable, and what is
+        // appended now must not become durable before it.
+        file.sync_all().map_err(cut)?;
+        durable::sync_parent(path).map_err(cut)?;
+        Ok(Self::held(file, path, verified.records, verified.last, lock))
+    }
+
+    fn held(file: File, path: &Path, records: u64, last: String, lock: Lock) -> Self {
+        Self {
+            file,
+            path: path.into(),
+            records,
+            last,
+            poisoned: false,
+            #[cfg(feature = "crash-points")]
+            crash_after: std::env::var(CRASH_AFTER_RECORD).ok().and_then(|text| text.parse().ok()),
+            _lock: lock,
+        }
+    }
+
+    /// Takes the crash point from another variable, so that the processes of one run can be killed one by one.
+    /// Does nothing in a build without the feature `crash-points`.
+    #[must_use]
+    pub fn crash_variable(self, variable: &str) -> Self {
+        #[cfg(feature = "crash-points")]
+        let this = Self { crash_after: std::env::var(variable).ok().and_then(|text| text.parse().ok()), ..self };
+        #[cfg(not(feature = "crash-points"))]
+        let (this, _) = (self, variable);
+        this
+    }
+
+    /// How many records it holds; also the sequence of the last one.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Appends one record; when this returns `Ok`, it survives a power cut. Returns its sequence.
+    ///
+    /// # Errors
+    /// An I/O error poisons the journal: the page cache may have dropped what could not be written, so a later fsync
+    /// that succeeds would prove nothing ("fsyncgate").
+    pub fn append<T: Serialize>(&mut self, body: &T) -> Result<u64, JournalError> {
+        if self.poisoned {
+            return Err(JournalError::Poisoned { path: self.path.clone() });
+        }
+        let json = serde_json::to_string(body)?;
+        if json.len() > MAX_RECORD {
+            return Err(JournalError::TooLong { bytes: json.len() });
+        }
+        let seq = self.records + 1;
+        let line = line::render(seq, &self.last, &json);
+        if let Err(source) = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data()) {
+            self.poisoned = true;
+            return Err(JournalError::Append { path: self.path.clone(), record: seq, source });
+        }
+        self.records = seq;
+        self.last = line::hash(line.trim_end_matches('\n').as_bytes());
+        #[cfg(feature = "crash-points")]
+        self.crash_here();
+        Ok(seq)
+    }
+
+    /// Counts the records of this process, not of the file: `resume` begins at 1 again.
+    #[cfg(feature = "crash-points")]
+    fn crash_here(&self) {
+        use std::sync::atomic::{AtomicU64, Ordering};
+        static WRITTEN: AtomicU64 = AtomicU64::new(0);
+        let written = WRITTEN.fetch_add(1, Ordering::SeqCst) + 1;
+        if self.crash_after == Some(written) {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+use sha2::{Digest as _, Sha256};
+
+/// Longest JSON of one record, in bytes.
+pub const MAX_RECORD: usize = 8 * 1024 * 1024;
+
+/// The hash that the first record names as its predecessor's.
+pub(crate) const NO_PREVIOUS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// What is wrong with a line of a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    #[error("its form is not that of a record")]
+    Form,
+    #[error("its length is not the one that it declares")]
+    Length,
+    #[error("its checksum does not match")]
+    Checksum,
+    #[error("its number does not follow the record before")]
+    Sequence,
+    #[error("it does not name the hash of the record before")]
+    Chain,
+    #[error("its JSON is not what this reader expects")]
+    Json,
+}
+
+/// One line taken apart; borrowed from the file's text.
+pub(crate) struct Line<'a> {
+    pub seq: u64,
+    pub previous: &'a str,
+    pub json: &'a str,
+}
+
+/// The line of one record, with its newline. `length` counts the bytes between the checksum and the newline.
+pub(crate) fn render(seq: u64, previous: &str, json: &str) -> String {
+    let rest = format!("{seq} {previous} {json}");
+    format!("{:06} {:08x} {rest}\n", rest.len(), crc32c::crc32c(rest.as_bytes()))
+}
+
+/// Takes a line (without its newline) apart and checks everything that can be checked without its neighbours.
+pub(crate) fn parse(line: &[u8]) -> Result<Line<'_>, Damage> {
+    let line = std::str::from_utf8(line).map_err(|_| Damage::Form)?;
+    let (length, line) = line.split_once(' ').ok_or(Damage::Form)?;
+    let (crc, rest) = line.split_once(' ').ok_or(Damage::Form)?;
+    // One spelling only: a changed byte anywhere must be seen.
+    if length.parse().map(|n: usize| format!("{n:06}")).as_deref() != Ok(length) {
+        return Err(Damage::Form);
+    }
+    if length.parse() != Ok(rest.len()) {
+        return Err(Damage::Length);
+    }
+    if crc != format!("{:08x}", crc32c::crc32c(rest.as_bytes())) {
+        return Err(Damage::Checksum);
+    }
+    let (seq, rest) = rest.split_once(' ').ok_or(Damage::Form)?;
+    let (previous, json) = rest.split_once(' ').ok_or(Damage::Form)?;
+    Ok(Line { seq: seq.parse().map_err(|_| Damage::Form)?, previous, json })
+}
+
+/// The hash by which the next record names this one: over the whole line without its newline.
+pub(crate) fn hash(line: &[u8]) -> String {
+    Sha256::digest(line).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether bytes at the end of a file, without a newline, can be the beginning of a record that was never
+/// acknowledged. Bytes that are as long as the record that they declare had their newline changed: that is damage.
+pub(crate) fn is_torn(tail: &[u8]) -> bool {
+    // A file that grew without its data (some file systems, after a power cut) ends in zeros.
+    if tail.iter().all(|&byte| byte == 0) {
+        return true;
+    }
+    let digits = tail.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let Some((length, rest)) = tail.split_at_checked(digits) else { return false };
+    if rest.is_empty() {
+        return digits <= 8;
+    }
+    let Some(length) = std::str::from_utf8(length).ok().and_then(|text| text.parse::<usize>().ok()) else {
+        return false;
+    };
+    // `<length> <8 hex> <rest>`; exactly the whole line without its newline was not acknowledged either.
+    tail.len() <= digits + 1 + 8 + 1 + length && rest.starts_with(b" ")
+}

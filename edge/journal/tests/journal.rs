@@ -1,0 +1,106 @@
+//! What a journal promises: what was acknowledged is read back, and every change is seen.
+
+use std::fs;
+use std::path::PathBuf;
+
+use belay_journal::{Damage, Journal, JournalError, Tail, read, verify};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+fn written(records: &[Value]) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("journal");
+    let mut journal = Journal::create(&path).unwrap();
+    for record in records {
+        journal.append(record).unwrap();
+    }
+    (dir, path)
+}
+
+fn bodies(path: &PathBuf) -> Vec<Value> {
+    read::<Value>(path).unwrap().0.into_iter().map(|record| record.body).collect()
+}
+
+#[test]
+fn records_read_back_in_order_and_survive_a_new_holder() {
+    let (_dir, path) = written(&[json!({"a": 1}), json!("line\nbreak")]);
+    let mut journal = Journal::open_exclusive(&path).unwrap();
+    assert_eq!(journal.append(&json!(3)).unwrap(), 3);
+    assert_eq!(bodies(&path), [json!({"a": 1}), json!("line\nbreak"), json!(3)]);
+    assert_eq!(verify(&path).unwrap().records, 3);
+    assert!(matches!(Journal::create(&path), Err(JournalError::Locked(_))));
+    drop(journal);
+    assert!(matches!(Journal::create(&path), Err(JournalError::Create { .. })));
+}
+
+#[test]
+fn a_second_holder_is_told_who_the_first_is() {
+    let (_dir, path) = written(&[]);
+    let _first = Journal::open_exclusive(&path).unwrap();
+    let error = Journal::open_exclusive(&path).unwrap_err().to_string();
+    assert!(error.contains(&format!("process {}", std::process::id())), "{error}");
+}
+
+#[test]
+fn a_torn_tail_is_cut_at_every_length_and_nothing_else_is_lost() {
+    let (_dir, path) = written(&[json!({"n": 1}), json!({"n": 2}), json!({"n": 3})]);
+    let whole = fs::read(&path).unwrap();
+    let second_ends = whole.iter().enumerate().filter(|(_, b)| **b == b'\n').nth(1).unwrap().0 + 1;
+    for length in second_ends..whole.len() {
+        fs::write(&path, &whole[..length]).unwrap();
+        let (records, tail) = read::<Value>(&path).unwrap();
+        assert_eq!(records.len(), 2, "cut at {length}");
+        assert_eq!(tail == Tail::Clean, length == second_ends);
+        let mut journal = Journal::open_exclusive(&path).unwrap();
+        journal.append(&json!({"n": "again"})).unwrap();
+        assert_eq!(bodies(&path), [json!({"n": 1}), json!({"n": 2}), json!({"n": "again"})]);
+    }
+    // A file that grew without its data ends in zeros.
+    let mut zeros = whole[..second_ends].to_vec();
+    zeros.extend([0; 300]);
+    fs::write(&path, &zeros).unwrap();
+    assert_eq!(Journal::open_exclusive(&path).unwrap().records(), 2);
+}
+
+#[test]
+fn records_that_are_left_out_or_moved_are_named() {
+    let (_dir, path) = written(&[json!(1), json!(2), json!(3)]);
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    for (order, record, damage) in
+        [(vec![0, 2], 2, Damage::Sequence), (vec![1, 0, 2], 1, Damage::Sequence), (vec![0, 0], 2, Damage::Sequence)]
+    {
+        let shuffled: String = order.iter().map(|&n| format!("{}\n", lines[n])).collect();
+        fs::write(&path, shuffled).unwrap();
+        let error = verify(&path).unwrap_err();
+        assert!(matches!(error, JournalError::Damaged { record: r, damage: d, .. } if r == record && d == damage));
+        assert!(Journal::open_exclusive(&path).is_err());
+    }
+    // A record of another journal in the right place: only the chain can tell.
+    let (_other_dir, other) = written(&[json!("x"), json!(2)]);
+    let other = fs::read_to_string(other).unwrap();
+    fs::write(&path, format!("{}\n{}\n", lines[0], other.lines().nth(1).unwrap())).unwrap();
+    assert!(matches!(verify(&path), Err(JournalError::Damaged { record: 2, damage: Damage::Chain, .. })));
+}
+
+#[test]
+fn a_record_that_the_reader_does_not_understand_is_an_error_not_a_skip() {
+    let (_dir, path) = written(&[json!(1), json!("two")]);
+    assert!(matches!(read::<u64>(&path), Err(JournalError::Damaged { record: 2, damage: Damage::Json, .. })));
+}
+
+proptest! {
+    /// Invariant I24: any single-bit change is seen.
+    #[test]
+    fn every_single_bit_change_is_seen(at in 0usize..10_000, bit in 0u8..8) {
+        let (_dir, path) = written(&[json!({"ev": "intent", "step": "n1.swap"}), json!({"ev": "outcome"}), json!({"ev": "end"})]);
+        let before = verify(&path).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        let at = at % bytes.len();
+        bytes[at] ^= 1 << bit;
+        fs::write(&path, bytes).unwrap();
+        prop_assert!(verify(&path).map_or(true, |after| after != before));
+        // An acknowledged record must not pass for a torn tail.
+        prop_assert!(verify(&path).is_err(), "byte {at}, bit {bit}");
+    }
+}
