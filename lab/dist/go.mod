@@ -1,0 +1,3 @@
+module belay.test/dist
+
+go 1.26.0
