@@ -1,0 +1,61 @@
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use belay_facts::Digest;
+use sha2::{Digest as _, Sha256};
+
+/// The SHA-256 of a file's content, and its length.
+///
+/// # Errors
+/// When it cannot be read to its end.
+pub fn digest_file(path: &Path) -> io::Result<(Digest, u64)> {
+    digest_reader(File::open(path)?)
+}
+
+/// The SHA-256 and the length of what a reader gives.
+///
+/// # Errors
+/// When it cannot be read to its end.
+pub fn digest_reader(mut from: impl Read) -> io::Result<(Digest, u64)> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1024 * 1024];
+    let mut length = 0;
+    loop {
+        let read = match from.read(&mut buffer) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        if read == 0 {
+            return Ok((Digest::from_bytes(hasher.finalize().into()), length));
+        }
+        hasher.update(buffer.get(..read).unwrap_or_default());
+        length += read as u64;
+    }
+}
+
+/// Digests of large files that are asked for several times a second, remembered by inode, size and times.
+///
+/// Only for showing what runs. What is proven (slot, datastore) is always read again.
+#[derive(Debug, Default)]
+pub struct SeenDigests(BTreeMap<(u64, u64), (u64, i64, i64, i64, i64, Digest)>);
+
+impl SeenDigests {
+    /// # Errors
+    /// When it cannot be read.
+    pub fn digest(&mut self, path: &Path) -> io::Result<Digest> {
+        let meta = fs::metadata(path)?;
+        let (size, times) = (meta.size(), (meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()));
+        let id = (meta.dev(), meta.ino());
+        if let Some((s, m, mn, c, cn, digest)) = self.0.get(&id)
+            && (*s, (*m, *mn, *c, *cn)) == (size, times)
+        {
+            return Ok(*digest);
+        }
+        let digest = digest_file(path)?.0;
+        self.0.insert(id, (size, times.0, times.1, times.2, times.3, digest));
+        Ok(digest)
+    }
+}

@@ -1,0 +1,38 @@
+//! The helper on a node: acts on K3s there, and on nothing else.
+//!
+//! Owns every effect on a node and its proof, the node's own journal and fence, and what is done at boot about a way
+//! back that a power cut interrupted. Does not own decisions: the coordinator asks for one step at a time
+//! ([`belay_wire::Op`]), and there is no other verb, no shell, and no network.
+
+mod clock;
+mod command;
+mod config;
+mod credentials;
+mod digests;
+mod discovery;
+mod disk;
+mod fault;
+mod inspect;
+mod links;
+mod log;
+mod mutate;
+mod node_run;
+mod observe;
+mod places;
+mod process;
+mod resolve;
+mod serve;
+mod sqlite;
+mod unit;
+mod yaml;
+
+pub use clock::Now;
+pub use config::Config;
+pub use credentials::credentials;
+pub use discovery::Installation;
+pub use inspect::inspect;
+pub use node_run::{CRASH_AFTER_RECORD, NodeEvent, NodeJournal, NodeRecord, NodeRun, Proof};
+pub use observe::observe;
+pub use places::Places;
+pub use serve::{Channel, Link, ServeError, serve};
+pub use sqlite::{Database, DatabaseError};

@@ -1,0 +1,101 @@
+//! `data/current`, `data/previous` and `data/cni/*`: links that name the extracted version.
+//!
+//! K3s moves them only when it extracts (k3s-facts §2.2), so after an exchange of the binary they would go on naming
+//! the other version. We move them as an extracting start would have.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use belay_facts::DataLink;
+use belay_journal::durable;
+use belay_wire::Fault;
+
+use crate::fault::Attempt as _;
+use crate::process::is_hash;
+
+/// The links that are there, sorted by name; names relative to `data/`.
+#[must_use]
+pub fn data_links(data_dir: &Path) -> Vec<DataLink> {
+    let data = data_dir.join("data");
+    let cni = fs::read_dir(data.join("cni")).into_iter().flatten().flatten();
+    let names = cni.map(|entry| format!("cni/{}", entry.file_name().to_string_lossy()));
+    let names = names.chain(["current".to_owned(), "previous".to_owned()]);
+    let mut links: Vec<DataLink> = names
+        .filter_map(|name| {
+            let target = fs::read_link(data.join(&name)).ok()?.to_string_lossy().into_owned();
+            Some(DataLink { name, target })
+        })
+        .collect();
+    links.sort();
+    links
+}
+
+/// The links as a start of the version in `data/<hash>` that has to extract would leave them.
+#[must_use]
+pub fn links_for(data_dir: &Path, hash: &str, now: &[DataLink]) -> Vec<DataLink> {
+    let target = data_dir.join("data").join(hash).to_string_lossy().into_owned();
+    let current = now.iter().find(|link| link.name == "current").map(|link| link.target.clone());
+    let mut links: Vec<DataLink> = now
+        .iter()
+        .filter(|link| link.name.starts_with("cni/"))
+        .map(|link| DataLink { name: link.name.clone(), target: with_hash(&link.target, hash) })
+        .collect();
+    let previous = match current {
+        // It names this version already: K3s would not touch `previous` either.
+        Some(current) if current == target => now.iter().find(|link| link.name == "previous").map(|l| l.target.clone()),
+        current => current,
+    };
+    links.push(DataLink { name: "current".into(), target });
+    links.extend(previous.map(|target| DataLink { name: "previous".into(), target }));
+    links.sort();
+    links
+}
+
+/// Makes the links as given, each one atomically; one that is right already is not touched.
+pub(crate) fn set_links(data_dir: &Path, links: &[DataLink]) -> Result<(), Fault> {
+    let data = data_dir.join("data");
+    for link in links {
+        let path: PathBuf = data.join(&link.name);
+        if fs::read_link(&path).is_ok_and(|target| target.as_os_str() == link.target.as_str()) {
+            continue;
+        }
+        durable::replace_link(&path, Path::new(&link.target))
+            .attempt(|| format!("{} could not be pointed at {}", path.display(), link.target))?;
+    }
+    // A `previous` that was not there before is not left behind.
+    if !links.iter().any(|link| link.name == "previous") && data.join("previous").is_symlink() {
+        durable::remove(&data.join("previous")).attempt(|| "data/previous could not be removed")?;
+    }
+    Ok(())
+}
+
+/// `…/data/<other>/bin/cni` with the hash replaced.
+fn with_hash(target: &str, hash: &str) -> String {
+    target.split('/').map(|part| if is_hash(part) { hash } else { part }).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_go_forward_and_back_as_an_extracting_start_moves_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let (old, new) = ("a".repeat(64), "b".repeat(64));
+        fs::create_dir_all(data.join("cni")).unwrap();
+        std::os::unix::fs::symlink(data.join(&old), data.join("current")).unwrap();
+        std::os::unix::fs::symlink(data.join(&old).join("bin/cni"), data.join("cni/bridge")).unwrap();
+        let before = data_links(dir.path());
+        assert_eq!(before.len(), 2);
+        for _again in 0..2 {
+            set_links(dir.path(), &links_for(dir.path(), &new, &data_links(dir.path()))).unwrap();
+            let at = |name: &str| fs::read_link(data.join(name)).unwrap();
+            assert_eq!(at("current"), data.join(&new));
+            assert_eq!(at("previous"), data.join(&old));
+            assert_eq!(at("cni/bridge"), data.join(&new).join("bin/cni"));
+        }
+        set_links(dir.path(), &before).unwrap();
+        assert_eq!(data_links(dir.path()), before);
+    }
+}

@@ -1,0 +1,159 @@
+//! `serve`: the protocol on a pipe, one request after the other.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread;
+
+use belay_wire::{Fault, Frame, FrameError, HELLO_VERSION, Progress, Reply, Request, read_frame, write_frame};
+
+use crate::digests::SeenDigests;
+use crate::fault::{failed, refused};
+use crate::{NodeRun, Now, Places, mutate};
+
+/// Why the protocol ended before the other side closed it.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    #[error("the channel to the coordinator failed: {0}")]
+    Frame(#[from] FrameError),
+    #[error("an answer has no JSON form: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// The channel to the coordinator, as a step sees it.
+pub struct Link<W: Write> {
+    to: W,
+    frames: Receiver<Result<Frame, FrameError>>,
+    orphaned: Arc<AtomicBool>,
+}
+
+/// What a step may do with its channel: say how far it is, receive bytes, and see that nobody listens any more.
+pub trait Channel {
+    /// May be dropped.
+    fn progress(&mut self, doing: &str, done: u64, total: u64);
+    /// The next piece of the artifact; an empty one ends it.
+    ///
+    /// # Errors
+    /// When the coordinator is gone or sends something else.
+    fn bytes(&mut self) -> Result<Vec<u8>, Fault>;
+    /// The coordinator closed the channel: it is gone, or was killed. A loop that only waits ends then.
+    fn orphaned(&self) -> bool;
+}
+
+impl<W: Write> Channel for Link<W> {
+    fn progress(&mut self, doing: &str, done: u64, total: u64) {
+        if !self.orphaned() {
+            let progress = Progress { doing: doing.to_owned(), done, total };
+            let _ = self.send(&Reply::Progress(progress));
+        }
+    }
+
+    fn bytes(&mut self) -> Result<Vec<u8>, Fault> {
+        match self.frames.recv() {
+            Ok(Ok(Frame::Bytes(bytes))) => Ok(bytes),
+            Ok(Ok(Frame::Json(_))) => Err(failed("the coordinator sent a request where the artifact's bytes belong")),
+            Ok(Err(_)) | Err(_) => Err(failed("the coordinator was gone before the artifact was complete")),
+        }
+    }
+
+    fn orphaned(&self) -> bool {
+        self.orphaned.load(Ordering::SeqCst)
+    }
+}
+
+impl<W: Write> Link<W> {
+    /// Starts to read `from` beside us, so that its end is seen while a step works.
+    pub fn new(mut from: impl Read + Send + 'static, to: W) -> Self {
+        let orphaned = Arc::new(AtomicBool::new(false));
+        let (sender, frames) = sync_channel(2);
+        let seen = Arc::clone(&orphaned);
+        thread::spawn(move || {
+            loop {
+                let frame = read_frame(&mut from);
+                let end = frame.is_err();
+                if end {
+                    seen.store(true, Ordering::SeqCst);
+                }
+                if sender.send(frame).is_err() || end {
+                    return;
+                }
+            }
+        });
+        Self { to, frames, orphaned }
+    }
+
+    fn send(&mut self, reply: &Reply) -> Result<(), ServeError> {
+        Ok(write_frame(&mut self.to, &Frame::Json(serde_json::to_vec(reply)?))?)
+    }
+}
+
+/// Answers requests until the other side closes the channel.
+///
+/// # Errors
+/// When the channel breaks. A step that was being done then has been finished and journalled.
+pub fn serve<W: Write>(places: &Places, mut link: Link<W>) -> Result<(), ServeError> {
+    let mut digests = SeenDigests::default();
+    loop {
+        let frame = match link.frames.recv() {
+            Ok(Ok(frame)) => frame,
+            Ok(Err(FrameError::Closed)) | Err(_) => return Ok(()),
+            Ok(Err(error)) => return Err(error.into()),
+        };
+        let reply = match frame {
+            Frame::Bytes(_) => Err(refused("bytes came where a request belongs")),
+            Frame::Json(json) => match serde_json::from_slice::<Request>(&json) {
+                Ok(request) => answer(places, &request, &mut link, &mut digests),
+                Err(error) => Err(refused(format!("a request could not be understood: {error}"))),
+            },
+        };
+        link.send(&reply.unwrap_or_else(Reply::Fault))?;
+    }
+}
+
+fn answer<W: Write>(
+    places: &Places,
+    request: &Request,
+    link: &mut Link<W>,
+    digests: &mut SeenDigests,
+) -> Result<Reply, Fault> {
+    match request {
+        Request::Hello { version } if *version != HELLO_VERSION => Err(refused(format!(
+            "the coordinator speaks version {version} of the protocol and this helper version {HELLO_VERSION}"
+        ))),
+        Request::Hello { .. } => Ok(Reply::Hello {
+            version: HELLO_VERSION,
+            helper: env!("CARGO_PKG_VERSION").to_owned(),
+            boot_id: Now::read(places).boot_id,
+            uid: rustix::process::geteuid().as_raw(),
+        }),
+        Request::Inspect => Ok(Reply::Inspection(Box::new(crate::inspect(places)?))),
+        Request::Credentials => Ok(Reply::Credentials(Box::new(crate::credentials(places)?))),
+        Request::Observe { unit, data_dir } => {
+            Ok(Reply::Observation(Box::new(crate::observe(places, unit, Path::new(data_dir), digests)?)))
+        }
+        Request::Log { unit, data_dir, lines } => {
+            let (unit, containerd) = crate::log::log(places, unit, Path::new(data_dir), *lines);
+            Ok(Reply::Log { unit, containerd })
+        }
+        Request::Resolve { server, name, within } => {
+            let (addresses, answer) = crate::resolve::resolve(server, name, within.duration())?;
+            Ok(Reply::Resolved { addresses, answer })
+        }
+        Request::Remember { run } => remember(places, run),
+        Request::Mutate(mutation) => mutate::mutate(places, mutation, link),
+    }
+}
+
+fn remember(places: &Places, run: &str) -> Result<Reply, Fault> {
+    let run = NodeRun::read(places, run).map_err(|error| failed(error.to_string()))?.unwrap_or_default();
+    Ok(Reply::Remembered {
+        open: run.is_open(),
+        generation: run.generation,
+        turned: run.turned.is_some(),
+        records: run.records,
+        last: run.last,
+        ended: run.ended,
+    })
+}
