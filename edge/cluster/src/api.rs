@@ -1,0 +1,124 @@
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use belay_facts::Secret;
+use http::{Request, StatusCode, Uri};
+use http_body_util::{BodyExt as _, Limited};
+use kube::client::Body;
+use kube::{Client, Config};
+
+use crate::address::Address;
+use crate::{ClusterError, tls};
+
+/// How long one request may take. A server that is busy with its start answers within seconds or not at all.
+const REQUEST: Duration = Duration::from_secs(15);
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// The API of a cluster, asked through one server as the cluster's administrator.
+///
+/// Make a new one after each restart of K3s: it may have renewed its certificates, and old connections are dead.
+#[derive(Clone)]
+pub struct Api {
+    pub(crate) client: Client,
+    address: String,
+}
+
+impl Api {
+    /// Reaches the server and asks for `/version`. All PEM is kept in memory. `address` is `127.0.0.1:6443` or what
+    /// `bind-address` and `https-listen-port` say; the server must prove itself by `server_ca` before our certificate
+    /// is sent.
+    ///
+    /// A server that answers 5xx is reached, and not ready: that is for the questions to find out.
+    ///
+    /// # Errors
+    /// `Credentials` and `Address` for what cannot be read, `Untrusted` for a server of another cluster,
+    /// `Denied` for credentials that are not taken, `Unreachable` and `Timeout`.
+    pub async fn connect(
+        address: &str,
+        server_ca: &str,
+        client_certificate: &str,
+        client_key: &Secret,
+    ) -> Result<Self, ClusterError> {
+        let asking = "connecting to the API";
+        let address = Address::parse(address)?;
+        // Parsed once here only for the sake of a clear error: kube's own says nothing of which file it is.
+        tls::client_config(server_ca, client_certificate, client_key)?;
+        let uri: Uri = format!("https://{}", address.text).parse().map_err(|e: http::uri::InvalidUri| {
+            ClusterError::Address { address: address.text.clone(), why: e.to_string() }
+        })?;
+        let mut config = Config::new(uri);
+        config.root_cert = Some(tls::roots(server_ca)?.iter().map(|root| root.to_vec()).collect());
+        config.auth_info.client_certificate_data = Some(STANDARD.encode(client_certificate));
+        config.auth_info.client_key_data = Some(STANDARD.encode(client_key.expose()).into());
+        config.connect_timeout = Some(CONNECT);
+        config.read_timeout = Some(REQUEST);
+        config.write_timeout = Some(REQUEST);
+        config.reset_reader_on_write = true;
+        // Who asks polls. A retry below would hide what the server really said, and when.
+        config.default_retry = false;
+        let client = Client::try_from(config).map_err(|e| ClusterError::of_kube(asking, &address.text, &e))?;
+        let api = Self { client, address: address.text };
+        let (status, text) = api.get(asking, "/version", 64 * 1024).await?;
+        if status.is_success() || status.is_server_error() {
+            Ok(api)
+        } else {
+            Err(ClusterError::of_status(asking, status.as_u16(), &text))
+        }
+    }
+
+    /// One request with its deadline, and its error in our words.
+    pub(crate) async fn ask<T>(
+        &self,
+        asking: &str,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<T, ClusterError> {
+        match tokio::time::timeout(REQUEST, request).await {
+            Ok(answer) => answer.map_err(|e| ClusterError::of_kube(asking, &self.address, &e)),
+            Err(_) => Err(ClusterError::Timeout { asking: asking.to_owned(), within: REQUEST.into() }),
+        }
+    }
+
+    /// The same, where no such object is an answer.
+    pub(crate) async fn ask_for<T>(
+        &self,
+        asking: &str,
+        request: impl Future<Output = kube::Result<T>>,
+    ) -> Result<Option<T>, ClusterError> {
+        match self.ask(asking, request).await {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A path that is no resource: status and text, whatever the status. More than `longest` bytes is an error.
+    pub(crate) async fn get(
+        &self,
+        asking: &str,
+        path: &str,
+        longest: usize,
+    ) -> Result<(StatusCode, String), ClusterError> {
+        let unreadable = |why: String| ClusterError::Unreadable { asking: asking.to_owned(), why };
+        let request = Request::get(path).body(Body::empty()).map_err(|e| unreadable(e.to_string()))?;
+        let answer = async {
+            let response =
+                self.client.send(request).await.map_err(|e| ClusterError::of_kube(asking, &self.address, &e))?;
+            let status = response.status();
+            let body = Limited::new(response.into_body(), longest).collect().await;
+            let bytes = body.map_err(|e| ClusterError::of_transport(asking, &self.address, e.as_ref()))?.to_bytes();
+            Ok((status, String::from_utf8_lossy(&bytes).into_owned()))
+        };
+        match tokio::time::timeout(REQUEST, answer).await {
+            Ok(answer) => answer,
+            Err(_) => Err(ClusterError::Timeout { asking: asking.to_owned(), within: REQUEST.into() }),
+        }
+    }
+}
+
+impl fmt::Debug for Api {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Api").field("address", &self.address).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,73 @@
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use belay_cluster::{Api, ClusterError};
+use belay_facts::Secret;
+
+use crate::authority::Authority;
+use crate::server::{Handler, Server};
+
+fn version_only() -> Handler {
+    Arc::new(|asked| if asked.path == "/version" { (200, "{}".to_owned()) } else { (404, String::new()) })
+}
+
+#[tokio::test]
+async fn a_server_of_another_cluster_gets_nothing_of_ours() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let server = Server::start(&theirs, version_only()).await;
+    let client = ours.client("system:admin");
+    let error = Api::connect(&server.at(), &ours.pem, &client.certificate, &client.key).await.unwrap_err();
+    assert!(matches!(error, ClusterError::Untrusted { clock: false, .. }), "{error}");
+    assert_eq!(server.counts.certificates.load(Ordering::SeqCst), 0);
+    assert_eq!(server.counts.requests.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn the_own_server_is_asked_with_our_certificate() {
+    let ours = Authority::new("ours");
+    let server = Server::start(&ours, version_only()).await;
+    let client = ours.client("system:admin");
+    Api::connect(&server.at(), &ours.pem, &client.certificate, &client.key).await.unwrap();
+    assert_eq!(server.counts.certificates.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn credentials_that_are_not_taken_are_named() {
+    let ours = Authority::new("ours");
+    let server = Server::start(&ours, Arc::new(|_| (401, "Unauthorized".to_owned()))).await;
+    let client = ours.client("nobody");
+    let error = Api::connect(&server.at(), &ours.pem, &client.certificate, &client.key).await.unwrap_err();
+    assert!(matches!(error, ClusterError::Denied { status: 401, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_still_starts_is_reached() {
+    let ours = Authority::new("ours");
+    let server = Server::start(&ours, Arc::new(|_| (503, "apiserver not ready".to_owned()))).await;
+    let client = ours.client("system:admin");
+    let api = Api::connect(&server.at(), &ours.pem, &client.certificate, &client.key).await.unwrap();
+    let error = api.readyz().await.unwrap_err();
+    assert!(
+        matches!(&error, ClusterError::Status { status: 503, message, .. } if message == "apiserver not ready"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn nobody_there_is_unreachable() {
+    let ours = Authority::new("ours");
+    let client = ours.client("system:admin");
+    let address = Server::start(&ours, version_only()).await.at();
+    let error = Api::connect(&address, &ours.pem, &client.certificate, &client.key).await.unwrap_err();
+    assert!(matches!(error, ClusterError::Unreachable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_bad_key_is_named_and_not_shown() {
+    let ours = Authority::new("ours");
+    let client = ours.client("system:admin");
+    let key = Secret::new("-----BEGIN EC PRIVATE KEY-----\nbelay-canary-secret\n-----END EC PRIVATE KEY-----\n");
+    let error = Api::connect("127.0.0.1:1", &ours.pem, &client.certificate, &key).await.unwrap_err();
+    assert!(matches!(error, ClusterError::Credentials { what: "client key", .. }), "{error}");
+    assert!(!format!("{error} {error:?}").contains("belay-canary-secret"));
+}
