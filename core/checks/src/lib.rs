@@ -1,1 +1,30 @@
+//! What is risky: rules as data, evaluated over facts, an edge (from → to) and a policy.
+//!
+//! Owns the rules and release tables (`knowledge/`), how a predicate is evaluated, and findings. Does not own how facts
+//! are read (edge) nor what is done about a finding (plan). Pure: the day and the facts' time are given.
 
+mod accepted;
+mod check;
+mod error;
+mod finding;
+mod flags;
+mod knowledge;
+mod predicate;
+mod release;
+mod rule;
+mod situation;
+mod space;
+mod table;
+mod template;
+mod variables;
+
+pub use accepted::{Acceptance, Policy};
+pub use check::{Edge, check};
+pub use error::KnowledgeError;
+pub use finding::{Finding, Severity, Verdict, blocks, worst};
+pub use flags::ServerFlags;
+pub use knowledge::Knowledge;
+pub use release::{Hazard, Release, Releases};
+pub use rule::{Rule, Scope};
+pub use space::Space;
+pub use table::{RuleRow, table};

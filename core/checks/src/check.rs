@@ -1,0 +1,72 @@
+use belay_facts::{Facts, K3sVersion};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::finding::sort;
+use crate::predicate::Answer;
+use crate::situation::{Situation, words};
+use crate::{Finding, Knowledge, Policy, Rule, Scope, Verdict, variables};
+
+/// Where a cluster comes from and where it is to go; without a target only what is true now is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edge {
+    pub from: K3sVersion,
+    pub to: Option<K3sVersion>,
+}
+
+/// Asks every rule about the facts. Worst first; the same input gives the same output, to the byte.
+#[must_use]
+pub fn check(facts: &Facts, edge: &Edge, knowledge: &Knowledge, policy: &Policy) -> Vec<Finding> {
+    let shared = variables::shared(facts, edge, knowledge);
+    let once = Situation::new(shared.clone());
+    let nodes: Vec<(String, Situation)> = facts
+        .nodes
+        .iter()
+        .map(|node| (node.name.clone(), Situation::new(with_node(&shared, variables::node(node)))))
+        .collect();
+    let mut findings = Vec::new();
+    for rule in knowledge.rules.iter().filter(|rule| edge.to.is_some() || !rule.needs_target) {
+        match rule.scope {
+            Scope::Cluster | Scope::Edge => findings.extend(ask(rule, None, &once, policy)),
+            // No node was looked at: that is not the same as nothing wrong on any.
+            Scope::Node if nodes.is_empty() => findings.extend(ask(rule, None, &once, policy)),
+            Scope::Node => {
+                findings.extend(nodes.iter().filter_map(|(name, situation)| ask(rule, Some(name), situation, policy)));
+            }
+        }
+    }
+    sort(&mut findings);
+    findings
+}
+
+fn with_node(shared: &Json, node: Json) -> Json {
+    let mut all = shared.clone();
+    if let Json::Object(members) = &mut all {
+        members.insert("node".into(), node);
+    }
+    all
+}
+
+fn ask(rule: &Rule, node: Option<&String>, situation: &Situation, policy: &Policy) -> Option<Finding> {
+    let (verdict, reason) = match rule.when.ask(situation) {
+        Answer::No => return None,
+        Answer::Yes => (Verdict::Yes, None),
+        Answer::Unknown(why) => (Verdict::Unknown, Some(why)),
+    };
+    let seen = rule.evidence.as_ref().and_then(|evidence| evidence.value(situation).ok());
+    let accepted = if rule.acceptable { policy.acceptance(&rule.id).cloned() } else { None };
+    Some(Finding {
+        rule: rule.id.clone(),
+        title: rule.title.clone(),
+        severity: rule.severity,
+        verdict,
+        node: node.cloned(),
+        means: rule.means.fill(situation),
+        fix: rule.fix.fill(situation),
+        evidence: reason.into_iter().chain(seen.iter().flat_map(words)).collect(),
+        cases: rule.cases.clone(),
+        sources: rule.sources.clone(),
+        accepted,
+    })
+}

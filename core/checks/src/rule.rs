@@ -1,0 +1,169 @@
+use jiff::civil::Date;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::predicate::Predicate;
+use crate::template::Template;
+use crate::{KnowledgeError, Severity};
+
+/// One risk: a file `knowledge/rules/<name>.toml`, compiled.
+#[derive(Debug)]
+pub struct Rule {
+    /// `belay-<name>`.
+    pub id: String,
+    pub title: String,
+    pub severity: Severity,
+    pub scope: Scope,
+    /// It asks about the target (`edge.to`, `edge.minors`, …); without a target it is not evaluated.
+    pub needs_target: bool,
+    /// `false` for what Belay cannot do rather than what is risky: no acceptance makes it possible.
+    pub acceptable: bool,
+    pub cases: Vec<String>,
+    pub sources: Vec<String>,
+    pub as_of: Date,
+    /// Facts on which it fires, relative to `core/checks`.
+    pub red: String,
+    /// Facts on which it does not.
+    pub green: String,
+    pub(crate) when: Predicate,
+    pub(crate) evidence: Option<Predicate>,
+    pub(crate) means: Template,
+    pub(crate) fix: Template,
+}
+
+/// What a rule is asked about: once, once per node, or once per edge (from → to).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    Cluster,
+    Node,
+    Edge,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleFile {
+    id: String,
+    title: String,
+    severity: Severity,
+    scope: Scope,
+    needs: Option<Need>,
+    #[serde(default = "yes")]
+    acceptable: bool,
+    when: String,
+    evidence: Option<String>,
+    means: String,
+    fix: String,
+    #[serde(default)]
+    cases: Vec<String>,
+    sources: Vec<String>,
+    #[serde(deserialize_with = "date")]
+    as_of: Date,
+    red: String,
+    green: String,
+}
+
+#[derive(Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+enum Need {
+    Target,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// TOML's own date (`as_of = 2026-11-23`).
+pub(crate) fn date<'de, D: Deserializer<'de>>(d: D) -> Result<Date, D::Error> {
+    toml::value::Datetime::deserialize(d)?.to_string().parse().map_err(serde::de::Error::custom)
+}
+
+/// As [`date`], where there may be none.
+pub(crate) fn maybe_date<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Date>, D::Error> {
+    date(d).map(Some)
+}
+
+impl Rule {
+    /// Reads `knowledge/rules/<name>.toml`.
+    ///
+    /// # Errors
+    /// When it is not TOML of this shape, an expression does not parse, it asks for variables that its scope does not
+    /// have, or it names a target without saying so (it would then be unknown instead of not asked).
+    pub fn parse(name: &str, text: &str) -> Result<Self, KnowledgeError> {
+        let file = format!("rules/{name}.toml");
+        let raw: RuleFile = toml::from_str(text)
+            .map_err(|source| KnowledgeError::Toml { file: file.clone(), source: Box::new(source) })?;
+        if raw.id != format!("belay-{name}") {
+            return Err(KnowledgeError::rule(&file, format!("its id is `{}`, expected `belay-{name}`", raw.id)));
+        }
+        if raw.sources.is_empty() {
+            return Err(KnowledgeError::rule(&file, "it names no source"));
+        }
+        let when = Predicate::compile(&file, &raw.when)?;
+        let evidence = raw.evidence.as_deref().map(|text| Predicate::compile(&file, text)).transpose()?;
+        let means = Template::compile(&file, &raw.means)?;
+        let fix = Template::compile(&file, &raw.fix)?;
+        let rule = Self {
+            id: raw.id,
+            title: raw.title,
+            severity: raw.severity,
+            scope: raw.scope,
+            needs_target: raw.needs == Some(Need::Target),
+            acceptable: raw.acceptable,
+            cases: raw.cases,
+            sources: raw.sources,
+            as_of: raw.as_of,
+            red: raw.red,
+            green: raw.green,
+            when,
+            evidence,
+            means,
+            fix,
+        };
+        rule.lint(&file)?;
+        Ok(rule)
+    }
+
+    fn lint(&self, file: &str) -> Result<(), KnowledgeError> {
+        let expressions = || {
+            let texts = self.means.expressions().chain(self.fix.expressions());
+            std::iter::once(&self.when).chain(&self.evidence).chain(texts)
+        };
+        for variable in expressions().flat_map(Predicate::variables) {
+            let there = match variable.as_str() {
+                "node" => self.scope == Scope::Node,
+                "nodes" | "cluster" | "edge" | "now" => true,
+                _ => false,
+            };
+            if !there {
+                return Err(KnowledgeError::rule(file, format!("its scope has no variable `{variable}`")));
+            }
+        }
+        // A mention of `edge` that stays on `edge.from` needs no target; every other one does.
+        let targets = expressions()
+            .flat_map(Predicate::paths)
+            .any(|path| path.first().is_some_and(|p| p == "edge") && path.get(1).is_none_or(|p| p != "from"));
+        if targets != self.needs_target {
+            let why = if targets { "it asks about the target: say `needs = \"target\"`" } else { "it needs no target" };
+            return Err(KnowledgeError::rule(file, why));
+        }
+        Ok(())
+    }
+
+    /// The predicate as written.
+    #[must_use]
+    pub fn when(&self) -> &str {
+        self.when.source()
+    }
+
+    /// What it means, with its placeholders as written.
+    #[must_use]
+    pub fn means(&self) -> &str {
+        self.means.source()
+    }
+
+    /// What to do, with its placeholders as written.
+    #[must_use]
+    pub fn fix(&self) -> &str {
+        self.fix.source()
+    }
+}

@@ -1,0 +1,50 @@
+use jiff::civil::Date;
+use serde::Serialize;
+
+use crate::{Knowledge, Scope, Severity};
+
+/// One rule in the table of the docs. Paths are relative to `core/checks`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RuleRow {
+    pub id: String,
+    pub title: String,
+    pub severity: Severity,
+    pub scope: Scope,
+    pub needs_target: bool,
+    pub acceptable: bool,
+    pub when: String,
+    pub means: String,
+    pub fix: String,
+    pub cases: Vec<String>,
+    pub sources: Vec<String>,
+    pub as_of: Date,
+    pub red: String,
+    pub green: String,
+}
+
+/// All rules, worst severity first, then by id.
+#[must_use]
+pub fn table(knowledge: &Knowledge) -> Vec<RuleRow> {
+    let mut rows: Vec<RuleRow> = knowledge
+        .rules
+        .iter()
+        .map(|rule| RuleRow {
+            id: rule.id.clone(),
+            title: rule.title.clone(),
+            severity: rule.severity,
+            scope: rule.scope,
+            needs_target: rule.needs_target,
+            acceptable: rule.acceptable,
+            when: rule.when().to_owned(),
+            means: rule.means().to_owned(),
+            fix: rule.fix().to_owned(),
+            cases: rule.cases.clone(),
+            sources: rule.sources.clone(),
+            as_of: rule.as_of,
+            red: rule.red.clone(),
+            green: rule.green.clone(),
+        })
+        .collect();
+    rows.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.id.cmp(&b.id)));
+    rows
+}

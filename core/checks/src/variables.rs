@@ -1,0 +1,105 @@
+use std::collections::BTreeMap;
+
+use belay_facts::{ConfigFacts, Facts, K3sVersion, NodeFacts, Pre};
+use serde_json::{Map, Value as Json, json};
+
+use crate::{Edge, Knowledge, Severity, Space};
+
+/// The variables of rules that are asked once: `cluster`, `nodes`, `edge`, `now`.
+///
+/// - `cluster`: the facts of the cluster; empty when no API answered, so that every question about it is unknown.
+/// - `nodes`: every node, in the shape of `node` (below).
+/// - `edge.from`, `edge.to`: major, minor, patch, k3s, pre (`rc1`, or empty), tag, the release tables' knowledge
+///   (known, etcd, etcd_minor, etcd_patch, containerd_minor, kine_minor, end_of_life, latest, hazards, bad) and
+///   server_flags; `edge.minors`, `edge.downgrade`, `edge.same`. Without a target only `edge.from` is there.
+/// - `now`: when the facts were taken, RFC 3339 in UTC; such texts (and dates) compare in order of time.
+///
+/// For a rule of scope `node` there is `node` as well: the facts of the node, with `config`, `config_keys`, `args`,
+/// `kubelet_args`, `open_runs` and `needs` instead of what they are derived from.
+pub(crate) fn shared(facts: &Facts, edge: &Edge, knowledge: &Knowledge) -> Json {
+    json!({
+        "cluster": facts.cluster.as_ref().map_or_else(|| json!({}), |cluster| json!(cluster)),
+        "nodes": facts.nodes.iter().map(node).collect::<Vec<_>>(),
+        "edge": edge_of(edge, knowledge),
+        "now": facts.taken_at.to_string(),
+    })
+}
+
+/// The variable `node`.
+pub(crate) fn node(node: &NodeFacts) -> Json {
+    let mut facts = json!(node);
+    if let Json::Object(members) = &mut facts {
+        members.remove("config");
+        members.insert("config_files".into(), json!(node.config.files));
+        members.insert("config_unreadable".into(), json!(node.config.unreadable));
+        // What could not be read may set any key: then nothing is known about any of them.
+        if node.config.unreadable.is_empty() {
+            members.extend(configuration(&node.config));
+        }
+        // `open_run` is the one fact whose `None` means no; but only root can look.
+        if node.helper.uid == 0 {
+            members.insert("open_runs".into(), json!(node.helper.open_run.iter().collect::<Vec<_>>()));
+        }
+        members.insert("needs".into(), json!(Space::needed_on(node)));
+    }
+    facts
+}
+
+fn configuration(config: &ConfigFacts) -> Map<String, Json> {
+    let effective: BTreeMap<&str, Vec<&str>> =
+        config.keys.iter().map(|entry| (entry.key.as_str(), config.effective(&entry.key))).collect();
+    let args = |key: &str| effective.get(key).cloned().unwrap_or_default();
+    let derived = json!({
+        "config": &effective,
+        "config_keys": &config.keys,
+        "kubelet_args": args("kubelet-arg"),
+        "args": {
+            "kubelet": args("kubelet-arg"),
+            "apiserver": args("kube-apiserver-arg"),
+            "controller": args("kube-controller-manager-arg"),
+            "scheduler": args("kube-scheduler-arg"),
+        },
+    });
+    match derived {
+        Json::Object(members) => members,
+        _ => Map::new(),
+    }
+}
+
+fn edge_of(edge: &Edge, knowledge: &Knowledge) -> Json {
+    let from = version(&edge.from, knowledge);
+    let Some(to) = &edge.to else { return json!({ "from": from }) };
+    json!({
+        "from": from,
+        "to": version(to, knowledge),
+        "minors": i64::from(to.minor) - i64::from(edge.from.minor),
+        "downgrade": *to < edge.from,
+        "same": *to == edge.from,
+    })
+}
+
+fn version(tag: &K3sVersion, knowledge: &Knowledge) -> Json {
+    let mut facts = json!(knowledge.releases.look_up(tag));
+    if let Json::Object(members) = &mut facts {
+        let (bad, hazards): (Vec<_>, Vec<_>) =
+            knowledge.releases.look_up(tag).hazards.into_iter().partition(|hazard| hazard.severity == Severity::Block);
+        members.insert("bad".into(), json!(bad));
+        members.insert("hazards".into(), json!(hazards));
+        members.insert("major".into(), json!(tag.major));
+        members.insert("minor".into(), json!(tag.minor));
+        members.insert("patch".into(), json!(tag.patch));
+        members.insert("k3s".into(), json!(tag.k3s));
+        members.insert("pre".into(), json!(tag.pre.map_or_else(String::new, pre)));
+        members.insert("tag".into(), json!(tag.tag()));
+        members.insert("server_flags".into(), json!(knowledge.flags.of(tag)));
+    }
+    facts
+}
+
+fn pre(pre: Pre) -> String {
+    match pre {
+        Pre::Alpha(n) => format!("alpha{n}"),
+        Pre::Beta(n) => format!("beta{n}"),
+        Pre::Rc(n) => format!("rc{n}"),
+    }
+}

@@ -1,0 +1,10 @@
+//! Rules, tables and `check` over the fixtures, as one test program (linking CEL once).
+
+#[cfg(test)]
+mod check;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod knowledge;
+#[cfg(test)]
+mod rules;
