@@ -1,1 +1,42 @@
-fn main() {}
+//! Tasks of the workspace, run as `cargo xtask <task>`.
+
+use std::process::ExitCode;
+
+mod checks;
+mod layers;
+
+const HELP: &str = "\
+usage: cargo xtask <task>
+
+  layers   fail on a dependency between crates that the house does not allow (design: floors and arrows)
+  checks   print the table of rules, and fail when a rule lacks a fixture
+";
+
+fn main() -> ExitCode {
+    let task = std::env::args().nth(1).unwrap_or_default();
+    let outcome = match task.as_str() {
+        "layers" => layers::run(),
+        "checks" => checks::run(),
+        _ => Err(if task.is_empty() { HELP.to_owned() } else { format!("no task `{task}`\n\n{HELP}") }),
+    };
+    match outcome {
+        Ok(text) => {
+            say(&text);
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            complain(&why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a task's result goes to its standard output")]
+fn say(text: &str) {
+    println!("{}", text.trim_end());
+}
+
+#[expect(clippy::print_stderr, reason = "a task's failure goes to its standard error")]
+fn complain(why: &str) {
+    eprintln!("{}", why.trim_end());
+}
