@@ -138,17 +138,34 @@ impl RunState {
         Ok(())
     }
 
-    /// K3s ran between `keep` and `swap`: what was stopped and kept is not what is there. Both are done again, and only
-    /// forgotten here because the fault says that nothing was changed.
+    /// K3s ran when it should not have (a boot, an impatient administrator): what an earlier step saw is not what is
+    /// there, so it is done again. The fault says that nothing was changed.
     fn rewind(&mut self, plan: &Plan, step: &str, fault: &Fault) {
-        let Some(stale) = plan.steps().find(|s| s.id == step) else { return };
-        for other in plan.steps().filter(|s| s.node == stale.node) {
-            if matches!(other.kind, StepKind::Stop | StepKind::Keep | StepKind::Swap) {
-                self.steps.insert(other.id.clone(), StepState::Pending);
+        use StepKind::{Keep, PutBack, Stop, Swap, SwapBack};
+        let back = self.turn.as_ref().map(|(reached, _)| plan.inverse(*reached)).unwrap_or_default();
+        let steps: Vec<Step> = plan.steps().cloned().chain(back).collect();
+        let Some(stale) = steps.iter().find(|s| s.id == step) else { return };
+        let again: &[StepKind] = match stale.kind {
+            Keep | Swap => &[Stop, Keep, Swap],
+            PutBack => &[Stop, PutBack],
+            // The new version ran after all, so the data are not the old version's any more: class K follows.
+            SwapBack => {
+                if let Some((reached, _)) = &mut self.turn {
+                    *reached = Reached::Started;
+                }
+                return;
             }
-        }
+            _ => return,
+        };
         if self.tries(step) >= MAX_TRIES {
             self.steps.insert(step.to_owned(), StepState::Failed { fault: fault.clone() });
+            return;
+        }
+        let way = |s: &Step| s.id.contains(".back.");
+        for other in steps.iter().filter(|s| s.node == stale.node && way(s) == way(stale)) {
+            if again.contains(&other.kind) {
+                self.steps.insert(other.id.clone(), StepState::Pending);
+            }
         }
     }
 
@@ -180,7 +197,10 @@ impl RunState {
                     if fault.kind.may_pass() && self.tries(&step.id) < MAX_TRIES {
                         return self.begin(plan, step);
                     }
-                    return Command::End { state: EndState::NeedsHuman, why: format!("{}: {}", step.id, fault.message) };
+                    return Command::End {
+                        state: EndState::NeedsHuman,
+                        why: format!("{}: {}", step.id, fault.message),
+                    };
                 }
                 StepState::Failed { fault } => return self.turn_at(plan, &step, fault),
             }
@@ -252,7 +272,9 @@ impl RunState {
         }
     }
 
-    fn tries(&self, id: &str) -> u32 {
+    /// How often a step was begun.
+    #[must_use]
+    pub fn tries(&self, id: &str) -> u32 {
         self.tries.get(id).copied().unwrap_or(0)
     }
 

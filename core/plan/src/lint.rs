@@ -10,9 +10,16 @@ use crate::{Plan, StepKind};
 pub enum Lint {
     NoSteps,
     RepeatedStep(String),
-    StrangeNode { step: String, node: String },
+    StrangeNode {
+        step: String,
+        node: String,
+    },
     /// A step that must come before another one on the same node does not (I4, I6, I7, I10).
-    Order { node: String, first: StepKind, then: StepKind },
+    Order {
+        node: String,
+        first: StepKind,
+        then: StepKind,
+    },
     NoDeadline(String),
     SoakWithoutLength(String),
     GateAsksNothing(String),
@@ -29,7 +36,9 @@ impl fmt::Display for Lint {
             Self::StrangeNode { step, node } => write!(f, "step {step} is for {node}, which its wave does not name"),
             Self::Order { node, first, then } => write!(f, "on {node}, {first} must come before {then}"),
             Self::NoDeadline(id) => write!(f, "step {id} has no deadline"),
-            Self::SoakWithoutLength(id) => write!(f, "step {id} does not say how long to soak, or its deadline is shorter"),
+            Self::SoakWithoutLength(id) => {
+                write!(f, "step {id} does not say how long to soak, or its deadline is shorter")
+            }
             Self::GateAsksNothing(id) => write!(f, "step {id} asks nothing"),
             Self::Id(id) => write!(f, "its id `{id}` is not a date and four hex digits of its digest"),
             Self::WrongWay(id) => write!(f, "step {id} belongs to the way back"),

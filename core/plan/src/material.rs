@@ -72,7 +72,11 @@ impl Material {
             compare(&format!("the binary on {node}"), was.binary_digest.to_string(), is.binary_digest.to_string());
             compare(&format!("the unit on {node}"), was.unit.clone(), is.unit.clone());
             compare(&format!("the unit file on {node}"), was.unit_digest.to_string(), is.unit_digest.to_string());
-            compare(&format!("the stop timeout of the unit on {node}"), was.timeout_stop.to_string(), is.timeout_stop.to_string());
+            compare(
+                &format!("the stop timeout of the unit on {node}"),
+                was.timeout_stop.to_string(),
+                is.timeout_stop.to_string(),
+            );
             compare(&format!("the configuration on {node}"), config(was.config_digest), config(is.config_digest));
             compare(&format!("the data directory on {node}"), was.data_dir.clone(), is.data_dir.clone());
             compare(&format!("the datastore on {node}"), format!("{:?}", was.datastore), format!("{:?}", is.datastore));

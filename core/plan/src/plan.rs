@@ -1,5 +1,5 @@
-use belay_facts::{Digest, Facts, K3sVersion};
 use belay_checks::{Acceptance, Finding};
+use belay_facts::{Digest, Facts, K3sVersion};
 use serde::{Deserialize, Serialize};
 
 use crate::{Changed, Expect, Lint, Material, Step, WayBack};
@@ -132,7 +132,8 @@ impl Plan {
         if !changed.is_empty() {
             return Err(PlanError::Stale(changed));
         }
-        let blocking: Vec<Finding> = findings.iter().filter(|finding| finding.blocks()).cloned().collect();
+        let blocking: Vec<Finding> =
+            findings.iter().filter(|finding| belay_checks::blocks(std::slice::from_ref(*finding))).cloned().collect();
         if blocking.is_empty() { Ok(()) } else { Err(PlanError::Blocked(blocking)) }
     }
 

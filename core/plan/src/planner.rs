@@ -1,7 +1,9 @@
 use belay_checks::{Acceptance, Finding};
 use belay_facts::{DatastoreKind, Digest, Facts, K3sVersion, NodeFacts, Span};
 
-use crate::{Artifact, ClusterRef, Expect, FORMAT, GateName, Material, Mebibytes, Plan, Step, StepKind, Wave, WayBack, WayClass};
+use crate::{
+    Artifact, ClusterRef, Expect, FORMAT, GateName, Material, Mebibytes, Plan, Step, StepKind, Wave, WayBack, WayClass,
+};
 
 /// What the user asked for, and what was found for it.
 #[derive(Clone, Debug)]
@@ -34,7 +36,8 @@ pub enum Refusal {
 /// # Errors
 /// A refusal says what stands in the way.
 pub fn plan(facts: &Facts, findings: &[Finding], request: &PlanRequest) -> Result<Plan, Refusal> {
-    let blocking: Vec<Finding> = findings.iter().filter(|finding| finding.blocks()).cloned().collect();
+    let blocking: Vec<Finding> =
+        findings.iter().filter(|finding| belay_checks::blocks(std::slice::from_ref(*finding))).cloned().collect();
     if !blocking.is_empty() {
         return Err(Refusal::Blocked(blocking));
     }
@@ -121,7 +124,8 @@ impl Measures {
 
     /// design.md §5: the larger of 120 s and 4 × the last start, plus a term for a start-up VACUUM or defragmentation.
     fn start_deadline(&self) -> Span {
-        Span::seconds(self.last_start.as_millis().saturating_mul(4).div_ceil(1000).max(120)) + Self::slow(self.datastore)
+        Span::seconds(self.last_start.as_millis().saturating_mul(4).div_ceil(1000).max(120))
+            + Self::slow(self.datastore)
     }
 
     fn steps(&self, node: &str, gates: &[GateName], not_asked: &[GateName]) -> Vec<Step> {
@@ -158,7 +162,9 @@ impl Measures {
     }
 
     fn expect(&self) -> Expect {
-        let preparation = Self::usual(self.binary.saturating_mul(6)) + Self::usual(self.datastore.saturating_mul(3)) + Span::seconds(8);
+        let preparation = Self::usual(self.binary.saturating_mul(6))
+            + Self::usual(self.datastore.saturating_mul(3))
+            + Span::seconds(8);
         Expect {
             api_gap: round(self.gap()),
             duration: round(preparation + self.gap() + GATES_USUALLY + self.soak),

@@ -42,7 +42,8 @@ mod tests {
         let [ca] = certificates.as_slice() else { panic!("one certificate, got {certificates:?}") };
         assert!(ca.is_ca);
         assert_eq!(ca.subject, "CN=k3s-server-ca@1795451055");
-        let days = (ca.not_after.as_second() - "2026-11-24T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second()) / 86_400;
+        let days = (ca.not_after.as_second() - "2026-11-24T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_second())
+            / 86_400;
         assert_eq!(ca.days_left, days);
         let later = read(&file, "2099-01-01T00:00:00Z".parse().unwrap()).unwrap();
         assert!(later[0].days_left < 0, "an expired certificate has negative days left");

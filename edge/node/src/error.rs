@@ -27,7 +27,9 @@ impl LinkError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NoHelper { .. } => Some("put belay-helper beside belay, or name it with BELAY_HELPER=/path".to_owned()),
+            Self::NoHelper { .. } => {
+                Some("put belay-helper beside belay, or name it with BELAY_HELPER=/path".to_owned())
+            }
             Self::Version { .. } => Some("install belay and belay-helper of the same release".to_owned()),
             Self::Fault(fault) => fault.hint.clone(),
             _ => None,

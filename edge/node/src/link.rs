@@ -180,8 +180,7 @@ impl Link {
             Ok(_) => return Err(self.broke(what, FrameError::Closed)),
             Err(error) => return Err(self.broke(what, FrameError::Io(error))),
         }
-        serde_json::from_slice(&payload)
-            .map_err(|error| self.broke(what, FrameError::Io(std::io::Error::other(error))))
+        serde_json::from_slice(&payload).map_err(|error| self.broke(what, FrameError::Io(std::io::Error::other(error))))
     }
 
     fn broke(&self, what: &str, source: FrameError) -> LinkError {

@@ -1,1 +1,23 @@
+//! The one loop that acts: it asks the engine what to do next, journals it, does it over a link, and journals what
+//! came of it.
+//!
+//! Owns runs and their directory, the carrying out of steps, the gates, and releases (`vault`). Decides nothing: every
+//! choice is the engine's.
 
+mod clock;
+mod effect;
+mod error;
+mod gates;
+mod gather;
+mod run_dir;
+mod runner;
+mod session;
+mod sink;
+pub mod vault;
+
+pub use clock::Clock;
+pub use error::RunError;
+pub use gather::{Gathered, gather};
+pub use run_dir::{RunDir, StateDir};
+pub use runner::{Interrupt, Outcome, Runner};
+pub use sink::{Progress, Sink};

@@ -1,0 +1,173 @@
+//! The planner over a healthy server: determinism, digest, order, staleness.
+
+use belay_checks::{Finding, Severity, Verdict};
+use belay_facts::{Digest, Facts, Span};
+use belay_plan::{Artifact, GateName, Lint, Plan, PlanError, PlanRequest, Reached, Refusal, StepKind, plan};
+use proptest::prelude::*;
+
+fn facts() -> Facts {
+    let base: serde_json::Value = serde_json::from_str(include_str!("../../checks/fixtures/base.json")).unwrap();
+    let facts = base.get("facts").cloned().unwrap_or(base);
+    Facts::from_json(&facts.to_string()).unwrap()
+}
+
+fn request() -> PlanRequest {
+    PlanRequest {
+        to: "v1.36.3+k3s1".parse().unwrap(),
+        artifacts: vec![Artifact {
+            name: "k3s".into(),
+            arch: "amd64".into(),
+            sha256: Digest::of(b"new"),
+            size: 107_667_618,
+            source: "/releases/v1.36.3+k3s1/k3s".into(),
+            trust: "sums in the same directory".into(),
+        }],
+        soak: Span::seconds(60),
+        accepted: Vec::new(),
+        date: "2026-11-23".parse().unwrap(),
+    }
+}
+
+fn made() -> Plan {
+    plan(&facts(), &[], &request()).unwrap()
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    assert_eq!(made().to_yaml().unwrap(), made().to_yaml().unwrap());
+}
+
+#[test]
+fn a_plan_reads_back_as_itself_and_keeps_its_lint() {
+    let plan = made();
+    assert_eq!(plan.lint(), []);
+    assert_eq!(Plan::from_yaml(&plan.to_yaml().unwrap()).unwrap(), plan);
+    assert_eq!(plan.id, format!("2026-11-23-{}", plan.digest.short(4)));
+}
+
+#[test]
+fn an_edited_plan_is_refused() {
+    let text = made().to_yaml().unwrap();
+    let edited = text.replacen("60s", "1s", 1);
+    assert_ne!(edited, text);
+    assert!(matches!(Plan::from_yaml(&edited), Err(PlanError::Edited { .. })));
+    assert!(matches!(Plan::from_yaml("belay: plan/v9\n"), Err(PlanError::Format(_))));
+    assert!(matches!(Plan::from_yaml("<!DOCTYPE html>"), Err(PlanError::Yaml(_))));
+}
+
+#[test]
+fn a_plan_with_a_forged_digest_is_still_linted() {
+    let mut plan = made();
+    plan.waves[0].steps.retain(|step| step.kind != StepKind::ProveBackup);
+    plan.digest = plan.content_digest();
+    plan.id = format!("2026-11-23-{}", plan.digest.short(4));
+    let text = plan.to_yaml().unwrap();
+    let Err(PlanError::Lint(lints)) = Plan::from_yaml(&text) else { panic!("a plan without a receipt was taken") };
+    assert!(lints.iter().any(|lint| matches!(lint, Lint::Order { .. })), "{lints:?}");
+}
+
+#[test]
+fn an_id_that_is_a_path_is_refused() {
+    let mut plan = made();
+    plan.id = format!("../../etc-{}", plan.digest.short(4));
+    assert!(matches!(Plan::from_yaml(&plan.to_yaml().unwrap()), Err(PlanError::Lint(_))));
+}
+
+#[test]
+fn deadlines_follow_the_node() {
+    let plan = made();
+    let facts = facts();
+    let unit = facts.nodes[0].unit.as_ref().unwrap();
+    let step = |kind| plan.steps().find(|step| step.kind == kind).unwrap();
+    assert_eq!(step(StepKind::Stop).deadline, unit.timeout_stop + Span::seconds(30));
+    assert!(step(StepKind::Start).deadline >= Span::seconds(120));
+}
+
+#[test]
+fn what_cannot_answer_is_said_and_never_dropped() {
+    let mut facts = facts();
+    facts.cluster.as_mut().unwrap().dns = None;
+    facts.cluster.as_mut().unwrap().canary = None;
+    let plan = plan(&facts, &[], &request()).unwrap();
+    for kind in [StepKind::Baseline, StepKind::Gate] {
+        let step = plan.steps().find(|step| step.kind == kind).unwrap();
+        assert_eq!(step.not_asked, [GateName::CanaryPod, GateName::Dns], "{kind}");
+        assert!(!step.gates.contains(&GateName::Dns));
+    }
+}
+
+#[test]
+fn a_blocking_finding_refuses_and_an_unknown_one_as_well() {
+    for verdict in [Verdict::Yes, Verdict::Unknown] {
+        let finding = Finding {
+            rule: "belay-x".into(),
+            title: "x".into(),
+            severity: Severity::Block,
+            verdict,
+            node: None,
+            means: String::new(),
+            fix: String::new(),
+            evidence: Vec::new(),
+            cases: Vec::new(),
+            sources: Vec::new(),
+            accepted: None,
+        };
+        assert!(matches!(plan(&facts(), std::slice::from_ref(&finding), &request()), Err(Refusal::Blocked(_))));
+        assert!(matches!(made().ensure_still_valid(&facts(), &[finding]), Err(PlanError::Blocked(_))));
+    }
+}
+
+#[test]
+fn a_plan_is_stale_when_what_it_stands_on_changed_and_says_what() {
+    let plan = made();
+    assert!(plan.ensure_still_valid(&facts(), &[]).is_ok());
+    let mut later = facts();
+    later.taken_at = "2027-01-01T00:00:00Z".parse().unwrap();
+    later.nodes[0].memory = None;
+    assert!(plan.ensure_still_valid(&later, &[]).is_ok(), "age alone does not make a plan stale");
+    let mut other = facts();
+    other.cluster.as_mut().unwrap().id = "another".into();
+    let error = plan.ensure_still_valid(&other, &[]).unwrap_err();
+    assert!(error.to_string().contains("UID of kube-system"), "{error}");
+    let mut edited = facts();
+    edited.nodes[0].config.digest = Some(Digest::of(b"edited"));
+    let error = plan.ensure_still_valid(&edited, &[]).unwrap_err();
+    assert!(error.to_string().contains("the configuration on"), "{error}");
+}
+
+#[test]
+fn the_way_back_depends_on_how_far_it_went() {
+    let plan = made();
+    let kinds = |reached| plan.inverse(reached).into_iter().map(|step| step.kind).collect::<Vec<_>>();
+    use StepKind::{Gate, PutBack, Release, Start, Stop, SwapBack};
+    assert_eq!(kinds(Reached::Prepared), [Release]);
+    assert_eq!(kinds(Reached::Stopped), [SwapBack, Start, Gate, Release]);
+    assert_eq!(kinds(Reached::Started), [Stop, PutBack, Start, Gate, Release]);
+    let forward: Vec<String> = plan.steps().map(|step| step.id.clone()).collect();
+    for step in plan.inverse(Reached::Started) {
+        assert!(!forward.contains(&step.id), "{} is there twice", step.id);
+        assert!(step.deadline > Span::ZERO);
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_refused_or_a_plan_with_its_digest(text in "\\PC{0,200}") {
+        if let Ok(plan) = Plan::from_yaml(&text) {
+            prop_assert_eq!(plan.content_digest(), plan.digest);
+        }
+    }
+
+    #[test]
+    fn a_larger_datastore_never_shortens_a_deadline(a in 0u64..1_000_000_000, b in 0u64..1_000_000_000) {
+        let with = |size| {
+            let mut facts = facts();
+            facts.nodes[0].datastore.as_mut().unwrap().size = size;
+            plan(&facts, &[], &request()).unwrap()
+        };
+        let (small, large) = (with(a.min(b)), with(a.max(b)));
+        for (s, l) in small.steps().zip(large.steps()) {
+            prop_assert!(s.deadline <= l.deadline, "{}", s.id);
+        }
+    }
+}

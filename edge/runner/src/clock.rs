@@ -1,0 +1,34 @@
+use belay_facts::Span;
+
+/// The clocks of this machine. The only place in the runner where time comes from.
+#[derive(Clone, Debug)]
+pub struct Clock {
+    boot_id: String,
+}
+
+impl Clock {
+    #[must_use]
+    pub fn of_this_machine() -> Self {
+        let boot_id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned();
+        Self { boot_id }
+    }
+
+    /// Calendar time, for people. May jump.
+    #[must_use]
+    pub fn wall(&self) -> jiff::Timestamp {
+        jiff::Timestamp::now()
+    }
+
+    /// Time since boot, suspended time counted. Never jumps while the machine runs.
+    #[must_use]
+    pub fn since_boot(&self) -> Span {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let millis = now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000);
+        Span::millis(u64::try_from(millis).unwrap_or(0))
+    }
+
+    #[must_use]
+    pub fn boot_id(&self) -> &str {
+        &self.boot_id
+    }
+}

@@ -1,0 +1,194 @@
+use std::path::Path;
+
+use belay_engine::{Event, Fault, FaultKind, ProbeState, Record};
+use belay_facts::Workload;
+use belay_plan::{Step, StepKind};
+use belay_wire::{ArtifactSpec, Op, Reply, StageProof, StartProof, StepProbe, Way};
+use serde_json::Value;
+
+use crate::RunError;
+use crate::gates::{self, Expectation};
+use crate::runner::Book;
+use crate::session::{Session, fault};
+
+/// Carries out one step: on the node through its helper, or here by asking gates. The intent is journalled already.
+pub async fn carry_out(
+    session: &mut Session,
+    step: &Step,
+    book: &mut Book,
+    artifact: &Path,
+) -> Result<Result<Value, Fault>, RunError> {
+    match step.kind {
+        StepKind::Baseline => baseline(session, step, book).await,
+        StepKind::Gate => gate(session, step, book).await,
+        StepKind::Soak => {
+            let expected = expectation(session, step, book);
+            gates::soak(session, step, &expected, book).await
+        }
+        StepKind::Start => Ok(start(session, step, book).await),
+        _ => Ok(on_node(session, step, book, artifact).await),
+    }
+}
+
+/// Whether a step was done, when its outcome is not known.
+pub async fn find_out(session: &mut Session, step: &Step) -> Result<(ProbeState, Value, String), Fault> {
+    let Some(op) = operation(session, step, 0) else {
+        return Ok((ProbeState::NotDone, Value::Null, "asking again is harmless".to_owned()));
+    };
+    let reply = session.ask(step, Way::Probe, op, |_| {}).await.map_err(|error| fault(&error))?;
+    match reply {
+        Reply::Probe(StepProbe::Done { proof }) => Ok((ProbeState::Done, proof, "the effect is there".to_owned())),
+        Reply::Probe(StepProbe::NotDone) => Ok((ProbeState::NotDone, Value::Null, "nothing of it is there".to_owned())),
+        Reply::Probe(StepProbe::Partial { what }) => Ok((ProbeState::Partial, Value::Null, what)),
+        other => Err(confused(session, step, &other)),
+    }
+}
+
+async fn on_node(session: &mut Session, step: &Step, book: &Book, artifact: &Path) -> Result<Value, Fault> {
+    let seen = book.state().seen().max(session.prober.seen_revision().unwrap_or(0));
+    let op = operation(session, step, seen).ok_or_else(|| Fault {
+        kind: FaultKind::Failed,
+        message: format!("{} is no step for a node", step.id),
+        hint: None,
+    })?;
+    let progress = |told: belay_wire::Progress| book.progress(&told.doing, told.done, told.total);
+    let reply = if step.kind == StepKind::Stage {
+        session.ask_with_file(step, op, artifact, progress).await
+    } else {
+        session.ask(step, Way::Do, op, progress).await
+    };
+    let reply = reply.map_err(|error| fault(&error))?;
+    proof(&reply).ok_or_else(|| confused(session, step, &reply))
+}
+
+/// The operation on the node that a step stands for.
+fn operation(session: &Session, step: &Step, seen: u64) -> Option<Op> {
+    Some(match step.kind {
+        StepKind::Fence => Op::Fence { plan: session.plan, reserve: reserve(session) },
+        StepKind::Stage => {
+            let artifact = &session.artifact;
+            let (tag, digest, size) = (session.target.new_version.clone(), artifact.sha256, artifact.size);
+            Op::Stage { artifact: ArtifactSpec { tag, digest, size }, have: None }
+        }
+        StepKind::Backup => Op::Backup,
+        StepKind::ProveBackup => Op::ProveBackup,
+        StepKind::Stop => Op::Stop,
+        StepKind::Keep => Op::Keep,
+        StepKind::Swap => Op::Swap,
+        StepKind::Start => Op::Start,
+        StepKind::SwapBack => Op::SwapBack,
+        StepKind::PutBack => Op::PutBack { seen },
+        StepKind::Commit => Op::Release { keep_way_back: true },
+        StepKind::Release => Op::Release { keep_way_back: false },
+        StepKind::Baseline | StepKind::Gate | StepKind::Soak => return None,
+    })
+}
+
+/// What `keep` will need and 20 % more, and a little for the journal (design.md §5).
+fn reserve(session: &Session) -> u64 {
+    let size =
+        session.before.nodes.first().and_then(|node| node.datastore.as_ref()).map_or(0, |datastore| datastore.size);
+    size.saturating_add(size / 5).saturating_add(16 * 1024 * 1024)
+}
+
+/// The proof inside an answer, as it is journalled.
+fn proof(reply: &Reply) -> Option<Value> {
+    let value = match reply {
+        Reply::Fenced(proof) => serde_json::to_value(proof),
+        Reply::Staged(proof) => serde_json::to_value(proof),
+        Reply::BackedUp { path, bytes } => Ok(serde_json::json!({ "path": path, "bytes": bytes })),
+        Reply::Proven(receipt) => serde_json::to_value(receipt),
+        Reply::Stopped(proof) => serde_json::to_value(proof),
+        Reply::Kept(proof) => serde_json::to_value(proof),
+        Reply::Swapped(proof) => serde_json::to_value(proof),
+        Reply::Started(proof) => serde_json::to_value(proof),
+        Reply::PutBack(proof) => serde_json::to_value(proof),
+        Reply::Released(proof) => serde_json::to_value(proof),
+        _ => return None,
+    };
+    value.ok()
+}
+
+async fn start(session: &mut Session, step: &Step, book: &Book) -> Result<Value, Fault> {
+    let progress = |told: belay_wire::Progress| book.progress(&told.doing, told.done, told.total);
+    let reply = session.ask(step, Way::Do, Op::Start, progress).await.map_err(|error| fault(&error))?;
+    let value = proof(&reply).ok_or_else(|| confused(session, step, &reply))?;
+    // K3s renews certificates at a start when they are near their end; what cannot be renewed now is asked again by the gates.
+    let _ = session.renew_credentials().await;
+    Ok(value)
+}
+
+async fn baseline(session: &mut Session, step: &Step, book: &mut Book) -> Result<Result<Value, Fault>, RunError> {
+    let expected = expectation(session, step, book);
+    let answered = gates::ask_all(session, step, &expected, book).await?;
+    let mut proof = match answered {
+        Ok(proof) => proof,
+        Err(fault) => return Ok(Err(fault)),
+    };
+    let workloads = match session.api().await {
+        Ok(api) => api.workloads().await.unwrap_or_default(),
+        Err(_) => Vec::new(),
+    };
+    if let Some(map) = proof.as_object_mut() {
+        map.insert("workloads".to_owned(), serde_json::json!(workloads));
+    }
+    Ok(Ok(proof))
+}
+
+async fn gate(session: &mut Session, step: &Step, book: &mut Book) -> Result<Result<Value, Fault>, RunError> {
+    let expected = expectation(session, step, book);
+    let answered = gates::ask_all(session, step, &expected, book).await?;
+    if answered.is_ok() && book.state().turn().is_none() {
+        // The node must know that its gates said yes, so that a boot does not take a good version back.
+        if let Err(error) = session.note(&format!("{}.vouch", session.node()), Op::Vouch).await {
+            return Ok(Err(fault(&error)));
+        }
+    }
+    Ok(answered)
+}
+
+/// What the gates of a step are measured against, from the plan, the facts before, and the proofs so far.
+fn expectation(session: &Session, step: &Step, book: &Book) -> Expectation {
+    let (state, plan) = (book.state(), book.plan());
+    let back = state.turn().map(|(reached, _)| *reached);
+    let sibling = |kind: StepKind, back: bool| -> String {
+        let prefix = if back { "back." } else { "" };
+        format!("{}.{prefix}{kind}", step.node)
+    };
+    let read = |id: String| state.proof(&id).cloned().unwrap_or_default();
+    let start_id = sibling(StepKind::Start, back.is_some());
+    let started: Option<StartProof> = serde_json::from_value(read(start_id.clone())).ok();
+    let staged: Option<StageProof> = serde_json::from_value(read(sibling(StepKind::Stage, false))).ok();
+    let baseline = read(sibling(StepKind::Baseline, false));
+    let workloads: Vec<Workload> =
+        baseline.get("workloads").and_then(|list| serde_json::from_value(list.clone()).ok()).unwrap_or_default();
+    let process = session.before.nodes.first().and_then(|node| node.process.clone());
+    let before_stop = step.kind == StepKind::Baseline;
+    let new = back.is_none() && !before_stop;
+    Expectation {
+        version: if new { plan.to.clone() } else { plan.from.clone() },
+        start_begun: if before_stop { None } else { time_of(book.records(), &start_id, true) },
+        ready: if before_stop { None } else { time_of(book.records(), &start_id, false) },
+        invocation: if before_stop { None } else { started.map(|proof| proof.invocation) },
+        data_hash: if new { staged.as_ref().map(|s| s.data_hash.clone()) } else { process.and_then(|p| p.data_hash) },
+        executable: if new { staged.map(|s| s.inner) } else { None },
+        workloads,
+    }
+}
+
+/// When a step was first intended, or when its outcome came.
+fn time_of(records: &[Record], id: &str, intent: bool) -> Option<jiff::Timestamp> {
+    let found = records.iter().find(|record| match &record.event {
+        Event::Intent { step, .. } => intent && step == id,
+        Event::Outcome { step, ok, .. } => !intent && *ok && step == id,
+        Event::Probed { step, state, .. } => !intent && *state == ProbeState::Done && step == id,
+        _ => false,
+    });
+    found.map(|record| record.at)
+}
+
+fn confused(session: &Session, step: &Step, reply: &Reply) -> Fault {
+    let name: String = format!("{reply:?}").chars().take_while(|c| c.is_alphanumeric()).collect();
+    let message = format!("{} answered `{name}` when it was asked for {}", session.node(), step.id);
+    Fault { kind: FaultKind::Failed, message, hint: None }
+}

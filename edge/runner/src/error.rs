@@ -1,0 +1,48 @@
+use belay_cluster::ClusterError;
+use belay_engine::IllegalEvent;
+use belay_journal::JournalError;
+use belay_node::LinkError;
+
+/// Why a run could not be begun or gone on with. What a step runs into is a fault, and the engine's to decide about.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    #[error("{0}")]
+    Link(#[from] LinkError),
+    #[error("{0}")]
+    Cluster(#[from] ClusterError),
+    #[error("the journal of the run: {0}")]
+    Journal(#[from] JournalError),
+    #[error("the journal of run {run} does not tell a possible story: {source}")]
+    Story { run: String, source: IllegalEvent },
+    #[error("{what} {path}: {source}")]
+    File { what: &'static str, path: String, source: std::io::Error },
+    #[error("there is no run {0}")]
+    NoRun(String),
+    #[error("run {0} has not ended")]
+    OpenRun(String),
+    #[error("no run was ever made here")]
+    NoRuns,
+    #[error("run {run} has ended ({state}); there is nothing to go on with")]
+    Ended { run: String, state: String },
+    #[error("the plan of run {run} could not be read: {why}")]
+    Plan { run: String, why: String },
+    #[error("node {node} went away {times} times in a row while run {run} was under way; the last time: {last}")]
+    Lost { run: String, node: String, times: u32, last: String },
+}
+
+impl RunError {
+    /// What to type next.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Link(error) => error.hint(),
+            Self::NoRun(_) | Self::NoRuns => Some("`belay report` without a run shows the last one".to_owned()),
+            Self::OpenRun(run) => Some(format!("`belay resume {run}` goes on, `belay rollback {run}` goes back")),
+            Self::Lost { run, .. } => Some(format!("when the node is back: `belay resume {run}`")),
+            Self::Story { .. } | Self::Journal(_) => {
+                Some("nothing further was done; keep the directory of the run and ask for help with it".to_owned())
+            }
+            _ => None,
+        }
+    }
+}

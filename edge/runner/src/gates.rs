@@ -1,0 +1,199 @@
+//! The gates: questions that must be answered yes before the next step (design.md §7). One file a question.
+//!
+//! A question is asked once by its file and answers yes, no, or not yet; this module polls it until yes, no, or the
+//! step's deadline, and journals the verdict. Silence is inconclusive, never a no.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use belay_engine::{Event, Fault, FaultKind, GateAnswer, Verdict};
+use belay_facts::{Digest, K3sVersion, Span, Workload};
+use belay_plan::{GateName, Step};
+use serde_json::Value;
+
+use crate::RunError;
+use crate::runner::Book;
+use crate::session::Session;
+
+mod canary_pod;
+mod datastore;
+mod dns;
+mod identity;
+mod invocation;
+mod kubelet;
+mod probe;
+mod readyz;
+mod workloads;
+
+/// How often a question is asked again.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How long a question may go unanswered in a soak before the silence counts.
+const SILENCE: Span = Span::seconds(30);
+
+/// What the answers are measured against.
+#[derive(Clone, Debug)]
+pub struct Expectation {
+    /// The version that should serve.
+    pub version: K3sVersion,
+    /// When the start was begun: a lease renewed after it was renewed by the new kubelet, since the old one was proven
+    /// gone. `None` before a stop.
+    pub start_begun: Option<jiff::Timestamp>,
+    /// When READY came.
+    pub ready: Option<jiff::Timestamp>,
+    /// The life that was started; it must not end before the commit.
+    pub invocation: Option<String>,
+    /// Where the running executable must lie, and what it must be.
+    pub data_hash: Option<String>,
+    pub executable: Option<Digest>,
+    /// What ran before the stop.
+    pub workloads: Vec<Workload>,
+}
+
+/// One answer to one asking.
+pub enum Answer {
+    Yes { says: String, evidence: Value },
+    No { says: String, evidence: Value },
+    NotYet { says: String, evidence: Value },
+}
+
+impl Answer {
+    fn not_yet(says: impl std::fmt::Display) -> Self {
+        Self::NotYet { says: says.to_string(), evidence: Value::Null }
+    }
+}
+
+type Asking<'a> = Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+
+fn put<'a>(gate: GateName, session: &'a mut Session, expected: &'a Expectation) -> Asking<'a> {
+    match gate {
+        GateName::Identity => Box::pin(identity::ask(session)),
+        GateName::Invocation => Box::pin(invocation::ask(session, expected)),
+        GateName::Readyz => Box::pin(readyz::ask(session)),
+        GateName::Kubelet => Box::pin(kubelet::ask(session, expected)),
+        GateName::Datastore => Box::pin(datastore::ask(session)),
+        GateName::CanaryPod => Box::pin(canary_pod::ask(session)),
+        GateName::Dns => Box::pin(dns::ask(session)),
+        GateName::Workloads => Box::pin(workloads::ask(session, expected)),
+        GateName::Probe => Box::pin(probe::ask(session)),
+    }
+}
+
+/// Asks every gate of the step in order until each says yes. The proof is the list of answers.
+pub async fn ask_all(
+    session: &mut Session,
+    step: &Step,
+    expected: &Expectation,
+    book: &mut Book,
+) -> Result<Result<Value, Fault>, RunError> {
+    let began = Instant::now();
+    let mut answers = Vec::new();
+    for &gate in &step.gates {
+        let asked = Instant::now();
+        let answer = loop {
+            let life = if answers.is_empty() { None } else { ended(session, step, expected).await };
+            let answer = match life {
+                Some(answer) => answer,
+                None => put(gate, session, expected).await,
+            };
+            let after = Span::from(asked.elapsed());
+            let settled = |name, verdict, says, evidence| GateAnswer { name, verdict, says, evidence, after };
+            match answer {
+                Answer::Yes { says, evidence } => break settled(gate, Verdict::Yes, says, evidence),
+                Answer::No { says, evidence } => break settled(gate, Verdict::No, says, evidence),
+                Answer::NotYet { says, evidence } => {
+                    if began.elapsed() >= step.deadline.duration() {
+                        break settled(gate, Verdict::Inconclusive, says, evidence);
+                    }
+                    book.doing(&format!("gate {gate}: {says}"));
+                }
+            }
+            tokio::time::sleep(AGAIN).await;
+        };
+        book.record(Event::Gate { step: step.id.clone(), answer: answer.clone() })?;
+        if answer.verdict != Verdict::Yes {
+            return Ok(Err(explain(session, &answer).await));
+        }
+        answers.push(answer);
+    }
+    Ok(Ok(serde_json::json!({ "answers": answers })))
+}
+
+/// Goes on asking for the length of the soak. A single slow answer is not a no; a no is.
+pub async fn soak(
+    session: &mut Session,
+    step: &Step,
+    expected: &Expectation,
+    book: &mut Book,
+) -> Result<Result<Value, Fault>, RunError> {
+    let length = step.length.unwrap_or(Span::ZERO);
+    let began = Instant::now();
+    let mut rounds: u64 = 0;
+    let mut silent: std::collections::BTreeMap<GateName, Instant> = std::collections::BTreeMap::new();
+    loop {
+        for &gate in &step.gates {
+            let (verdict, says, evidence) = match put(gate, session, expected).await {
+                Answer::Yes { .. } => {
+                    silent.remove(&gate);
+                    continue;
+                }
+                Answer::No { says, evidence } => (Verdict::No, says, evidence),
+                Answer::NotYet { says, evidence } => {
+                    let since = silent.entry(gate).or_insert_with(Instant::now);
+                    if since.elapsed() < SILENCE.duration() {
+                        continue;
+                    }
+                    (Verdict::Inconclusive, says, evidence)
+                }
+            };
+            let answer = GateAnswer { name: gate, verdict, says, evidence, after: Span::from(began.elapsed()) };
+            book.record(Event::Gate { step: step.id.clone(), answer: answer.clone() })?;
+            return Ok(Err(explain(session, &answer).await));
+        }
+        rounds += 1;
+        let passed = Span::from(began.elapsed());
+        if passed >= length && silent.is_empty() {
+            return Ok(Ok(serde_json::json!({ "rounds": rounds, "soaked": passed })));
+        }
+        let left = length.duration().saturating_sub(began.elapsed());
+        if book.interrupted() {
+            let message = "the soak was interrupted".to_owned();
+            return Ok(Err(Fault { kind: FaultKind::Refused, message, hint: None }));
+        }
+        book.progress("soaking: every gate goes on being asked", passed.as_millis(), length.as_millis());
+        tokio::time::sleep(Duration::from_secs(1).min(left.max(Duration::from_millis(100)))).await;
+    }
+}
+
+/// Positive evidence that the life that was started is over settles every other question.
+async fn ended(session: &mut Session, step: &Step, expected: &Expectation) -> Option<Answer> {
+    if !step.gates.contains(&GateName::Invocation) {
+        return None;
+    }
+    match invocation::ask(session, expected).await {
+        Answer::No { says, evidence } => Some(Answer::No { says, evidence }),
+        _ => None,
+    }
+}
+
+/// The fault of a gate that did not say yes, with the last words of the logs: what a person would look at next.
+async fn explain(session: &mut Session, answer: &GateAnswer) -> Fault {
+    let (unit, containerd) = session.log(5).await;
+    let mut message = format!("gate {}: {}", answer.name, answer.says);
+    if answer.name == GateName::Kubelet
+        && let Some(line) = containerd.last()
+    {
+        message.push_str(&format!(" The last line of containerd's log: {}", shorten(line)));
+    } else if matches!(answer.name, GateName::Invocation | GateName::Readyz)
+        && let Some(line) = unit.last()
+    {
+        message.push_str(&format!(" The last line of its log: {}", shorten(line)));
+    }
+    let kind = if answer.verdict == Verdict::No { FaultKind::GateNo } else { FaultKind::Inconclusive };
+    Fault { kind, message, hint: None }
+}
+
+fn shorten(line: &str) -> String {
+    let clean: String = line.chars().filter(|c| !c.is_control()).collect();
+    if clean.chars().count() <= 240 { clean } else { clean.chars().take(239).chain(['…']).collect() }
+}

@@ -1,0 +1,35 @@
+use serde_json::json;
+
+use super::Answer;
+use crate::session::Session;
+
+/// Is it the same cluster? An interrupted restore starts an empty one that is ready and healthy in every other way
+/// (k3s-facts §9), so this is asked first.
+pub async fn ask(session: &mut Session) -> Answer {
+    let Some(before) = session.before.cluster.clone() else {
+        return Answer::not_yet("the facts before the run name no cluster");
+    };
+    let api = match session.api().await {
+        Ok(api) => api,
+        Err(error) => return Answer::not_yet(error),
+    };
+    let now = match api.identity().await {
+        Ok(now) => now,
+        Err(error) => return Answer::not_yet(error),
+    };
+    let mut nodes_before: Vec<String> = before.nodes.iter().map(|node| node.name.clone()).collect();
+    nodes_before.sort();
+    let evidence = json!({
+        "kube-system": { "was": before.id, "is": now.id },
+        "nodes": { "were": nodes_before, "are": now.nodes },
+    });
+    if now.id != before.id {
+        let says = format!("it is another cluster: the UID of kube-system was {} and is {}", before.id, now.id);
+        return Answer::No { says, evidence };
+    }
+    if now.nodes != nodes_before {
+        let says = format!("the set of nodes was {nodes_before:?} and is {:?}", now.nodes);
+        return Answer::NotYet { says, evidence };
+    }
+    Answer::Yes { says: "the same kube-system, CA and nodes as before".to_owned(), evidence }
+}

@@ -1,0 +1,58 @@
+use belay_facts::Span;
+use serde_json::json;
+
+use super::{Answer, Expectation};
+use crate::session::Session;
+
+/// A kubelet renews its lease every 10 s; 30 s after READY without one it is not there (design.md §7).
+const WITHIN: Span = Span::seconds(30);
+/// A lease lasts 40 s: before a stop, a renewal within that time says that the kubelet lives.
+const LEASE: Span = Span::seconds(40);
+
+/// Did the kubelet renew its lease after the start, and does it report the expected version? READY=1, `/readyz` and even
+/// the Node's Ready condition stay green for 40 s when it never comes (k3s-facts §9).
+pub async fn ask(session: &mut Session, expected: &Expectation) -> Answer {
+    let node = session.node().to_owned();
+    let api = match session.api().await {
+        Ok(api) => api,
+        Err(error) => return Answer::not_yet(error),
+    };
+    let (lease, version) = match (api.lease_renewed(&node).await, api.kubelet_version(&node).await) {
+        (Ok(lease), Ok(version)) => (lease, version),
+        (Err(error), _) | (_, Err(error)) => return Answer::not_yet(error),
+    };
+    let now = session.clock.wall();
+    let renewed = lease.is_some_and(|at| match expected.start_begun {
+        Some(begun) => at > begun,
+        None => age(at, now) <= LEASE,
+    });
+    let expected_version = expected.version.tag();
+    let reported = version.as_deref() == Some(expected_version.as_str());
+    let waited = expected.ready.map(|ready| age(ready, now));
+    let containerd = session.observe().await.ok().and_then(|seen| seen.containerd);
+    let evidence = json!({
+        "lease-renewed": renewed, "lease": lease, "start-begun": expected.start_begun, "ready": expected.ready,
+        "kubelet-version": version, "expected-version": expected_version, "containerd-answers": containerd,
+    });
+    if renewed && reported {
+        return Answer::Yes {
+            says: format!("the lease of {node} was renewed and it reports {expected_version}"),
+            evidence,
+        };
+    }
+    let says = if renewed {
+        format!("{node} reports {} instead of {expected_version}", version.as_deref().unwrap_or("no version"))
+    } else {
+        let socket = if containerd == Some(false) { "; containerd does not answer on its socket" } else { "" };
+        format!("the lease of {node} was not renewed within {WITHIN} of READY{socket}.")
+    };
+    if waited.is_some_and(|waited| waited >= WITHIN) {
+        Answer::No { says, evidence }
+    } else {
+        Answer::NotYet { says, evidence }
+    }
+}
+
+fn age(at: jiff::Timestamp, now: jiff::Timestamp) -> Span {
+    Span::millis(u64::try_from(now.as_millisecond() - at.as_millisecond()).unwrap_or(0))
+}

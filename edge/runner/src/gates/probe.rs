@@ -1,0 +1,18 @@
+use serde_json::json;
+
+use super::Answer;
+use crate::session::Session;
+
+/// So many good shots in a row say that the API is back: two seconds of them.
+const STEADY: usize = 20;
+
+/// Does the probe see the API without a further outage?
+pub async fn ask(session: &mut Session) -> Answer {
+    let good = session.prober.shots().iter().rev().take_while(|shot| shot.is_up()).count();
+    let evidence = json!({ "good-in-a-row": good });
+    if good >= STEADY {
+        Answer::Yes { says: format!("the last {STEADY} probes were answered well"), evidence }
+    } else {
+        Answer::NotYet { says: format!("{good} good probes in a row, {STEADY} are wanted"), evidence }
+    }
+}

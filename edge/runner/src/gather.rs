@@ -1,0 +1,63 @@
+use belay_cluster::Api;
+use belay_facts::{FORMAT, Facts, Span};
+use belay_node::Link;
+use belay_wire::Credentials;
+
+use crate::{Clock, RunError};
+
+/// How long the API may take to tell its part.
+const CLUSTER: Span = Span::seconds(30);
+
+/// The facts, and what could not be read, in sentences.
+#[derive(Clone, Debug)]
+pub struct Gathered {
+    pub facts: Facts,
+    pub notes: Vec<String>,
+}
+
+/// Reads everything that is true: one helper call per node, then the API. What cannot be read is missing, not an error;
+/// rules on missing facts answer *unknown*, and unknown on a blocking rule blocks.
+///
+/// # Errors
+/// When a node does not answer at all.
+pub async fn gather(link: &mut Link, clock: &Clock) -> Result<Gathered, RunError> {
+    let taken_at = clock.wall();
+    let inspected = link.inspect(taken_at).await?;
+    let mut notes = inspected.notes;
+    let credentials = link.credentials().await;
+    let cluster = match credentials {
+        Ok(credentials) => {
+            let domain = inspected.node.config.last("cluster-domain").unwrap_or("cluster.local").to_owned();
+            let asked = async {
+                let api = connect(&credentials).await.map_err(|error| error.to_string())?;
+                let asked = api.facts(&inspected.node.name, &credentials.server_ca, &domain);
+                asked.await.map_err(|error| error.to_string())
+            };
+            match tokio::time::timeout(CLUSTER.duration(), asked).await {
+                Ok(Ok(mut told)) => {
+                    notes.append(&mut told.notes);
+                    Some(told.facts)
+                }
+                Ok(Err(why)) => {
+                    notes.push(format!("the API at {} did not tell its facts: {why}", credentials.address));
+                    None
+                }
+                Err(_) => {
+                    notes.push(format!("the API at {} did not tell its facts within {CLUSTER}", credentials.address));
+                    None
+                }
+            }
+        }
+        Err(error) => {
+            notes.push(error.to_string());
+            None
+        }
+    };
+    let facts = Facts { belay: FORMAT.to_owned(), taken_at, cluster, nodes: vec![inspected.node] };
+    Ok(Gathered { facts, notes })
+}
+
+pub(crate) async fn connect(credentials: &Credentials) -> Result<Api, belay_cluster::ClusterError> {
+    Api::connect(&credentials.address, &credentials.server_ca, &credentials.client_certificate, &credentials.client_key)
+        .await
+}

@@ -1,0 +1,438 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use belay_engine::{Command, EndState, Event, Fault, Outage, ProbeState, Record, RunState, TurnCause};
+use belay_facts::{Facts, Span};
+use belay_journal::Journal;
+use belay_plan::{Plan, Reached, Step, StepKind};
+use belay_wire::Op;
+use serde_json::Value;
+
+use crate::session::Session;
+use crate::{Clock, Progress, RunDir, RunError, Sink, effect};
+
+/// How often in a row a broken channel is opened again before the run is left for a resume.
+const RECONNECTS: u32 = 5;
+/// How long to wait before a broken channel is opened again.
+const RECONNECT_AFTER: Duration = Duration::from_secs(1);
+/// How often a face hears of the current step.
+const TICK: Duration = Duration::from_millis(250);
+
+/// A person's wish to stop: the current step is finished or undone, then the run halts safe.
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    #[must_use]
+    pub fn asked(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub state: EndState,
+    /// A person asked for the way back.
+    pub asked: bool,
+}
+
+impl Outcome {
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        self.state.exit_code(self.asked)
+    }
+}
+
+/// The journal of a run, its state, and those who hear of it: what is heard was journalled first.
+pub struct Book {
+    plan: Plan,
+    journal: Journal,
+    state: RunState,
+    records: Vec<Record>,
+    sinks: Arc<Mutex<Vec<Box<dyn Sink>>>>,
+    current: Arc<Mutex<Option<Current>>>,
+    clock: Clock,
+    generation: u64,
+    interrupt: Interrupt,
+}
+
+/// The step under way, for a face.
+#[derive(Clone, Debug)]
+struct Current {
+    step: Step,
+    began: Instant,
+    doing: String,
+    done: u64,
+    total: u64,
+}
+
+impl Book {
+    /// Journals an event, durably, then lets everybody hear it.
+    pub fn record(&mut self, event: Event) -> Result<(), RunError> {
+        let record = Record {
+            run: self.plan.id.clone(),
+            generation: self.generation,
+            at: self.clock.wall(),
+            up: self.clock.since_boot().as_millis(),
+            boot: self.clock.boot_id().to_owned(),
+            event,
+        };
+        let mut state = self.state.clone();
+        state.apply(&self.plan, &record).map_err(|why| RunError::Story {
+            run: self.plan.id.clone(),
+            source: belay_engine::IllegalEvent { record: self.records.len() + 1, event: "new".to_owned(), why },
+        })?;
+        self.journal.append(&record)?;
+        self.state = state;
+        for sink in self.sinks.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            sink.event(&record);
+        }
+        self.records.push(record);
+        Ok(())
+    }
+
+    pub fn doing(&self, doing: &str) {
+        self.progress(doing, 0, 0);
+    }
+
+    pub fn progress(&self, doing: &str, done: u64, total: u64) {
+        if let Some(current) = self.current.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            (current.doing, current.done, current.total) = (doing.to_owned(), done, total);
+        }
+    }
+
+    #[must_use]
+    pub fn interrupted(&self) -> bool {
+        self.interrupt.asked()
+    }
+
+    #[must_use]
+    pub const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    #[must_use]
+    pub const fn state(&self) -> &RunState {
+        &self.state
+    }
+
+    #[must_use]
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    fn begin(&self, step: &Step) {
+        let current = Current { step: step.clone(), began: Instant::now(), doing: String::new(), done: 0, total: 0 };
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(current);
+    }
+
+    fn rest(&self) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// The one loop that acts.
+pub struct Runner {
+    book: Book,
+    session: Session,
+    /// The verified artifact in the coordinator's cache.
+    artifact: std::path::PathBuf,
+}
+
+impl Runner {
+    /// Opens a new run: its directory, its journal, the link, the probe.
+    ///
+    /// # Errors
+    /// When any of it cannot be had; nothing was changed on the node then.
+    pub async fn open(
+        plan: Plan,
+        facts: Facts,
+        dir: &RunDir,
+        artifact: std::path::PathBuf,
+        sinks: Vec<Box<dyn Sink>>,
+        interrupt: Interrupt,
+    ) -> Result<Self, RunError> {
+        let clock = Clock::of_this_machine();
+        let yaml = plan.to_yaml().map_err(|error| RunError::Plan { run: plan.id.clone(), why: error.to_string() })?;
+        let session = Session::open(&plan, facts.clone(), 1, clock.clone()).await?;
+        let journal = dir.create(&yaml, &facts)?;
+        let (digest, from, to) = (plan.digest, plan.from.clone(), plan.to.clone());
+        let mut book = book(plan, journal, RunState::default(), Vec::new(), sinks, clock, 1, interrupt);
+        book.record(Event::Open {
+            plan: digest,
+            from,
+            to,
+            by: somebody(),
+            belay: env!("CARGO_PKG_VERSION").to_owned(),
+        })?;
+        Ok(Self { book, session, artifact })
+    }
+
+    /// Goes on with a run that was left: its journal is replayed, its fence raised, and what the node did by itself at
+    /// a boot is taken over.
+    ///
+    /// # Errors
+    /// When the run has ended, is held by somebody, or cannot be read.
+    pub async fn resume(
+        dir: &RunDir,
+        artifact: std::path::PathBuf,
+        sinks: Vec<Box<dyn Sink>>,
+        interrupt: Interrupt,
+    ) -> Result<Self, RunError> {
+        let clock = Clock::of_this_machine();
+        let plan = dir.plan()?;
+        let journal = Journal::open_exclusive(&dir.journal_path())?;
+        let records = dir.records()?;
+        let state =
+            RunState::replay(&plan, &records).map_err(|source| RunError::Story { run: plan.id.clone(), source })?;
+        if let Some(end) = state.end() {
+            return Err(RunError::Ended { run: plan.id.clone(), state: end.to_string() });
+        }
+        let generation = state.generation().max(1) + 1;
+        let facts = dir.facts("facts.json").ok_or_else(|| RunError::Plan {
+            run: plan.id.clone(),
+            why: "its facts.json is missing or cannot be read".to_owned(),
+        })?;
+        let session = Session::open(&plan, facts, generation, clock.clone()).await?;
+        let unopened = records.is_empty();
+        let (digest, from, to) = (plan.digest, plan.from.clone(), plan.to.clone());
+        let mut book = book(plan, journal, state, records, sinks, clock, generation, interrupt);
+        let belay = env!("CARGO_PKG_VERSION").to_owned();
+        if unopened {
+            // Killed between the making of the directory and the first record: nothing was begun.
+            book.record(Event::Open { plan: digest, from, to, by: somebody(), belay: belay.clone() })?;
+        }
+        book.record(Event::Resumed { by: somebody(), belay })?;
+        let mut runner = Self { book, session, artifact };
+        runner.adopt().await?;
+        Ok(runner)
+    }
+
+    /// A person asks for the way back; nothing if the run goes back already.
+    ///
+    /// # Errors
+    /// When the turn cannot be journalled.
+    pub async fn ask_back(&mut self, why: &str) -> Result<(), RunError> {
+        match self.book.state.ask_back(&self.book.plan, why) {
+            Some(Command::Turn { reached, cause }) => self.turn(reached, cause).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// Runs until the end.
+    ///
+    /// # Errors
+    /// When the journal cannot be written or the node is gone: the run is left as it is, for a resume.
+    pub async fn run(mut self) -> Result<Outcome, RunError> {
+        let ticker = self.tick();
+        let ended = self.carry_out().await;
+        ticker.abort();
+        ended
+    }
+
+    async fn carry_out(&mut self) -> Result<Outcome, RunError> {
+        let mut broken = 0;
+        loop {
+            if self.book.interrupted() {
+                self.ask_back("interrupted by Ctrl-C").await?;
+            }
+            match self.book.state.next(&self.book.plan) {
+                Command::Do { step, attempt } => {
+                    self.book.record(Event::Intent { step: step.id.clone(), attempt })?;
+                    self.book.begin(&step);
+                    let began = Instant::now();
+                    let done = effect::carry_out(&mut self.session, &step, &mut self.book, &self.artifact).await?;
+                    self.book.rest();
+                    let took = Span::from(began.elapsed());
+                    let (ok, proof, fault) = match done {
+                        Ok(proof) => (true, proof, None),
+                        Err(fault) => (false, Value::Null, Some(fault)),
+                    };
+                    let lost = fault.as_ref().is_some_and(|fault| fault.kind.leaves_doubt());
+                    self.book.record(Event::Outcome { step: step.id, ok, proof, fault: fault.clone(), took })?;
+                    broken = if lost { broken + 1 } else { 0 };
+                    if let Some(fault) = fault.filter(|_| lost) {
+                        self.reopen(broken, &fault).await?;
+                    }
+                }
+                Command::Probe { step } => match effect::find_out(&mut self.session, &step).await {
+                    Ok((state, proof, says)) => {
+                        broken = 0;
+                        self.book.record(Event::Probed { step: step.id, state, proof, says })?;
+                    }
+                    Err(fault) => {
+                        broken += 1;
+                        self.reopen(broken, &fault).await?;
+                    }
+                },
+                Command::Turn { reached, cause } => self.turn(reached, cause).await?,
+                Command::End { state, why } => {
+                    for leftover in self.session.clean_cluster().await {
+                        self.book.record(Event::Note { says: format!("removed {leftover}") })?;
+                    }
+                    self.measured()?;
+                    self.book.record(Event::End { state, why })?;
+                }
+                Command::Finished { state } => return Ok(Outcome { state, asked: self.book.state.asked() }),
+            }
+        }
+    }
+
+    /// Node first, then journal: a node that is cut off from power right now must know by itself that it goes back.
+    async fn turn(&mut self, reached: Reached, cause: TurnCause) -> Result<(), RunError> {
+        let seen = self.session.seen_revision().await.max(self.book.state.seen());
+        if reached != Reached::Prepared {
+            let step = format!("{}.turn", self.session.node());
+            let told = self.session.note(&step, Op::Turn { seen, why: cause.why.clone() }).await;
+            if let Err(error) = told {
+                self.book.record(Event::Note {
+                    says: format!("the node could not be told that the run goes back: {error}"),
+                })?;
+            }
+        }
+        self.measured()?;
+        self.book.record(Event::Turn { reached, cause })
+    }
+
+    fn measured(&mut self) -> Result<(), RunError> {
+        let measured = self.session.prober.measure();
+        let outages = measured.outages.iter().map(|outage| told(measured.began, outage)).collect();
+        let seen = self.session.prober.seen_revision().unwrap_or(0);
+        self.book.record(Event::Measured { outages, shots: measured.shots, seen })
+    }
+
+    /// What the node did by itself while nobody was here: a boot in the middle of a way back finishes it. The journal
+    /// says so, with the node's own proof, and nothing is done twice.
+    async fn adopt(&mut self) -> Result<(), RunError> {
+        let remembered = match self.session.remember().await {
+            Ok(remembered) => remembered,
+            // A fault here is no reason not to go on: every step probes for itself.
+            Err(_) => return Ok(()),
+        };
+        if remembered.turned
+            && self.book.state.turn().is_none()
+            && self.book.state.reached(&self.book.plan) > Reached::Prepared
+        {
+            let reached = self.book.state.reached(&self.book.plan);
+            let why = "the node was told to go back before this coordinator was killed".to_owned();
+            self.book
+                .record(Event::Turn { reached, cause: TurnCause { step: None, asked: false, why, fault: None } })?;
+        }
+        let Some((reached, _)) = self.book.state.turn() else { return Ok(()) };
+        let steps = self.book.plan.inverse(*reached);
+        let Some(undo) = steps.iter().find(|step| matches!(step.kind, StepKind::PutBack | StepKind::SwapBack)) else {
+            return Ok(());
+        };
+        if self.book.state.proof(&undo.id).is_some() {
+            return Ok(());
+        }
+        let Ok((ProbeState::Done, proof, _)) = effect::find_out(&mut self.session, undo).await else { return Ok(()) };
+        let before: Vec<Step> = steps.iter().take_while(|step| step.id != undo.id).cloned().collect();
+        for (step, proof) in before.into_iter().map(|step| (step, Value::Null)).chain([(undo.clone(), proof)]) {
+            if self.book.state.proof(&step.id).is_some() {
+                continue;
+            }
+            if !matches!(self.book.state.step(&step.id), belay_engine::StepState::Intended) {
+                let attempt = self.book.state.tries(&step.id) + 1;
+                self.book.record(Event::Intent { step: step.id.clone(), attempt })?;
+            }
+            let says = "the node did it by itself, at a boot or after its coordinator was killed".to_owned();
+            self.book.record(Event::Probed { step: step.id, state: ProbeState::Done, proof, says })?;
+        }
+        Ok(())
+    }
+
+    async fn reopen(&mut self, times: u32, last: &Fault) -> Result<(), RunError> {
+        if times > RECONNECTS {
+            return Err(RunError::Lost {
+                run: self.book.plan.id.clone(),
+                node: self.session.node().to_owned(),
+                times,
+                last: last.message.clone(),
+            });
+        }
+        tokio::time::sleep(RECONNECT_AFTER).await;
+        // A failure shows at the next call, and is counted there.
+        let _ = self.session.reconnect().await;
+        Ok(())
+    }
+
+    /// Tells the faces about the current step while it goes on.
+    fn tick(&self) -> tokio::task::JoinHandle<()> {
+        let (sinks, current) = (Arc::clone(&self.book.sinks), Arc::clone(&self.book.current));
+        let latest = self.session.prober.latest();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(TICK).await;
+                let Some(now) = current.lock().unwrap_or_else(PoisonError::into_inner).clone() else { continue };
+                let progress = Progress {
+                    step: now.step.id,
+                    doing: now.doing,
+                    done: now.done,
+                    total: now.total,
+                    elapsed: Span::from(now.began.elapsed()),
+                    deadline: now.step.deadline,
+                    api: latest.borrow().map(|shot| shot.is_up()),
+                };
+                for sink in sinks.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+                    sink.progress(&progress);
+                }
+            }
+        })
+    }
+}
+
+#[expect(clippy::too_many_arguments, reason = "a private constructor of plain fields")]
+fn book(
+    plan: Plan,
+    journal: Journal,
+    state: RunState,
+    records: Vec<Record>,
+    sinks: Vec<Box<dyn Sink>>,
+    clock: Clock,
+    generation: u64,
+    interrupt: Interrupt,
+) -> Book {
+    let (sinks, current) = (Arc::new(Mutex::new(sinks)), Arc::new(Mutex::new(None)));
+    Book { plan, journal, state, records, sinks, current, clock, generation, interrupt }
+}
+
+/// Who types: `root`, or `root for anna` behind sudo.
+fn somebody() -> String {
+    let user = std::env::var("USER").unwrap_or_else(|_| format!("uid {}", rustix::process::geteuid().as_raw()));
+    match std::env::var("SUDO_USER") {
+        Ok(sudo) if sudo != user => format!("{user} for {sudo}"),
+        _ => user,
+    }
+}
+
+fn told(began: jiff::Timestamp, outage: &belay_cluster::Outage) -> Outage {
+    let at = |span: Span| {
+        began
+            .checked_add(jiff::SignedDuration::from_millis(i64::try_from(span.as_millis()).unwrap_or(0)))
+            .unwrap_or(began)
+    };
+    let causes = &outage.causes;
+    let mut counted = std::collections::BTreeMap::new();
+    for (name, count) in [
+        ("refused", causes.refused),
+        ("unreachable", causes.unreachable),
+        ("timeout", causes.timeout),
+        ("untrusted", causes.untrusted),
+        ("broken", causes.broken),
+    ] {
+        if count > 0 {
+            counted.insert(name.to_owned(), u64::from(count));
+        }
+    }
+    for (status, count) in &causes.status {
+        counted.insert(format!("status {status}"), u64::from(*count));
+    }
+    Outage { from: at(outage.from), to: outage.to.map(at), gap: outage.length, causes: counted }
+}

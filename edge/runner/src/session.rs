@@ -1,0 +1,244 @@
+use std::sync::Arc;
+
+use belay_cluster::{Api, ClusterError, Prober};
+use belay_engine::Fault;
+use belay_facts::{Digest, Facts, Span};
+use belay_node::{Link, LinkError};
+use belay_plan::{Artifact, Plan, Step};
+use belay_wire::{Credentials, Mutation, NodeTarget, Observation, Op, Progress as NodeProgress, Reply, Request, Way};
+
+use crate::gather::connect;
+use crate::{Clock, RunError};
+
+/// What one run holds open on one node: the link, the API behind it, the probe, and what the plan says of the node.
+pub struct Session {
+    pub link: Link,
+    /// Connected when it is first needed: K3s may be down when a run is resumed.
+    api: Option<Api>,
+    credentials: Credentials,
+    pub prober: Arc<Prober>,
+    pub clock: Clock,
+    pub run: String,
+    pub generation: u64,
+    pub target: NodeTarget,
+    /// The plan's digest, which the node remembers with the fence.
+    pub plan: Digest,
+    pub artifact: Artifact,
+    /// The facts that the run began with.
+    pub before: Facts,
+}
+
+/// What a node knows of a run from its own journal.
+pub struct Remembered {
+    /// It was told, or decided, that the run goes back.
+    pub turned: bool,
+}
+
+/// How much longer the channel waits than the step's own deadline, so that the helper's own answer is heard.
+const GRACE: Span = Span::seconds(20);
+const ASK: Span = Span::seconds(15);
+/// The API may be ill when its last revision is asked for; the way back does not wait for it.
+const REVISION: Span = Span::seconds(2);
+
+impl Session {
+    /// Opens link, API and probe. K3s may be down: only the credentials are needed, not an answer.
+    pub async fn open(plan: &Plan, before: Facts, generation: u64, clock: Clock) -> Result<Self, RunError> {
+        let (target, artifact) = target(plan, &before)?;
+        let mut link = Link::local(&node_name(plan)).await?;
+        let credentials = link.credentials().await?;
+        let prober = Prober::start(
+            &credentials.address,
+            &credentials.server_ca,
+            &credentials.client_certificate,
+            &credentials.client_key,
+        )?;
+        let prober = Arc::new(prober);
+        let run = plan.id.clone();
+        Ok(Self {
+            link,
+            api: None,
+            credentials,
+            prober,
+            clock,
+            run,
+            generation,
+            target,
+            plan: plan.digest,
+            artifact,
+            before,
+        })
+    }
+
+    /// A fresh channel to the node, after the old one broke.
+    pub async fn reconnect(&mut self) -> Result<(), LinkError> {
+        let node = self.link.node().to_owned();
+        self.link = Link::local(&node).await?;
+        Ok(())
+    }
+
+    /// New certificates, perhaps: K3s renews them at a start.
+    pub async fn renew_credentials(&mut self) -> Result<(), RunError> {
+        let credentials = self.link.credentials().await?;
+        self.prober.update_credentials(
+            &credentials.address,
+            &credentials.server_ca,
+            &credentials.client_certificate,
+            &credentials.client_key,
+        )?;
+        self.credentials = credentials;
+        self.api = None;
+        Ok(())
+    }
+
+    /// The API of the node's server.
+    ///
+    /// # Errors
+    /// When it cannot be reached now; asked again, it is tried again.
+    pub async fn api(&mut self) -> Result<Api, ClusterError> {
+        if let Some(api) = &self.api {
+            return Ok(api.clone());
+        }
+        let api = connect(&self.credentials).await?;
+        self.api = Some(api.clone());
+        Ok(api)
+    }
+
+    /// The highest revision that a client may have seen, as far as this process knows.
+    pub async fn seen_revision(&mut self) -> u64 {
+        let probed = self.prober.seen_revision().unwrap_or(0);
+        let asked = match self.api().await {
+            Ok(api) => tokio::time::timeout(REVISION.duration(), api.revision()).await.ok().and_then(Result::ok),
+            Err(_) => None,
+        };
+        probed.max(asked.unwrap_or(0))
+    }
+
+    /// Takes away what a canary or a gate of this run may have left in the cluster.
+    pub async fn clean_cluster(&mut self) -> Vec<String> {
+        let run = self.run.clone();
+        match self.api().await {
+            Ok(api) => api.cleanup(&run).await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn mutation(&self, step: &str, way: Way, deadline: Span, op: Op) -> Request {
+        Request::Mutate(Mutation {
+            run: self.run.clone(),
+            generation: self.generation,
+            step: step.to_owned(),
+            way,
+            target: self.target.clone(),
+            deadline,
+            op,
+        })
+    }
+
+    /// Asks the node to do a step, or (with `Way::Probe`) whether it was done.
+    pub async fn ask(
+        &mut self,
+        step: &Step,
+        way: Way,
+        op: Op,
+        progress: impl FnMut(NodeProgress),
+    ) -> Result<Reply, LinkError> {
+        let request = self.mutation(&step.id, way, step.deadline, op);
+        let what = match way {
+            Way::Do => format!("do {}", step.id),
+            Way::Probe => format!("tell whether {} was done", step.id),
+        };
+        self.link.call(&request, &what, step.deadline + GRACE, progress).await
+    }
+
+    /// The same with a file that follows.
+    pub async fn ask_with_file(
+        &mut self,
+        step: &Step,
+        op: Op,
+        file: &std::path::Path,
+        progress: impl FnMut(NodeProgress),
+    ) -> Result<Reply, LinkError> {
+        let request = self.mutation(&step.id, Way::Do, step.deadline, op);
+        self.link.call_with_file(&request, file, &format!("do {}", step.id), step.deadline + GRACE, progress).await
+    }
+
+    /// A small note on the node that is no step of the plan.
+    pub async fn note(&mut self, step: &str, op: Op) -> Result<Reply, LinkError> {
+        let request = self.mutation(step, Way::Do, ASK, op);
+        self.link.call(&request, "remember something", ASK + GRACE, |_| {}).await
+    }
+
+    /// What the node remembers of this run.
+    pub async fn remember(&mut self) -> Result<Remembered, LinkError> {
+        let request = Request::Remember { run: self.run.clone() };
+        match self.link.call(&request, "tell what it remembers of the run", ASK + GRACE, |_| {}).await? {
+            Reply::Remembered { turned, .. } => Ok(Remembered { turned }),
+            _ => Err(LinkError::Confused { node: self.link.node().to_owned(), what: "remember".to_owned() }),
+        }
+    }
+
+    pub async fn observe(&mut self) -> Result<Observation, LinkError> {
+        let request = Request::Observe { unit: self.target.unit.clone(), data_dir: self.target.data_dir.clone() };
+        match self.link.call(&request, "tell what the unit does", ASK, |_| {}).await? {
+            Reply::Observation(observation) => Ok(*observation),
+            _ => Err(LinkError::Confused { node: self.link.node().to_owned(), what: "observe".to_owned() }),
+        }
+    }
+
+    /// The last lines of the unit's and of containerd's log; empty when they cannot be had.
+    pub async fn log(&mut self, lines: u32) -> (Vec<String>, Vec<String>) {
+        let request = Request::Log { unit: self.target.unit.clone(), data_dir: self.target.data_dir.clone(), lines };
+        match self.link.call(&request, "show its log", ASK, |_| {}).await {
+            Ok(Reply::Log { unit, containerd }) => (unit, containerd),
+            _ => (Vec::new(), Vec::new()),
+        }
+    }
+
+    #[must_use]
+    pub fn node(&self) -> &str {
+        self.link.node()
+    }
+}
+
+fn node_name(plan: &Plan) -> String {
+    plan.material.touched.first().map(|node| node.name.clone()).unwrap_or_default()
+}
+
+fn target(plan: &Plan, before: &Facts) -> Result<(NodeTarget, Artifact), RunError> {
+    let lacks = |why: &str| RunError::Plan { run: plan.id.clone(), why: why.to_owned() };
+    let node = plan.material.touched.first().ok_or_else(|| lacks("it touches no node"))?;
+    let arch = before.nodes.iter().find(|facts| facts.name == node.name).map(|facts| facts.arch.as_str());
+    let artifact = arch.and_then(|arch| plan.artifact(arch)).ok_or_else(|| lacks("it has no artifact for the node"))?;
+    let target = NodeTarget {
+        unit: node.unit.clone(),
+        binary: node.binary.clone(),
+        data_dir: node.data_dir.clone(),
+        datastore: node.datastore,
+        old: node.binary_digest,
+        old_version: node.version.clone(),
+        new: artifact.sha256,
+        new_version: plan.to.clone(),
+        timeout_stop: node.timeout_stop,
+    };
+    Ok((target, artifact.clone()))
+}
+
+/// What went wrong on a link, as the engine sees it.
+pub fn fault(error: &LinkError) -> Fault {
+    use belay_engine::FaultKind as Core;
+    use belay_wire::FaultKind as Wire;
+    let kind = match error {
+        LinkError::Fault(fault) => match fault.kind {
+            Wire::Refused => Core::Refused,
+            Wire::Stale => Core::Stale,
+            Wire::Failed => Core::Failed,
+            Wire::Deadline => Core::Deadline,
+            Wire::Fenced => Core::Fenced,
+            Wire::Space => Core::Space,
+            Wire::Human => Core::Human,
+        },
+        LinkError::File { .. } | LinkError::Spawn { .. } | LinkError::NoHelper { .. } => Core::Failed,
+        _ => Core::Channel,
+    };
+    Fault { kind, message: error.to_string(), hint: error.hint() }
+}

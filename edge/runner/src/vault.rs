@@ -1,0 +1,13 @@
+//! Releases: found, fetched, verified, cached. Nothing that was not verified here is ever sent to a node.
+
+mod channel;
+mod error;
+mod origin;
+mod release;
+mod sums;
+mod web;
+
+pub use channel::{CHANNELS, resolve_channel};
+pub use error::VaultError;
+pub use origin::{GITHUB, Origin};
+pub use release::{Release, fetch};

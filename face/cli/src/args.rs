@@ -1,0 +1,168 @@
+use std::path::PathBuf;
+
+use belay_facts::{Digest, Span};
+use belay_runner::vault::{CHANNELS, GITHUB, Origin};
+use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Upgrades K3s so that it is never left worse than it was found.
+///
+/// Belay proves, before the first change, that the way forward and the way back work; it moves one step at a time behind
+/// gates; it survives a kill at any instant; and it goes back by itself when a gate says no.
+///
+/// Exit codes: 0 done · 1 findings at or above --fail-on, or refused · 2 usage · 3 halted safe, or went back by itself ·
+/// 4 needs a human · 130 left on a second Ctrl-C.
+#[derive(Debug, Parser)]
+#[command(name = "belay", version, max_term_width = 100, after_help = "Run it on the K3s server as root. First: belay check --to stable")]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+    /// How to print: for people, or for machines from the same model
+    #[arg(long, global = true, value_enum, default_value_t = OutputFormat::Text)]
+    pub output: OutputFormat,
+    /// Where runs and releases are kept [default: /var/lib/belay as root, else $XDG_STATE_HOME/belay]
+    #[arg(long, global = true, value_name = "DIR", env = "BELAY_STATE")]
+    pub state: Option<PathBuf>,
+}
+
+impl Args {
+    #[must_use]
+    pub fn wants_json(&self) -> bool {
+        self.output == OutputFormat::Json
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// What is true and what is risky; changes nothing
+    Check(CheckArgs),
+    /// What would happen, for how long, and what the way back is; changes nothing
+    Plan(PlanArgs),
+    /// Carry out a plan that was reviewed
+    Apply(ApplyArgs),
+    /// Check, plan and apply with one confirmation
+    Upgrade(UpgradeArgs),
+    /// Take a run back that has not committed
+    Rollback(RunArgs),
+    /// Go on with a run that was left (killed, power cut)
+    Resume(RunArgs),
+    /// What happened in a run; the last one unless named
+    Report(ReportArgs),
+    /// Print a completion script for a shell
+    Completion { shell: Shell },
+    /// Write the man pages into a directory
+    Man { directory: PathBuf },
+}
+
+/// Where the target comes from.
+#[derive(Clone, Debug, clap::Args)]
+pub struct SourceArgs {
+    /// Where releases are: an address or a directory with <tag>/k3s and <tag>/sha256sum-<arch>.txt
+    #[arg(long, value_name = "URL|DIR", default_value = GITHUB, env = "BELAY_MIRROR")]
+    pub mirror: Origin,
+    /// The digest that the binary must have, from a source that you trust
+    #[arg(long, value_name = "HEX")]
+    pub sha256: Option<Digest>,
+    /// Take sums over plain http from another machine, where anyone on the way can change them
+    #[arg(long)]
+    pub allow_plain_http: bool,
+    /// The channel server that `--to stable` asks
+    #[arg(long, value_name = "URL", default_value = CHANNELS, env = "BELAY_CHANNELS")]
+    pub channels: String,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct AcceptArgs {
+    /// Accept a risk: its rule, a reason, and the last day (`belay-disk=known small box@2026-12-31`); repeatable
+    #[arg(long = "accept", value_name = "RULE=REASON@DATE")]
+    pub accept: Vec<String>,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct CheckArgs {
+    /// The release to judge by: a tag, or a channel such as stable
+    #[arg(long, value_name = "TAG|CHANNEL")]
+    pub to: Option<String>,
+    /// Judge saved facts instead of this node
+    #[arg(long, value_name = "FILE")]
+    pub facts: Option<PathBuf>,
+    /// Save the facts to a file that can be sent and judged elsewhere; secrets are masked
+    #[arg(long, value_name = "FILE")]
+    pub save_facts: Option<PathBuf>,
+    /// The severity from which on the exit code is 1
+    #[arg(long, value_enum, default_value_t = FailOn::Block)]
+    pub fail_on: FailOn,
+    #[arg(long, value_name = "URL", default_value = CHANNELS, env = "BELAY_CHANNELS")]
+    pub channels: String,
+    #[command(flatten)]
+    pub accept: AcceptArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    Info,
+    Warn,
+    Block,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct PlanArgs {
+    /// The release to upgrade to: a tag, or a channel such as stable
+    #[arg(long, value_name = "TAG|CHANNEL")]
+    pub to: String,
+    /// Write the plan to this file, for review and `belay apply`
+    #[arg(short = 'o', long = "out", value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// How long the gates must go on saying yes before the run commits
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub soak: Span,
+    #[command(flatten)]
+    pub source: SourceArgs,
+    #[command(flatten)]
+    pub accept: AcceptArgs,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct ApplyArgs {
+    /// The plan file that `belay plan -o` wrote
+    pub plan: PathBuf,
+    /// Do everything short of the first change: read the facts again, judge the plan, fetch and verify the release
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Where the release is, if not where the plan found it; the plan's digest decides
+    #[arg(long, value_name = "URL|DIR", env = "BELAY_MIRROR")]
+    pub mirror: Option<Origin>,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct UpgradeArgs {
+    #[command(flatten)]
+    pub plan: PlanArgs,
+    /// Do not ask; for scripts
+    #[arg(short = 'y', long)]
+    pub yes: bool,
+    /// Do everything short of the first change
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct RunArgs {
+    /// The run, such as 2026-11-23-3fa9 [default: the last one]
+    pub run: Option<String>,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct ReportArgs {
+    /// The run, such as 2026-11-23-3fa9 [default: the last one]
+    pub run: Option<String>,
+    /// Write the self-contained HTML report to this file as well
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+}

@@ -1,0 +1,45 @@
+use belay_checks::Policy;
+use belay_plan::Plan;
+use belay_runner::vault::{GITHUB, Origin, fetch};
+
+use super::policy::{judge, today};
+use super::run::{Prepared, carry_out, ensure_root};
+use super::{Context, check::here};
+use crate::args::ApplyArgs;
+use crate::error::CommandError;
+use crate::output;
+
+/// plan → facts → findings → still valid? → steps → events → report.
+pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<u8, CommandError> {
+    ensure_root()?;
+    let text = std::fs::read_to_string(&args.plan)
+        .map_err(|error| CommandError::refused(format!("could not read the plan {}: {error}", args.plan.display())))?;
+    let plan = Plan::from_yaml(&text)?;
+    let facts = here().await?.facts;
+    let policy = Policy { accepted: plan.accepted.clone(), today: today() };
+    let findings = judge(&facts, Some(plan.to.clone()), &policy)?;
+    plan.ensure_still_valid(&facts, &findings)?;
+    let artifact = plan.artifacts.first().ok_or_else(|| CommandError::refused("the plan has no artifact"))?;
+    let default = || GITHUB.parse::<Origin>().map_err(CommandError::internal);
+    let origin = match &args.mirror {
+        Some(mirror) => mirror.clone(),
+        None => origin_of(&artifact.source, &plan).map_or_else(default, Ok)?,
+    };
+    // The plan's digest is the pin: wherever the file comes from, it is the one that was reviewed.
+    let pin = Some(artifact.sha256);
+    let release = fetch(&plan.to, &artifact.arch, &origin, pin, &context.state.releases(), |_, _| {}).await?;
+    if args.dry_run {
+        output::print(&belay_report::plan_text(&plan));
+        output::print("\nThe plan is valid and its release is here, verified. Nothing was changed (--dry-run).\n");
+        return Ok(0);
+    }
+    carry_out(context, Prepared { plan, facts, findings, artifact: release.path }).await
+}
+
+/// The mirror that a plan's source lies under: everything before `/<tag>/k3s`.
+fn origin_of(source: &str, plan: &Plan) -> Option<Origin> {
+    let tag = plan.to.tag();
+    let places = [format!("/{}/", tag.replace('+', "%2B")), format!("/{tag}/")];
+    let base = places.iter().find_map(|place| source.rfind(place.as_str()).and_then(|at| source.get(..at)))?;
+    base.parse().ok()
+}

@@ -1,0 +1,65 @@
+use belay_checks::{Severity, worst};
+use belay_facts::Facts;
+use belay_node::Link;
+use belay_runner::{Clock, Gathered, gather};
+use serde::Serialize;
+
+use super::Context;
+use super::policy::{judge, policy, target};
+use crate::args::{CheckArgs, FailOn, OutputFormat};
+use crate::error::CommandError;
+use crate::output;
+
+/// facts → findings → screen.
+pub async fn check(context: &Context, args: &CheckArgs) -> Result<u8, CommandError> {
+    let policy = policy(&args.accept.accept)?;
+    let to = match &args.to {
+        Some(to) => Some(target(to, &args.channels).await?),
+        None => None,
+    };
+    let Gathered { facts, notes } = match &args.facts {
+        Some(file) => Gathered { facts: read(file)?, notes: Vec::new() },
+        None => here().await?,
+    };
+    if let Some(file) = &args.save_facts {
+        let text = serde_json::to_string_pretty(&facts).map_err(CommandError::internal)?;
+        std::fs::write(file, text + "\n")
+            .map_err(|error| CommandError::refused(format!("could not write the facts to {}: {error}", file.display())))?;
+    }
+    let findings = judge(&facts, to.clone(), &policy)?;
+    match context.format {
+        OutputFormat::Json => {
+            #[derive(Serialize)]
+            struct Checked<'a> {
+                to: Option<belay_facts::K3sVersion>,
+                findings: &'a [belay_checks::Finding],
+                notes: &'a [String],
+                facts: &'a Facts,
+            }
+            output::json(&Checked { to, findings: &findings, notes: &notes, facts: &facts })?;
+        }
+        OutputFormat::Text => output::print(&belay_report::findings_text(&facts, to.as_ref(), &findings, &notes)),
+    }
+    let limit = match args.fail_on {
+        FailOn::Info => Severity::Info,
+        FailOn::Warn => Severity::Warn,
+        FailOn::Block => Severity::Block,
+    };
+    Ok(u8::from(worst(&findings).is_some_and(|worst| worst >= limit)))
+}
+
+/// The facts of this machine.
+pub async fn here() -> Result<Gathered, CommandError> {
+    let mut link = Link::local("this node").await.map_err(|error| {
+        let hint = error.hint();
+        let refused = CommandError::refused(error);
+        hint.into_iter().fold(refused, CommandError::hinted)
+    })?;
+    Ok(gather(&mut link, &Clock::of_this_machine()).await?)
+}
+
+fn read(file: &std::path::Path) -> Result<Facts, CommandError> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| CommandError::refused(format!("could not read the facts from {}: {error}", file.display())))?;
+    Facts::from_json(&text).map_err(CommandError::refused)
+}

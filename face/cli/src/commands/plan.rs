@@ -1,0 +1,76 @@
+use belay_checks::Finding;
+use belay_facts::Facts;
+use belay_plan::{Artifact, Plan, PlanRequest, Refusal};
+use belay_runner::vault::{Release, fetch};
+
+use super::policy::{judge, policy, target, today};
+use super::{Context, check::here};
+use crate::args::{OutputFormat, PlanArgs};
+use crate::error::CommandError;
+use crate::output;
+
+/// facts → findings → plan → screen and file.
+pub async fn plan(context: &Context, args: &PlanArgs) -> Result<u8, CommandError> {
+    let Planned { plan, .. } = make(context, args).await?;
+    let yaml = plan.to_yaml()?;
+    if let Some(file) = &args.out {
+        std::fs::write(file, &yaml)
+            .map_err(|error| CommandError::refused(format!("could not write the plan to {}: {error}", file.display())))?;
+    }
+    match (context.format, &args.out) {
+        (OutputFormat::Json, _) => output::json(&plan)?,
+        (OutputFormat::Text, Some(file)) => {
+            output::print(&belay_report::plan_text(&plan));
+            output::print(&format!("\nWritten to {0}. Review it, then: belay apply {0}\n", file.display()));
+        }
+        (OutputFormat::Text, None) => output::print(&yaml),
+    }
+    Ok(0)
+}
+
+/// A plan, and what it was made from.
+pub struct Planned {
+    pub plan: Plan,
+    pub facts: Facts,
+    pub findings: Vec<Finding>,
+    pub release: Release,
+}
+
+/// Makes the plan. A refusal shows what stands in the way.
+pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, CommandError> {
+    let policy = policy(&args.accept.accept)?;
+    let to = target(&args.to, &args.source.channels).await?;
+    let gathered = here().await?;
+    let facts = gathered.facts;
+    let findings = judge(&facts, Some(to.clone()), &policy)?;
+    if belay_checks::blocks(&findings) {
+        if context.format == OutputFormat::Text {
+            output::print(&belay_report::findings_text(&facts, Some(&to), &findings, &gathered.notes));
+        }
+        return Err(Refusal::Blocked(findings.into_iter().filter(|f| belay_checks::blocks(std::slice::from_ref(f))).collect()).into());
+    }
+    let arch = facts.nodes.first().map(|node| node.arch.clone()).unwrap_or_default();
+    args.source.mirror.ensure_trustworthy(args.source.sha256.is_some(), args.source.allow_plain_http)?;
+    let cache = context.state.releases();
+    let release = fetch(&to, &arch, &args.source.mirror, args.source.sha256, &cache, |_, _| {}).await?;
+    let request = PlanRequest {
+        to,
+        artifacts: vec![artifact(&release)],
+        soak: args.soak,
+        accepted: policy.accepted,
+        date: today(),
+    };
+    let plan = belay_plan::plan(&facts, &findings, &request)?;
+    Ok(Planned { plan, facts, findings, release })
+}
+
+fn artifact(release: &Release) -> Artifact {
+    Artifact {
+        name: "k3s".to_owned(),
+        arch: release.arch.clone(),
+        sha256: release.digest,
+        size: release.size,
+        source: release.source.clone(),
+        trust: release.trust.clone(),
+    }
+}

@@ -1,0 +1,56 @@
+use belay_checks::{Acceptance, Edge, Finding, Knowledge, Policy, check};
+use belay_facts::{Facts, K3sVersion};
+use belay_runner::Clock;
+use belay_runner::vault::resolve_channel;
+
+use crate::error::CommandError;
+
+/// What the user accepts today, as typed: `RULE=REASON@DATE`.
+pub fn policy(accepted: &[String]) -> Result<Policy, CommandError> {
+    let by = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown".to_owned());
+    let accepted = accepted.iter().map(|text| acceptance(text, &by)).collect::<Result<Vec<_>, _>>()?;
+    Ok(Policy { accepted, today: today() })
+}
+
+fn acceptance(text: &str, by: &str) -> Result<Acceptance, CommandError> {
+    let parts = text.split_once('=').and_then(|(rule, rest)| Some((rule, rest.rsplit_once('@')?)));
+    let wrong = |why: &str| {
+        CommandError::usage(format!("--accept {text}: {why}"))
+            .hinted("write it as --accept 'belay-rule-name=why it is fine@2026-12-31'")
+    };
+    let (rule, (reason, until)) = parts.ok_or_else(|| wrong("it needs a rule, a reason and a last day"))?;
+    let until = until.trim().parse().map_err(|_| wrong("the last day is no date"))?;
+    if rule.trim().is_empty() || reason.trim().is_empty() {
+        return Err(wrong("it needs a rule, a reason and a last day"));
+    }
+    Ok(Acceptance { rule: rule.trim().to_owned(), reason: reason.trim().to_owned(), by: by.to_owned(), until })
+}
+
+/// Today, in UTC: a plan must not depend on the time zone of whoever makes it.
+pub fn today() -> jiff::civil::Date {
+    Clock::of_this_machine().wall().to_zoned(jiff::tz::TimeZone::UTC).date()
+}
+
+/// A tag as it is, a channel as its server says.
+pub async fn target(to: &str, channels: &str) -> Result<K3sVersion, CommandError> {
+    match to.parse() {
+        Ok(version) => Ok(version),
+        Err(error) if to.starts_with('v') && to.contains('.') && to.contains('+') => Err(CommandError::usage(error)),
+        Err(_) => Ok(resolve_channel(channels, to).await?),
+    }
+}
+
+/// Judges facts against a target: what `check`, `plan` and `apply` share.
+pub fn judge(facts: &Facts, to: Option<K3sVersion>, policy: &Policy) -> Result<Vec<Finding>, CommandError> {
+    let from = facts
+        .nodes
+        .iter()
+        .find_map(|node| node.binary.as_ref().and_then(|binary| binary.version.clone()))
+        .or_else(|| facts.cluster.as_ref().and_then(|cluster| cluster.version.clone()))
+        .ok_or_else(|| {
+            CommandError::refused("no K3s was found on this node: no unit runs a k3s binary, and none says its version")
+                .hinted("run belay on the K3s server; for another one, give its facts: belay check --facts FILE")
+        })?;
+    let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
+    Ok(check(facts, &Edge { from, to }, &knowledge, policy))
+}

@@ -1,0 +1,23 @@
+use super::Context;
+use super::run::read_report;
+use crate::args::{OutputFormat, ReportArgs};
+use crate::error::CommandError;
+use crate::output;
+
+/// journal → report. Reads only: a run that goes on elsewhere may be looked at.
+pub fn report(context: &Context, args: &ReportArgs) -> Result<u8, CommandError> {
+    let dir = context.state.find(args.run.as_deref())?;
+    let report = read_report(&dir)?;
+    if let Some(file) = &args.html {
+        std::fs::write(file, belay_report::html(&report))
+            .map_err(|error| CommandError::refused(format!("could not write {}: {error}", file.display())))?;
+    }
+    match context.format {
+        OutputFormat::Json => output::json(&report)?,
+        OutputFormat::Text => {
+            let html = args.html.clone().unwrap_or_else(|| dir.report_path("html"));
+            output::print(&belay_report::text(&report, &html.display().to_string()));
+        }
+    }
+    Ok(0)
+}

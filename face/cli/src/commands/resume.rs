@@ -1,0 +1,16 @@
+use belay_runner::Runner;
+
+use super::Context;
+use super::run::{ensure_root, finish, listen, sinks};
+use crate::args::RunArgs;
+use crate::error::CommandError;
+
+/// journal → state → steps → events → report: the same run, from where it was left.
+pub async fn resume(context: &Context, args: &RunArgs) -> Result<u8, CommandError> {
+    ensure_root()?;
+    let dir = context.state.find(args.run.as_deref())?;
+    let plan = dir.plan()?;
+    let artifact = context.state.releases().join(plan.to.tag()).join("k3s");
+    let runner = Runner::resume(&dir, artifact, sinks(context, &plan), listen()).await?;
+    finish(context, &dir, runner).await
+}

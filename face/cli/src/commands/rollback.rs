@@ -1,0 +1,26 @@
+use belay_engine::EndState;
+use belay_runner::{RunError, Runner};
+
+use super::Context;
+use super::run::{ensure_root, finish, listen, sinks};
+use crate::args::RunArgs;
+use crate::error::CommandError;
+
+/// The same run, turned back: its plan's inverse, from where it was left.
+pub async fn rollback(context: &Context, args: &RunArgs) -> Result<u8, CommandError> {
+    ensure_root()?;
+    let dir = context.state.find(args.run.as_deref())?;
+    let plan = dir.plan()?;
+    let artifact = context.state.releases().join(plan.to.tag()).join("k3s");
+    let mut runner = match Runner::resume(&dir, artifact, sinks(context, &plan), listen()).await {
+        Err(RunError::Ended { run, state }) if state == EndState::Committed.name() => {
+            return Err(CommandError::refused(format!(
+                "run {run} has committed: going back now would lose everything written since, which this build does not do yet"
+            ))
+            .hinted(format!("the old server directory and binary are still on the node: belay report {run}")));
+        }
+        other => other?,
+    };
+    runner.ask_back("belay rollback").await?;
+    finish(context, &dir, runner).await
+}

@@ -1,0 +1,148 @@
+use std::io::IsTerminal;
+use std::path::PathBuf;
+
+use belay_checks::Finding;
+use belay_facts::Facts;
+use belay_plan::Plan;
+use belay_report::Report;
+use belay_runner::{Interrupt, RunDir, RunError, Runner, Sink};
+
+use super::{Context, check::here};
+use crate::args::OutputFormat;
+use crate::display::Display;
+use crate::error::{CommandError, Kind};
+use crate::output;
+
+/// Everything that a run is begun with.
+pub struct Prepared {
+    pub plan: Plan,
+    pub facts: Facts,
+    pub findings: Vec<Finding>,
+    pub artifact: PathBuf,
+}
+
+/// A run changes units, binaries and data: only root can.
+pub fn ensure_root() -> Result<(), CommandError> {
+    if is_root() { Ok(()) } else { Err(CommandError::refused("this changes K3s on this node, which only root can").hinted("the same command with sudo in front")) }
+}
+
+fn is_root() -> bool {
+    // /proc/self belongs to the effective user; no crate is needed to ask for a number.
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
+}
+
+/// plan → steps → events → report.
+pub async fn carry_out(context: &Context, prepared: Prepared) -> Result<u8, CommandError> {
+    let Prepared { plan, facts, findings, artifact } = prepared;
+    let dir = context.state.run(&plan.id);
+    refuse_open_run(context)?;
+    if dir.plan_path().exists() {
+        return Err(CommandError::refused(format!("run {} was made before; a plan is carried out once", plan.id))
+            .hinted("make a new plan: belay plan --to TAG -o plan.yaml"));
+    }
+    let interrupt = listen();
+    let sinks = sinks(context, &plan);
+    let runner = Runner::open(plan, facts, &dir, artifact, sinks, interrupt).await?;
+    // Findings belong to the report; they are kept where the run is.
+    let text = serde_json::to_vec_pretty(&findings).map_err(CommandError::internal)?;
+    dir.write("findings.json", &text)?;
+    finish(context, &dir, runner).await
+}
+
+/// Runs to the end, takes the facts again, writes the reports, prints one, and gives the exit code.
+pub async fn finish(context: &Context, dir: &RunDir, runner: Runner) -> Result<u8, CommandError> {
+    let outcome = runner.run().await.map_err(|error| {
+        // From here on the node may be in the middle of something.
+        let hint = matches!(error, RunError::Journal(_) | RunError::File { .. })
+            .then(|| format!("free the disk or mend it, then: belay resume {}", dir.id()));
+        let mut failed = CommandError::from(error);
+        failed.kind = Kind::NeedsHuman;
+        hint.into_iter().fold(failed, CommandError::hinted)
+    })?;
+    if let Ok(after) = here().await {
+        let text = serde_json::to_vec_pretty(&after.facts).map_err(CommandError::internal)?;
+        dir.write("facts-after.json", &text)?;
+    }
+    let report = write_reports(dir)?;
+    match context.format {
+        OutputFormat::Json => output::json(&report)?,
+        OutputFormat::Text => output::print(&belay_report::text(&report, &dir.report_path("html").display().to_string())),
+    }
+    Ok(outcome.exit_code())
+}
+
+/// The report of a run, from its journal and facts; also written beside them.
+pub fn write_reports(dir: &RunDir) -> Result<Report, CommandError> {
+    let report = read_report(dir)?;
+    let json = serde_json::to_vec_pretty(&report).map_err(CommandError::internal)?;
+    dir.write("report.json", &json)?;
+    dir.write("report.html", belay_report::html(&report).as_bytes())?;
+    Ok(report)
+}
+
+/// The report of a run as its journal tells it now.
+pub fn read_report(dir: &RunDir) -> Result<Report, CommandError> {
+    let plan = dir.plan()?;
+    let records = dir.records()?;
+    let findings: Vec<Finding> = std::fs::read(dir.path().join("findings.json"))
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok())
+        .unwrap_or_default();
+    let (before, after) = (dir.facts("facts.json"), dir.facts("facts-after.json"));
+    Ok(Report::of(&plan, &records, before.as_ref(), after.as_ref(), &findings))
+}
+
+/// One run at a time: an open one is finished first.
+fn refuse_open_run(context: &Context) -> Result<(), CommandError> {
+    for run in context.state.runs()? {
+        let (Ok(plan), Ok(records)) = (run.plan(), run.records()) else { continue };
+        let ended = belay_engine::RunState::replay(&plan, &records).is_ok_and(|state| state.end().is_some());
+        if !ended {
+            return Err(RunError::OpenRun(run.id()).into());
+        }
+    }
+    Ok(())
+}
+
+/// A screen for people; for machines only the report at the end.
+pub fn sinks(context: &Context, plan: &Plan) -> Vec<Box<dyn Sink>> {
+    match context.format {
+        OutputFormat::Json => Vec::new(),
+        OutputFormat::Text => vec![Box::new(Display::new(plan, std::io::stderr().is_terminal()))],
+    }
+}
+
+/// Ctrl-C once: the current step is finished, then the run goes back. Twice: leave at once, a resume goes on. A closed
+/// terminal (SIGHUP) stops nothing: whoever is on site may have lost only the connection.
+pub fn listen() -> Interrupt {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupt = Interrupt::default();
+    let asked = interrupt.clone();
+    tokio::spawn(async move {
+        let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+        let mut hangup = signal(SignalKind::hangup()).ok();
+        let mut times = 0;
+        loop {
+            let hung_up = async {
+                match hangup.as_mut() {
+                    Some(hangup) => hangup.recv().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                _ = int.recv() => times += 1,
+                _ = term.recv() => times += 1,
+                _ = hung_up => continue,
+            }
+            if times == 1 {
+                asked.ask();
+                output::say("\nStopping: the current step is finished, then the run goes back. Ctrl-C again leaves it as it is.");
+            } else {
+                output::say("\nLeft in the middle. Go on with: belay resume    Go back with: belay rollback");
+                std::process::exit(130);
+            }
+        }
+    });
+    interrupt
+}

@@ -1,0 +1,43 @@
+use std::io::{BufRead, IsTerminal};
+
+use super::Context;
+use super::plan::{Planned, make};
+use super::run::{Prepared, carry_out, ensure_root};
+use crate::args::{OutputFormat, UpgradeArgs};
+use crate::error::CommandError;
+use crate::output;
+
+/// check + plan + apply with one confirmation.
+pub async fn upgrade(context: &Context, args: &UpgradeArgs) -> Result<u8, CommandError> {
+    ensure_root()?;
+    let Planned { plan, facts, findings, release } = make(context, &args.plan).await?;
+    if context.format == OutputFormat::Text {
+        output::print(&belay_report::plan_text(&plan));
+    }
+    if args.dry_run {
+        match context.format {
+            OutputFormat::Json => output::json(&plan)?,
+            OutputFormat::Text => output::print("\nNothing was changed (--dry-run).\n"),
+        }
+        return Ok(0);
+    }
+    if !args.yes {
+        confirm(&plan)?;
+    }
+    carry_out(context, Prepared { plan, facts, findings, artifact: release.path }).await
+}
+
+/// The outage is announced and accepted (invariant I2 for one server).
+fn confirm(plan: &belay_plan::Plan) -> Result<(), CommandError> {
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        return Err(CommandError::refused("nobody can confirm: the input is not a terminal").hinted("say --yes, or review a plan: belay plan -o plan.yaml, then belay apply plan.yaml"));
+    }
+    output::say(&format!("\nUpgrade to {}, with the API away for about {}? Type yes: ", plan.to, plan.expect.api_gap));
+    let mut answer = String::new();
+    let read = input.lock().read_line(&mut answer);
+    match read.map(|_| answer.trim().to_ascii_lowercase()) {
+        Ok(answer) if answer == "yes" || answer == "y" => Ok(()),
+        _ => Err(CommandError::refused("not confirmed; nothing was changed")),
+    }
+}
