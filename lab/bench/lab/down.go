@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"belay.dev/lab/bench/cache"
 	"belay.dev/lab/bench/cgroup"
@@ -126,7 +127,14 @@ func removeLab(ctx context.Context, dir string) error {
 		return err
 	}
 	defer unlock()
-	return os.RemoveAll(dir)
+	// A copy that was killed with its command may write one file more.
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		err := os.RemoveAll(dir)
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
 }
 
 // bridgesOf finds the bridges whose alias names the lab's folder.
@@ -149,10 +157,12 @@ func owner(link string) string {
 // Leftover is something of the bench on this host that no lab accounts for.
 type Leftover struct {
 	Kind, Name string
-	remove     func(context.Context) error
+	// Detail says more: the owner of a link, the file behind a loop device.
+	Detail string
+	remove func(context.Context) error
 }
 
-func (x Leftover) String() string { return x.Kind + " " + x.Name }
+func (x Leftover) String() string { return strings.TrimSpace(x.Kind + " " + x.Name + " " + x.Detail) }
 
 // Leftovers looks at the host, not at the records: groups, namespaces, links,
 // loop devices and mounts that carry the bench's names but belong to no node
@@ -166,7 +176,7 @@ func Leftovers() ([]Leftover, error) {
 	}
 	for _, g := range groups {
 		if !known[g.Name] {
-			left = append(left, Leftover{"control group", g.Name, func(ctx context.Context) error {
+			left = append(left, Leftover{"control group", g.Name, "", func(ctx context.Context) error {
 				return errors.Join(g.Kill(ctx), g.Remove(ctx))
 			}})
 		}
@@ -174,7 +184,7 @@ func Leftovers() ([]Leftover, error) {
 	spaces, _ := filepath.Glob("/run/netns/" + cgroup.Prefix + "*")
 	for _, s := range spaces {
 		if name := filepath.Base(s); !known[name] {
-			left = append(left, Leftover{"network namespace", name, func(ctx context.Context) error {
+			left = append(left, Leftover{"network namespace", name, "", func(ctx context.Context) error {
 				return run(ctx, "ip", "netns", "del", name)
 			}})
 		}
@@ -185,7 +195,7 @@ func Leftovers() ([]Leftover, error) {
 	}
 	for _, i := range ifs {
 		if strings.HasPrefix(i.Name, linkPrefix) && !links[i.Name] && !alive(owner(i.Name)) {
-			left = append(left, Leftover{"link", i.Name, func(ctx context.Context) error {
+			left = append(left, Leftover{"link", i.Name, owner(i.Name), func(ctx context.Context) error {
 				return run(ctx, "ip", "link", "del", i.Name)
 			}})
 		}
@@ -234,7 +244,7 @@ func storage() []Leftover {
 		if len(f) < 2 || !strings.HasPrefix(f[1], cache.Labs()+"/") || powered(f[1]) {
 			continue
 		}
-		left = append(left, Leftover{"loop device", f[0], func(ctx context.Context) error {
+		left = append(left, Leftover{"loop device", f[0], f[1], func(ctx context.Context) error {
 			return run(ctx, "losetup", "--detach", f[0])
 		}})
 	}
@@ -242,7 +252,7 @@ func storage() []Leftover {
 	for _, line := range strings.Split(string(b), "\n") {
 		f := strings.Fields(line)
 		if len(f) > 1 && strings.HasPrefix(f[1], cache.Labs()+"/") {
-			left = append(left, Leftover{"mount", f[1], func(context.Context) error {
+			left = append(left, Leftover{"mount", f[1], "", func(context.Context) error {
 				return syscall.Unmount(f[1], syscall.MNT_DETACH)
 			}})
 		}

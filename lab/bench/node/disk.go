@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -52,7 +53,7 @@ func (n *Node) makeDisk(ctx context.Context) error {
 	}
 	// -d fills the file system while it is made: no mount is needed. The
 	// default reserve for root would hide 5 % from a test that counts bytes.
-	out, err := exec.CommandContext(ctx, "mkfs.ext4", "-q", "-m", "0", "-d", data,
+	out, err := mortal(ctx, "mkfs.ext4", "-q", "-m", "0", "-d", data,
 		n.image(), strconv.Itoa(n.DiskMB)+"M").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("mkfs.ext4: %w\n%s", err, out)
@@ -142,11 +143,19 @@ func saveName(name string) error {
 // upper layer speaks in them), device nodes and sockets, shares blocks where
 // the file system can, and keeps holes.
 func copyTree(ctx context.Context, from, to string) error {
-	out, err := exec.CommandContext(ctx, "cp", "-a", "--reflink=auto", "--sparse=auto", "-T", from, to).CombinedOutput()
+	out, err := mortal(ctx, "cp", "-a", "--reflink=auto", "--sparse=auto", "-T", from, to).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("cp %s: %w\n%s", from, err, out)
 	}
 	return nil
+}
+
+// mortal is a command that dies with us: a copy that went on after a kill -9
+// would fill the folder that the next `down` is deleting.
+func mortal(ctx context.Context, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	return cmd
 }
 
 // diskReleased waits until the kernel has let go of the image: the unmount of

@@ -9,7 +9,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,13 +67,15 @@ func Ensure(ctx context.Context, progress func(string)) (string, error) {
 		return dir, nil // another process made it while we waited
 	}
 	progress("making the Debian root of the nodes (once, about a minute)")
-	if err := build(ctx, dir); err != nil {
+	if err := build(ctx, dir, lock); err != nil {
 		return "", err
 	}
 	return dir, nil
 }
 
-func build(ctx context.Context, dir string) error {
+// build hands the lock to what it starts: if we are killed, the next build
+// waits until the orphans have ended.
+func build(ctx context.Context, dir string, lock *os.File) error {
 	if _, err := exec.LookPath("debootstrap"); err != nil {
 		return errors.New("debootstrap is missing: apt-get install debootstrap")
 	}
@@ -82,10 +83,12 @@ func build(ctx context.Context, dir string) error {
 	if err := os.RemoveAll(tmp); err != nil {
 		return err
 	}
-	if err := run(ctx, "debootstrap", "--variant=minbase",
-		"--include="+strings.Join(packages, ","), suite, tmp); err != nil {
+	bootstrap := exec.CommandContext(ctx, "debootstrap", "--variant=minbase",
+		"--include="+strings.Join(packages, ","), suite, tmp)
+	bootstrap.ExtraFiles = []*os.File{lock}
+	if out, err := bootstrap.CombinedOutput(); err != nil {
 		tail, _ := os.ReadFile(filepath.Join(tmp, "debootstrap", "debootstrap.log"))
-		return fmt.Errorf("%w\n%s", err, lastLines(string(tail), 15))
+		return fmt.Errorf("debootstrap: %w\n%s\n%s", err, lastLines(string(out), 15), lastLines(string(tail), 15))
 	}
 	if err := os.MkdirAll(filepath.Join(tmp, "usr/local/lib/lab"), 0o755); err != nil {
 		return err
@@ -106,24 +109,10 @@ func build(ctx context.Context, dir string) error {
 // inside the root, so it lives and dies with it.
 func SSHKey() string { return filepath.Join(Path(), "root/.ssh/id_ed25519") }
 
-func run(ctx context.Context, name string, args ...string) error {
-	cmd := exec.CommandContext(ctx, name, args...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", name, err, lastLines(string(out), 15))
-	}
-	return nil
-}
-
 func lastLines(s string, n int) string {
 	lines := strings.Split(strings.TrimRight(s, "\n"), "\n")
 	if len(lines) > n {
 		lines = lines[len(lines)-n:]
 	}
 	return strings.Join(lines, "\n")
-}
-
-// Exists says whether any root is there, for `status`.
-func Exists() bool {
-	_, err := os.Stat(Path())
-	return !errors.Is(err, fs.ErrNotExist)
 }
