@@ -16,7 +16,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("belay-cluster", &[]),
     ("belay-helper", &["belay-wire", "belay-journal"]),
     ("belay-node", &["belay-wire"]),
-    ("belay-runner", &["belay-node", "belay-cluster", "belay-journal"]),
+    // The runner speaks the protocol through a link: it is who says what (ADR 0003).
+    ("belay-runner", &["belay-wire", "belay-node", "belay-cluster", "belay-journal"]),
     ("belay-report", &[]),
     ("belay", &["belay-report"]),
     ("xtask", &[]),

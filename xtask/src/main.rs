@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 mod checks;
+mod docs;
 mod layers;
 
 const HELP: &str = "\
@@ -10,6 +11,7 @@ usage: cargo xtask <task>
 
   layers   fail on a dependency between crates that the house does not allow (design: floors and arrows)
   checks   print the table of rules, and fail when a rule lacks a fixture
+  docs     write the pages that are made from declarations: docs/steps.md, docs/risks.md
 ";
 
 fn main() -> ExitCode {
@@ -17,6 +19,7 @@ fn main() -> ExitCode {
     let outcome = match task.as_str() {
         "layers" => layers::run(),
         "checks" => checks::run(),
+        "docs" => docs::run(),
         _ => Err(if task.is_empty() { HELP.to_owned() } else { format!("no task `{task}`\n\n{HELP}") }),
     };
     match outcome {

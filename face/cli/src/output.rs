@@ -38,3 +38,12 @@ pub fn fail(error: &CommandError, as_json: bool) -> ExitCode {
     }
     ExitCode::from(error.exit_code())
 }
+
+/// How text is written for this terminal. Colours are stripped by the stream itself where they do not belong.
+pub fn style() -> belay_report::Style {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let locale = variable("LC_ALL").or_else(|| variable("LC_CTYPE")).or_else(|| variable("LANG"));
+    let ascii = matches!(locale.as_deref(), Some("C" | "POSIX")) || variable("TERM").as_deref() == Some("dumb");
+    let width = variable("COLUMNS").and_then(|columns| columns.parse().ok()).unwrap_or(100);
+    belay_report::Style { ascii, color: true, width: std::cmp::Ord::clamp(width, 60, 120) }
+}

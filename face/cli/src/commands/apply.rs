@@ -29,7 +29,7 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<u8, CommandErr
     let pin = Some(artifact.sha256);
     let release = fetch(&plan.to, &artifact.arch, &origin, pin, &context.state.releases(), |_, _| {}).await?;
     if args.dry_run {
-        output::print(&belay_report::plan_text(&plan));
+        output::print(&belay_report::plan_text(&plan, output::style()));
         output::print("\nThe plan is valid and its release is here, verified. Nothing was changed (--dry-run).\n");
         return Ok(0);
     }

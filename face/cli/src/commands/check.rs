@@ -38,7 +38,7 @@ pub async fn check(context: &Context, args: &CheckArgs) -> Result<u8, CommandErr
             }
             output::json(&Checked { to, findings: &findings, notes: &notes, facts: &facts })?;
         }
-        OutputFormat::Text => output::print(&belay_report::findings_text(&facts, to.as_ref(), &findings, &notes)),
+        OutputFormat::Text => show(to.as_ref(), &findings, &notes),
     }
     let limit = match args.fail_on {
         FailOn::Info => Severity::Info,
@@ -46,6 +46,18 @@ pub async fn check(context: &Context, args: &CheckArgs) -> Result<u8, CommandErr
         FailOn::Block => Severity::Block,
     };
     Ok(u8::from(worst(&findings).is_some_and(|worst| worst >= limit)))
+}
+
+/// Findings, and what could not be read, for people.
+pub fn show(to: Option<&belay_facts::K3sVersion>, findings: &[belay_checks::Finding], notes: &[String]) {
+    let style = output::style();
+    output::print(&belay_report::findings_text(findings, style));
+    for note in notes {
+        output::print(&format!("{} {}\n", style.dim("not read:"), style.plain(note)));
+    }
+    if to.is_none() {
+        output::print(&style.dim("Judged without a target; more is known with one: belay check --to TAG\n"));
+    }
 }
 
 /// The facts of this machine.

@@ -4,7 +4,8 @@ use belay_plan::{Artifact, Plan, PlanRequest, Refusal};
 use belay_runner::vault::{Release, fetch};
 
 use super::policy::{judge, policy, target, today};
-use super::{Context, check::here};
+use super::Context;
+use super::check::{here, show};
 use crate::args::{OutputFormat, PlanArgs};
 use crate::error::CommandError;
 use crate::output;
@@ -20,7 +21,7 @@ pub async fn plan(context: &Context, args: &PlanArgs) -> Result<u8, CommandError
     match (context.format, &args.out) {
         (OutputFormat::Json, _) => output::json(&plan)?,
         (OutputFormat::Text, Some(file)) => {
-            output::print(&belay_report::plan_text(&plan));
+            output::print(&belay_report::plan_text(&plan, output::style()));
             output::print(&format!("\nWritten to {0}. Review it, then: belay apply {0}\n", file.display()));
         }
         (OutputFormat::Text, None) => output::print(&yaml),
@@ -45,7 +46,7 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
     let findings = judge(&facts, Some(to.clone()), &policy)?;
     if belay_checks::blocks(&findings) {
         if context.format == OutputFormat::Text {
-            output::print(&belay_report::findings_text(&facts, Some(&to), &findings, &gathered.notes));
+            show(Some(&to), &findings, &gathered.notes);
         }
         return Err(Refusal::Blocked(findings.into_iter().filter(|f| belay_checks::blocks(std::slice::from_ref(f))).collect()).into());
     }

@@ -16,7 +16,8 @@ pub fn report(context: &Context, args: &ReportArgs) -> Result<u8, CommandError> 
         OutputFormat::Json => output::json(&report)?,
         OutputFormat::Text => {
             let html = args.html.clone().unwrap_or_else(|| dir.report_path("html"));
-            output::print(&belay_report::text(&report, &html.display().to_string()));
+            let place = html.is_file().then(|| html.display().to_string());
+            output::print(&belay_report::text(&report, output::style(), place.as_deref()));
         }
     }
     Ok(0)

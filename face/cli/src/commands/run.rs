@@ -67,7 +67,7 @@ pub async fn finish(context: &Context, dir: &RunDir, runner: Runner) -> Result<u
     let report = write_reports(dir)?;
     match context.format {
         OutputFormat::Json => output::json(&report)?,
-        OutputFormat::Text => output::print(&belay_report::text(&report, &dir.report_path("html").display().to_string())),
+        OutputFormat::Text => output::print(&belay_report::text(&report, output::style(), Some(&dir.report_path("html").display().to_string()))),
     }
     Ok(outcome.exit_code())
 }

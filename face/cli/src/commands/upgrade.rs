@@ -12,7 +12,7 @@ pub async fn upgrade(context: &Context, args: &UpgradeArgs) -> Result<u8, Comman
     ensure_root()?;
     let Planned { plan, facts, findings, release } = make(context, &args.plan).await?;
     if context.format == OutputFormat::Text {
-        output::print(&belay_report::plan_text(&plan));
+        output::print(&belay_report::plan_text(&plan, output::style()));
     }
     if args.dry_run {
         match context.format {
