@@ -42,9 +42,8 @@ func main() {
 	flag.StringVar(&r.Tag, "tag", "", "such as v1.36.3+k3s1")
 	flag.StringVar(&r.Etcd, "etcd", "", "etcd version that this tag has")
 	flag.StringVar(&r.Containerd, "containerd", "", "containerd version that this tag has")
+	flag.StringVar(&r.Commit, "commit", "", "what --version and /version show as the commit")
 	flag.Parse()
-	sum := sha256.Sum256([]byte("bench " + r.Tag))
-	r.Commit = hex.EncodeToString(sum[:20])
 	if err := assemble(*wrapper, *inner, *out, r); err != nil {
 		fmt.Fprintln(os.Stderr, "assemble:", err)
 		os.Exit(1)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/pflag"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	clientset "k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -55,15 +56,23 @@ func Kubelet(node Node) error {
 	if err != nil {
 		return err
 	}
-	runtime, err := newRuntime(node.Containerd, "/run/k3s/containerd")
+	podRange := func(ctx context.Context) (string, error) {
+		self, err := clients.api.CoreV1().Nodes().Get(ctx, node.Name, metav1.GetOptions{})
+		if err != nil {
+			return "", err
+		}
+		return self.Spec.PodCIDR, nil
+	}
+	runtime, err := newRuntime(node.Containerd, "/run/k3s/containerd", podRange)
 	if err != nil {
 		return err
 	}
 	hollow := kubemark.NewHollowKubelet(flags, config, clients.api, clients.heartbeat,
-		&machine{name: node.Name}, runtime.images, runtime, cm.NewStubContainerManager())
+		&machine{name: node.Name}, runtime.images, runtime, containers{cm.NewStubContainerManager()})
 	deps := hollow.KubeletDeps
 	// Upstream fakes these for density tests; here files and events are real.
 	deps.OSInterface = kubecontainer.RealOS{}
+	deps.ProbeManager = probes{}
 	deps.Recorder = nil
 	deps.EventClient = clients.events.CoreV1()
 	if deps.TLSOptions, err = kubeletapp.InitializeTLS(ctx, flags, config); err != nil {
@@ -77,18 +86,11 @@ func Kubelet(node Node) error {
 }
 
 func configure(node Node) (*options.KubeletFlags, *kubeletconfig.KubeletConfiguration, error) {
-	temp, err := os.MkdirTemp("", "kubelet")
-	if err != nil {
-		return nil, nil, err
-	}
-	// GetHollowKubeletConfig makes directories of its own that nobody needs.
-	previous := os.Getenv("TMPDIR")
-	os.Setenv("TMPDIR", temp)
 	flags, config := kubemark.GetHollowKubeletConfig(&kubemark.HollowKubeletOptions{
 		NodeName: node.Name, KubeletPort: 10250, MaxPods: 110, NodeLabels: node.Labels,
 	})
-	os.Setenv("TMPDIR", previous)
-	if err := os.RemoveAll(temp); err != nil {
+	// It makes a directory in /tmp that nobody needs.
+	if err := os.RemoveAll(flags.RootDirectory); err != nil {
 		return nil, nil, err
 	}
 	flags.RootDirectory = kubeletRoot
@@ -98,6 +100,7 @@ func configure(node Node) (*options.KubeletFlags, *kubeletconfig.KubeletConfigur
 	config.PodLogsDir = "/var/log/pods"
 	config.StaticPodPath = filepath.Join(node.DataDir, "agent", "pod-manifests")
 	config.ProviderID = "k3s://" + node.Name
+	config.EnableControllerAttachDetach = true
 	config.MakeIPTablesUtilChains = false // else it writes real rules as root
 	config.TLSCertFile = filepath.Join(node.DataDir, "agent", "serving-kubelet.crt")
 	config.TLSPrivateKeyFile = filepath.Join(node.DataDir, "agent", "serving-kubelet.key")

@@ -2,14 +2,20 @@ package components
 
 import (
 	"bufio"
+	"context"
 	"os"
 	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	cadvisorapi "github.com/google/cadvisor/info/v1"
+	cadvisorapiv2 "github.com/google/cadvisor/info/v2"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	cadvisortest "k8s.io/kubernetes/pkg/kubelet/cadvisor/testing"
+	"k8s.io/kubernetes/pkg/kubelet/cm"
 )
 
 // machine reports the real host where upstream's fake invents one: facts that
@@ -39,6 +45,36 @@ func (m *machine) VersionInfo() (*cadvisorapi.VersionInfo, error) {
 		KernelVersion:      line("/proc/sys/kernel/osrelease"),
 		ContainerOsVersion: osName(),
 	}, nil
+}
+
+// RootFsInfo and ImagesFsInfo feed ephemeral-storage and the disk pressure check.
+func (m *machine) RootFsInfo() (cadvisorapiv2.FsInfo, error) {
+	var fs syscall.Statfs_t
+	if err := syscall.Statfs(kubeletRoot, &fs); err != nil {
+		return cadvisorapiv2.FsInfo{}, err
+	}
+	size := uint64(fs.Bsize)
+	inodes, free := fs.Files, fs.Ffree
+	return cadvisorapiv2.FsInfo{
+		Timestamp: time.Now(), Device: "root", Mountpoint: "/",
+		Capacity: fs.Blocks * size, Available: fs.Bavail * size, Usage: (fs.Blocks - fs.Bfree) * size,
+		Inodes: &inodes, InodesFree: &free,
+	}, nil
+}
+
+// ImagesFsInfo is the same file system.
+func (m *machine) ImagesFsInfo(context.Context) (cadvisorapiv2.FsInfo, error) { return m.RootFsInfo() }
+
+// containers is upstream's stub with the real size of the disk; the stub says
+// zero, and no pod that asks for ephemeral storage would ever be placed.
+type containers struct{ cm.ContainerManager }
+
+func (c containers) GetCapacity(bool) corev1.ResourceList {
+	info, err := new(machine).RootFsInfo()
+	if err != nil {
+		return nil
+	}
+	return corev1.ResourceList{corev1.ResourceEphemeralStorage: *resource.NewQuantity(int64(info.Capacity), resource.BinarySI)}
 }
 
 func line(path string) string {

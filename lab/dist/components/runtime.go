@@ -2,6 +2,7 @@ package components
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -23,11 +24,13 @@ type runtimeService struct {
 	containerd string
 	state      string // file with the sandboxes and containers; gone after a reboot, like /run
 
+	ask func(context.Context) (string, error) // the Node's podCIDR
+
 	mu      sync.Mutex
 	podCIDR netip.Prefix
 }
 
-func newRuntime(containerd, dir string) (*runtimeService, error) {
+func newRuntime(containerd, dir string, ask func(context.Context) (string, error)) (*runtimeService, error) {
 	if err := os.MkdirAll(dir, 0o711); err != nil {
 		return nil, err
 	}
@@ -35,6 +38,7 @@ func newRuntime(containerd, dir string) (*runtimeService, error) {
 		FakeRuntimeService: apitest.NewFakeRuntimeService(),
 		images:             newImages(),
 		containerd:         containerd,
+		ask:                ask,
 		state:              filepath.Join(dir, "bench-state.json"),
 	}
 	ready := func(kind string) *runtimeapi.RuntimeCondition {
@@ -55,7 +59,54 @@ func (r *runtimeService) Version(context.Context, string) (*runtimeapi.VersionRe
 
 // UpdateRuntimeConfig tells the runtime the pod range of the node.
 func (r *runtimeService) UpdateRuntimeConfig(_ context.Context, config *runtimeapi.RuntimeConfig) error {
-	prefix, err := netip.ParsePrefix(config.GetNetworkConfig().GetPodCidr())
+	return r.setRange(config.GetNetworkConfig().GetPodCidr())
+}
+
+// RunPodSandbox gives each pod an address of its own. Like a CNI plugin it
+// waits for the node's range, which the controller-manager hands out a moment
+// after the node has registered.
+func (r *runtimeService) RunPodSandbox(ctx context.Context, config *runtimeapi.PodSandboxConfig, handler string) (string, error) {
+	if err := r.waitForRange(ctx); err != nil {
+		return "", err
+	}
+	id, err := r.FakeRuntimeService.RunPodSandbox(ctx, config, handler)
+	if err != nil {
+		return "", err
+	}
+	r.Lock()
+	r.Sandboxes[id].Network = &runtimeapi.PodSandboxNetworkStatus{Ip: r.freeAddress(id).String()}
+	r.Unlock()
+	return id, r.save()
+}
+
+// waitForRange asks the API itself: the kubelet looks at its Node only every
+// ten seconds and would tell the runtime late.
+func (r *runtimeService) waitForRange(ctx context.Context) error {
+	limit, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		r.mu.Lock()
+		known := r.podCIDR.IsValid()
+		r.mu.Unlock()
+		if known {
+			return nil
+		}
+		if text, err := r.ask(limit); err == nil && text != "" {
+			if err := r.setRange(text); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case <-limit.Done():
+			return errors.New("no pod range assigned to the node yet")
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func (r *runtimeService) setRange(text string) error {
+	prefix, err := netip.ParsePrefix(text)
 	if err != nil {
 		return err
 	}
@@ -65,28 +116,11 @@ func (r *runtimeService) UpdateRuntimeConfig(_ context.Context, config *runtimea
 	return nil
 }
 
-// RunPodSandbox gives each pod an address of its own.
-func (r *runtimeService) RunPodSandbox(ctx context.Context, config *runtimeapi.PodSandboxConfig, handler string) (string, error) {
-	id, err := r.FakeRuntimeService.RunPodSandbox(ctx, config, handler)
-	if err != nil {
-		return "", err
-	}
-	r.Lock()
-	if ip := r.freeAddress(id); ip.IsValid() {
-		r.Sandboxes[id].Network = &runtimeapi.PodSandboxNetworkStatus{Ip: ip.String()}
-	}
-	r.Unlock()
-	return id, r.save()
-}
-
 // freeAddress: the first three addresses are network, bridge and room.
 func (r *runtimeService) freeAddress(self string) netip.Addr {
 	r.mu.Lock()
 	prefix := r.podCIDR
 	r.mu.Unlock()
-	if !prefix.IsValid() {
-		return netip.Addr{}
-	}
 	taken := map[string]bool{}
 	for id, s := range r.Sandboxes {
 		if id != self && s.State == runtimeapi.PodSandboxState_SANDBOX_READY {

@@ -131,7 +131,6 @@ func (n *node) describe(ctx context.Context) {
 	}
 	annotations["k3s.io/hostname"] = n.NodeName
 	annotations["k3s.io/internal-ip"] = n.NodeIP
-	annotations["alpha.kubernetes.io/provided-node-ip"] = n.NodeIP
 	labels := map[string]string{
 		"node-role.kubernetes.io/control-plane": "true",
 		"node.kubernetes.io/instance-type":      "k3s",

@@ -28,6 +28,9 @@ import (
 // below systemd's 90 s.
 const stopGrace = 5 * time.Second
 
+// answerGrace lets requests that are being answered end; watches never do.
+const answerGrace = 300 * time.Millisecond
+
 type server struct {
 	*settings
 	release  release.Release
@@ -208,17 +211,17 @@ func (v *server) agent(ctx context.Context) error {
 }
 
 // stop ends the components in the order in which they need each other; kine
-// last, so that what the API server has acknowledged is stored.
+// last, so that what the API server has acknowledged is stored. Clients go
+// before the API server: it would wait for their watches.
 func (v *server) stop() {
 	v.set.Stopping()
-	for _, c := range []*children.Child{v.kubelet, v.scheduler, v.controllers, v.api} {
+	for _, c := range []*children.Child{v.kubelet, v.scheduler, v.controllers} {
 		c.Stop(stopGrace)
 	}
 	if v.front != nil {
-		if err := v.front.Close(); err != nil {
-			logrus.Warnf("listener: %v", err)
-		}
+		v.front.Stop(answerGrace)
 	}
+	v.api.Stop(stopGrace)
 	v.kine.Stop(stopGrace)
 	logrus.Info("Stopped")
 }

@@ -9,6 +9,7 @@
 package front
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -74,16 +75,25 @@ func New(l identity.Layout, password string, apiPort int) (*Front, error) {
 	return f, nil
 }
 
-// Listen opens the port; Serve runs until Close.
+// Listen opens the port.
 func (f *Front) Listen(address string) (net.Listener, error) {
 	return net.Listen("tcp", address)
 }
 
-// Serve answers until Close; it returns http.ErrServerClosed then.
+// Serve answers until Stop; it returns http.ErrServerClosed then.
 func (f *Front) Serve(l net.Listener) error { return f.server.ServeTLS(l, "", "") }
 
-// Close drops the port and every connection.
-func (f *Front) Close() error { return f.server.Close() }
+// Stop drops the port, gives open requests a moment, then drops the rest.
+func (f *Front) Stop(grace time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if f.server.Shutdown(ctx) == nil {
+		return
+	}
+	if err := f.server.Close(); err != nil {
+		logrus.Warnf("listener: %v", err)
+	}
+}
 
 // SetReady opens /v1-k3s/readyz.
 func (f *Front) SetReady() { f.ready.Store(true) }

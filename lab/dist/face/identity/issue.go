@@ -17,11 +17,14 @@ var (
 // Issue makes every certificate and key of a server and of the agent in it.
 // Subjects are those of captures/…/certcheck.txt.
 func (l Layout) Issue(now time.Time) error {
-	for dir, mode := range map[string]os.FileMode{
-		l.TLS(): 0o700, l.TLS("etcd"): 0o755, l.TLS("temporary-certs"): 0o700,
-		l.TLS("kube-controller-manager"): 0o755, l.TLS("kube-scheduler"): 0o755,
+	for _, d := range []struct {
+		path string
+		mode os.FileMode
+	}{
+		{l.TLS(), 0o700}, {l.TLS("temporary-certs"), 0o700}, {l.TLS("etcd"), 0o755},
+		{l.TLS("kube-controller-manager"), 0o755}, {l.TLS("kube-scheduler"), 0o755},
 	} {
-		if err := os.MkdirAll(dir, mode); err != nil {
+		if err := os.MkdirAll(d.path, d.mode); err != nil {
 			return err
 		}
 	}
