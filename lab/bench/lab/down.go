@@ -2,6 +2,7 @@ package lab
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -137,12 +138,21 @@ func removeLab(ctx context.Context, dir string) error {
 	}
 }
 
-// bridgesOf finds the bridges whose alias names the lab's folder.
+// bridgesOf finds the bridges whose alias names the lab's folder, and the one
+// of the lab's number if it was left before it got its alias.
 func bridgesOf(dir string) []string {
+	var own network
+	numbered := false
+	if b, err := os.ReadFile(filepath.Join(dir, "network.json")); err == nil {
+		numbered = json.Unmarshal(b, &own) == nil
+	}
 	var names []string
 	ifs, _ := net.Interfaces()
 	for _, i := range ifs {
-		if strings.HasPrefix(i.Name, linkPrefix) && owner(i.Name) == dir {
+		if !strings.HasPrefix(i.Name, linkPrefix) {
+			continue
+		}
+		if at := owner(i.Name); at == dir || at == "" && numbered && i.Name == own.bridge() {
 			names = append(names, i.Name)
 		}
 	}

@@ -114,17 +114,18 @@ func usedNumbers() map[int]bool {
 	return used
 }
 
+// raiseBridge repeats what a killed `up` may have left out.
 func (l *Lab) raiseBridge(ctx context.Context) error {
 	br := l.net.bridge()
-	if _, err := net.InterfaceByName(br); err == nil {
-		return nil
-	}
-	for _, line := range []string{
-		"link add " + br + " type bridge stp_state 0 forward_delay 0",
+	lines := []string{
 		"link set " + br + " alias " + l.dir,
-		"addr add " + l.net.gateway() + "/24 dev " + br,
+		"addr replace " + l.net.gateway() + "/24 dev " + br,
 		"link set " + br + " up",
-	} {
+	}
+	if _, err := net.InterfaceByName(br); err != nil {
+		lines = append([]string{"link add " + br + " type bridge stp_state 0 forward_delay 0"}, lines...)
+	}
+	for _, line := range lines {
 		if err := run(ctx, "ip", strings.Fields(line)...); err != nil {
 			return err
 		}
@@ -226,7 +227,9 @@ func lockLabs() (unlock func(), err error) {
 }
 
 func run(ctx context.Context, name string, args ...string) error {
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // no orphan goes on after us
+	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%s %s: %w: %s", name, strings.Join(args, " "), err, strings.TrimSpace(string(out)))
 	}

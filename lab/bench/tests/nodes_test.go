@@ -173,6 +173,7 @@ func TestKilledUpLeavesNothing(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	name := l.Name + "k"
+	before := bridges(t)
 	for _, ms := range []int{5, 20, 50, 80, 120, 160, 200, 250, 300, 400, 500, 700, 1000} {
 		cmd := exec.Command(command, "up", "--bare", "--lab", name, "--disk", "120")
 		if err := cmd.Start(); err != nil {
@@ -185,6 +186,9 @@ func TestKilledUpLeavesNothing(t *testing.T) {
 			t.Fatalf("down after a kill at %d ms: %v", ms, err)
 		}
 		labtest.NothingLeft(t, name)
+		if links := bridges(t); links != before {
+			t.Fatalf("kill at %d ms: bridges %q, were %q", ms, links, before)
+		}
 		if _, err := os.Stat(filepath.Join(cache.Labs(), name)); err == nil {
 			t.Fatalf("kill at %d ms: the lab's folder is left", ms)
 		}
@@ -234,6 +238,22 @@ func TestTheNodeSeesTheMirror(t *testing.T) {
 	if got := labtest.Must(t, n, "curl", "-sf", "http://127.0.0.1:8099/k3s-io/k3s/releases/download/v1.2.3+k3s1/k3s"); got != "binary" {
 		t.Errorf("on the node's loopback: %q", got)
 	}
+}
+
+// bridges are the bench's links on the host, those without an owner too.
+func bridges(t *testing.T) string {
+	t.Helper()
+	out, err := exec.Command("ip", "-br", "link").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, line := range strings.Split(string(out), "\n") {
+		if strings.HasPrefix(line, "blab") {
+			names = append(names, strings.Fields(line)[0])
+		}
+	}
+	return strings.Join(names, " ")
 }
 
 func grep(text, word string) string {
