@@ -4,6 +4,8 @@
 //! back that a power cut interrupted. Does not own decisions: the coordinator asks for one step at a time
 //! ([`belay_wire::Op`]), and there is no other verb, no shell, and no network.
 
+mod backup;
+mod carry;
 mod clock;
 mod command;
 mod config;
@@ -11,18 +13,36 @@ mod credentials;
 mod digests;
 mod discovery;
 mod disk;
+mod down;
+mod extracted;
 mod fault;
+mod fence;
 mod inspect;
+mod keep;
 mod links;
 mod log;
+mod lost;
+mod mark;
 mod mutate;
 mod node_run;
 mod observe;
 mod places;
 mod process;
+mod prove;
+mod put_back;
+mod recover;
+mod release;
 mod resolve;
 mod serve;
 mod sqlite;
+mod stage;
+mod start;
+mod step;
+mod stop;
+mod swap;
+mod swap_back;
+mod token;
+mod tree;
 mod unit;
 mod yaml;
 
@@ -34,5 +54,6 @@ pub use inspect::inspect;
 pub use node_run::{CRASH_AFTER_RECORD, NodeEvent, NodeJournal, NodeRecord, NodeRun, Proof};
 pub use observe::observe;
 pub use places::Places;
+pub use recover::recover;
 pub use serve::{Channel, Link, ServeError, serve};
 pub use sqlite::{Database, DatabaseError};

@@ -1,9 +1,9 @@
 //! `belay-helper serve` speaks the protocol on its standard input and output; `belay-helper recover` is the boot unit.
 
-use std::io::{self, Write as _};
+use std::io;
 use std::process::ExitCode;
 
-use belay_helper::{Link, Places, serve};
+use belay_helper::{Link, Places, recover, serve};
 
 const USAGE: &str = "\
 belay-helper: acts on the K3s of this node for Belay. It is started by `belay` and by belay-guard.service.
@@ -17,6 +17,13 @@ fn main() -> ExitCode {
     let argument = std::env::args().nth(1).unwrap_or_default();
     match argument.as_str() {
         "serve" => ended(serve(&Places::host(), Link::new(io::stdin(), io::stdout()))),
+        "recover" => {
+            // Always a success: a failed unit of ours must not look like a reason to keep K3s down.
+            for line in recover(&Places::host()) {
+                say(&mut io::stderr(), &format!("belay-helper: {line}\n"));
+            }
+            ExitCode::SUCCESS
+        }
         "--version" => {
             say(&mut io::stdout(), concat!("belay-helper ", env!("CARGO_PKG_VERSION"), "\n"));
             ExitCode::SUCCESS

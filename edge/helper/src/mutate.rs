@@ -1,10 +1,157 @@
-use belay_wire::{Fault, Mutation, Reply};
+//! Mutations: lock, fence, then one effect.
 
-use crate::Places;
-use crate::fault::refused;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use belay_journal::{Lock, LockError, durable};
+use belay_wire::{Fault, FaultKind, Mutation, Op, Reply, StepProbe, Way};
+
+use crate::fault::{Attempt as _, fault, refused};
+use crate::node_run::{NodeEvent, NodeJournal, NodeRun};
 use crate::serve::Channel;
+use crate::step::{Effect, Found, Step, carry_out};
+use crate::{Places, backup, fence, keep, prove, put_back, release, stage, start, stop, swap, swap_back};
+
+/// How long the helper of a killed coordinator may need to finish the step that it is in.
+const LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// Carries out, or probes, one step.
-pub(crate) fn mutate(_places: &Places, _mutation: &Mutation, _channel: &mut dyn Channel) -> Result<Reply, Fault> {
-    Err(refused("this helper cannot change anything yet"))
+pub(crate) fn mutate(places: &Places, mutation: &Mutation, channel: &mut dyn Channel) -> Result<Reply, Fault> {
+    let begun = Instant::now();
+    let answer = admitted(places, mutation, begun).and_then(|admitted| match &mutation.op {
+        Op::Fence { .. } => dispatch::<fence::Fence>(admitted, channel),
+        Op::Stage { .. } => dispatch::<stage::Stage>(admitted, channel),
+        Op::Backup => dispatch::<backup::Backup>(admitted, channel),
+        Op::ProveBackup => dispatch::<prove::ProveBackup>(admitted, channel),
+        Op::Stop => dispatch::<stop::Stop>(admitted, channel),
+        Op::Keep => dispatch::<keep::Keep>(admitted, channel),
+        Op::Swap => dispatch::<swap::Swap>(admitted, channel),
+        Op::Start => dispatch::<start::Start>(admitted, channel),
+        Op::SwapBack => dispatch::<swap_back::SwapBack>(admitted, channel),
+        Op::PutBack { .. } => dispatch::<put_back::PutBack>(admitted, channel),
+        Op::Release { .. } => dispatch::<release::Release>(admitted, channel),
+        Op::Vouch => note(admitted, channel, NodeEvent::Vouched, |run| run.vouched),
+        Op::Turn { seen, why } => {
+            let event = NodeEvent::Turned { seen: *seen, why: why.clone() };
+            let seen = *seen;
+            note(admitted, channel, event, move |run| run.turned.is_some_and(|known| known >= seen))
+        }
+    });
+    // Whatever came of it, the artifact's bytes follow a request that announced them.
+    if let (Op::Stage { have: None, .. }, Way::Do) = (&mutation.op, mutation.way) {
+        channel.finish_bytes();
+    }
+    answer
+}
+
+/// A request that holds the node.
+struct Admitted<'a> {
+    places: &'a Places,
+    mutation: &'a Mutation,
+    begun: Instant,
+    _lock: Lock,
+}
+
+fn admitted<'a>(places: &'a Places, mutation: &'a Mutation, begun: Instant) -> Result<Admitted<'a>, Fault> {
+    check_names(mutation)?;
+    let lock = node_lock(places, LOCK_WAIT)?;
+    fence::admit(places, mutation)?;
+    Ok(Admitted { places, mutation, begun, _lock: lock })
+}
+
+/// The lock that every change of this node is made under.
+pub(crate) fn node_lock(places: &Places, wait: Duration) -> Result<Lock, Fault> {
+    durable::create_dir(&places.state, 0o700).attempt(|| format!("{} could not be created", places.state.display()))?;
+    let path = places.state.join("lock");
+    let begun = Instant::now();
+    loop {
+        match Lock::try_take(&path) {
+            Ok(lock) => return Ok(lock),
+            Err(LockError::Held { .. }) if begun.elapsed() < wait => thread::sleep(Duration::from_millis(50)),
+            Err(LockError::Held { holder, .. }) => {
+                let message = format!("another helper (process {holder}) is changing this node");
+                return Err(fault(FaultKind::Fenced, message));
+            }
+            Err(error) => return Err(error).attempt(|| "this node could not be locked"),
+        }
+    }
+}
+
+/// The names of a request become paths: nothing may lead out of where it belongs.
+fn check_names(mutation: &Mutation) -> Result<(), Fault> {
+    let plain = |name: &str| {
+        let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '@' | ':');
+        !name.is_empty() && name.len() <= 128 && !name.starts_with(['.', '-']) && name.chars().all(fine)
+    };
+    let target = &mutation.target;
+    if !plain(&mutation.run) || mutation.run.contains(':') {
+        return Err(refused(format!("`{}` is not the name of a run", mutation.run)));
+    }
+    if !plain(&target.unit) || !target.unit.ends_with(".service") {
+        return Err(refused(format!("`{}` is not the name of a service unit", target.unit)));
+    }
+    for path in [&target.binary, &target.data_dir] {
+        if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
+            return Err(refused(format!("`{path}` is not an absolute path")));
+        }
+    }
+    Ok(())
+}
+
+fn open<'a>(admitted: &Admitted<'a>, channel: &'a mut dyn Channel) -> Result<Step<'a>, Fault> {
+    let Admitted { places, mutation, begun, .. } = admitted;
+    let remembered = NodeRun::read(places, &mutation.run)
+        .attempt(|| format!("what this node remembers of run {} could not be read", mutation.run))?
+        .unwrap_or_default();
+    let journal = match mutation.way {
+        Way::Probe => None,
+        Way::Do => Some(
+            NodeJournal::open(places, &mutation.run, mutation.generation)
+                .attempt(|| "the node's journal could not be opened")?,
+        ),
+    };
+    Ok(Step { places, mutation, channel, journal, remembered, begun: *begun, at_boot: false })
+}
+
+fn dispatch<E: Effect>(admitted: Admitted<'_>, channel: &mut dyn Channel) -> Result<Reply, Fault> {
+    let mut step = open(&admitted, channel)?;
+    match admitted.mutation.way {
+        Way::Probe => {
+            let probe = match E::probe(&mut step)? {
+                Found::Done(proof) => {
+                    StepProbe::Done { proof: serde_json::to_value(proof).attempt(|| "a proof has no JSON form")? }
+                }
+                Found::NotDone => StepProbe::NotDone,
+                Found::Partial(what) => StepProbe::Partial { what },
+            };
+            Ok(Reply::Probe(probe))
+        }
+        Way::Do => {
+            let proof = carry_out::<E>(&mut step)?;
+            Ok(E::reply(proof))
+        }
+    }
+}
+
+/// Remembers something, once.
+fn note(
+    admitted: Admitted<'_>,
+    channel: &mut dyn Channel,
+    event: NodeEvent,
+    known: impl Fn(&NodeRun) -> bool,
+) -> Result<Reply, Fault> {
+    let mut step = open(&admitted, channel)?;
+    match admitted.mutation.way {
+        Way::Probe if known(step.run()) => Ok(Reply::Probe(StepProbe::Done { proof: serde_json::Value::Null })),
+        Way::Probe => Ok(Reply::Probe(StepProbe::NotDone)),
+        Way::Do => {
+            if !known(step.run()) {
+                if matches!(event, NodeEvent::Turned { .. }) {
+                    step.free_second_reserve();
+                }
+                step.append(event)?;
+            }
+            Ok(Reply::Noted)
+        }
+    }
 }

@@ -27,6 +27,8 @@ pub struct Link<W: Write> {
     to: W,
     frames: Receiver<Result<Frame, FrameError>>,
     orphaned: Arc<AtomicBool>,
+    /// The empty frame that ends the bytes of this request has come.
+    bytes_ended: bool,
 }
 
 /// What a step may do with its channel: say how far it is, receive bytes, and see that nobody listens any more.
@@ -38,6 +40,8 @@ pub trait Channel {
     /// # Errors
     /// When the coordinator is gone or sends something else.
     fn bytes(&mut self) -> Result<Vec<u8>, Fault>;
+    /// Reads what is left of the bytes that came with this request, so that the next frame is a request again.
+    fn finish_bytes(&mut self);
     /// The coordinator closed the channel: it is gone, or was killed. A loop that only waits ends then.
     fn orphaned(&self) -> bool;
 }
@@ -52,10 +56,17 @@ impl<W: Write> Channel for Link<W> {
 
     fn bytes(&mut self) -> Result<Vec<u8>, Fault> {
         match self.frames.recv() {
-            Ok(Ok(Frame::Bytes(bytes))) => Ok(bytes),
+            Ok(Ok(Frame::Bytes(bytes))) => {
+                self.bytes_ended = bytes.is_empty();
+                Ok(bytes)
+            }
             Ok(Ok(Frame::Json(_))) => Err(failed("the coordinator sent a request where the artifact's bytes belong")),
             Ok(Err(_)) | Err(_) => Err(failed("the coordinator was gone before the artifact was complete")),
         }
+    }
+
+    fn finish_bytes(&mut self) {
+        while !self.bytes_ended && self.bytes().is_ok() {}
     }
 
     fn orphaned(&self) -> bool {
@@ -81,7 +92,7 @@ impl<W: Write> Link<W> {
                 }
             }
         });
-        Self { to, frames, orphaned }
+        Self { to, frames, orphaned, bytes_ended: false }
     }
 
     fn send(&mut self, reply: &Reply) -> Result<(), ServeError> {
@@ -101,6 +112,7 @@ pub fn serve<W: Write>(places: &Places, mut link: Link<W>) -> Result<(), ServeEr
             Ok(Err(FrameError::Closed)) | Err(_) => return Ok(()),
             Ok(Err(error)) => return Err(error.into()),
         };
+        link.bytes_ended = false;
         let reply = match frame {
             Frame::Bytes(_) => Err(refused("bytes came where a request belongs")),
             Frame::Json(json) => match serde_json::from_slice::<Request>(&json) {

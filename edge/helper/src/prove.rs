@@ -1,0 +1,110 @@
+//! `prove-backup`: reopens the stored backup and proves what it is. Never looks at the live datastore.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use belay_facts::DatastoreKind;
+use belay_journal::durable;
+use belay_wire::{BackupReceipt, Fault, Reply};
+
+use crate::backup::{DATASTORE, MANIFEST, Manifest, digests};
+use crate::fault::{Attempt as _, failed, refused};
+use crate::node_run::{Before, NodeRun, Proof};
+use crate::sqlite::Database;
+use crate::step::{Effect, Found, Step};
+
+pub(crate) const RECEIPT: &str = "receipt.json";
+
+pub(crate) struct ProveBackup;
+
+impl Effect for ProveBackup {
+    type Proof = BackupReceipt;
+
+    fn probe(step: &mut Step<'_>) -> Result<Found<BackupReceipt>, Fault> {
+        match &step.run().proven {
+            Some(receipt) if Path::new(&receipt.path).join(RECEIPT).is_file() => Ok(Found::Done(receipt.clone())),
+            _ => Ok(Found::NotDone),
+        }
+    }
+
+    fn before(step: &mut Step<'_>) -> Result<Before, Fault> {
+        match step.run().backed_up {
+            Some(_) => Ok(Before::default()),
+            None => Err(refused("there is no backup of this run to prove")),
+        }
+    }
+
+    fn act(step: &mut Step<'_>) -> Result<BackupReceipt, Fault> {
+        let (path, _) = step.run().backed_up.clone().ok_or_else(|| refused("there is no backup of this run"))?;
+        let within = step.mutation.deadline.duration().saturating_sub(step.begun.elapsed());
+        let receipt = prove(Path::new(&path), within)?;
+        let what = || "the receipt could not be written";
+        let json = serde_json::to_vec_pretty(&receipt).attempt(what)?;
+        durable::replace(&Path::new(&path).join(RECEIPT), &json, 0o600).attempt(what)?;
+        Ok(receipt)
+    }
+
+    fn remembered(run: &NodeRun, proof: &BackupReceipt) -> bool {
+        run.proven.as_ref() == Some(proof)
+    }
+
+    fn proof(proof: &BackupReceipt) -> Proof {
+        Proof::Proven(proof.clone())
+    }
+
+    fn reply(proof: BackupReceipt) -> Reply {
+        Reply::Proven(proof)
+    }
+}
+
+/// Reads a stored backup to its end and compares it with its manifest.
+pub(crate) fn prove(path: &Path, within: Duration) -> Result<BackupReceipt, Fault> {
+    let what = || format!("the manifest of the backup at {} could not be read", path.display());
+    let manifest: Manifest = serde_json::from_slice(&fs::read(path.join(MANIFEST)).attempt(what)?).attempt(what)?;
+    let mut files = digests(path)?;
+    files.remove(MANIFEST);
+    files.remove(RECEIPT);
+    let stored = files.remove(DATASTORE);
+    if stored != Some(manifest.datastore) {
+        return Err(failed(format!(
+            "the stored datastore {} is not what was written: it was truncated or altered",
+            path.join(DATASTORE).display()
+        )));
+    }
+    for (name, digest) in &manifest.files {
+        if files.get(name) != Some(digest) {
+            return Err(failed(format!("{name} in the backup at {} was removed or altered", path.display())));
+        }
+    }
+    if !files.keys().any(|name| name.ends_with("server/token")) {
+        return Err(failed("the backup holds no server token, and without it nothing in it can be decrypted"));
+    }
+    let database = path.join(DATASTORE);
+    let read = Database::read_only(&database).attempt(|| "the stored datastore could not be reopened")?;
+    let what = || "the stored datastore could not be read to its end";
+    let integrity = read.integrity_check(within).attempt(what)?;
+    match integrity.as_deref() {
+        Some("ok") => {}
+        Some(said) => return Err(failed(format!("the stored datastore is damaged: {said}"))),
+        None => return Err(failed("the integrity check of the stored datastore did not end in time")),
+    }
+    let (revision, keys, root) =
+        (read.revision().attempt(what)?, read.keys().attempt(what)?, read.root().attempt(what)?);
+    if revision == 0 || keys == 0 {
+        return Err(failed("the stored datastore is empty"));
+    }
+    Ok(BackupReceipt {
+        path: path.to_string_lossy().into_owned(),
+        kind: DatastoreKind::Sqlite,
+        taken_at_unix: manifest.taken_at_unix,
+        size: fs::metadata(&database).map(|meta| meta.len()).unwrap_or_default(),
+        digest: manifest.datastore,
+        integrity: "ok".into(),
+        revision,
+        keys,
+        root,
+        files: manifest.files.into_iter().collect(),
+        level: "readable".into(),
+    })
+}

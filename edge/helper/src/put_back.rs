@@ -1,0 +1,270 @@
+//! `put-back`: exchanges `server/` and the binary with what was kept (class K, design.md §6).
+//!
+//! Each line only if it is not yet so: an exchange that is done twice undoes itself, so sides are told apart by inode
+//! and digest, and the direction was fixed by the journalled intent. A crash between any two lines is finished by the
+//! next `resume` or the next boot; until then the marker keeps K3s down.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use belay_facts::Span;
+use belay_journal::durable;
+use belay_wire::{Fault, KeepProof, Op, PutBackProof, Reply};
+
+use crate::down::Down;
+use crate::fault::{Attempt as _, failed, human, refused};
+use crate::fence::install_interlock;
+use crate::links::{data_links, set_links};
+use crate::lost::{Lost, compare};
+use crate::mark::mark;
+use crate::node_run::{Before, NodeRun, Proof, PutBackPlan, PutBackSummary};
+use crate::sqlite::Database;
+use crate::step::{Effect, Found, Step, digest_if_there, inode};
+use crate::swap::exchange;
+use crate::{Installation, carry, token};
+
+/// Above the highest revision that is known: for what was handed out and not seen.
+const MARGIN: u64 = 1000;
+/// When the abandoned datastore cannot be read, nobody knows how far it went.
+const LARGE_MARGIN: u64 = 1_000_000;
+
+pub(crate) struct PutBack;
+
+impl Effect for PutBack {
+    type Proof = PutBackProof;
+
+    fn probe(step: &mut Step<'_>) -> Result<Found<PutBackProof>, Fault> {
+        let Some(plan) = step.run().put_back_plan.clone() else { return Ok(Found::NotDone) };
+        let done = inode(&step.server()) == Some(plan.kept_inode)
+            && step.binary_digest()? == plan.old
+            && !step.marker().exists();
+        // Links may be moved again by a start of the version that was put back, so they count only before one.
+        let links = data_links(&step.data_dir()) == plan.links || step.run().put_back.is_some();
+        match done && links {
+            true => Ok(Found::Done(proof(step, &plan)?)),
+            false => Ok(Found::Partial("the put-back was begun and is not finished".into())),
+        }
+    }
+
+    fn before(step: &mut Step<'_>) -> Result<Before, Fault> {
+        Down::require(step)?;
+        let open = step.run().put_back_plan.clone();
+        let plan = match open {
+            // Once the marker or an exchange is there, nothing that could have changed the decision has run.
+            Some(plan) if step.marker().exists() || inode(&step.server()) == Some(plan.kept_inode) => plan,
+            _ => decide(step)?,
+        };
+        Ok(Before { put_back: Some(Box::new(plan)), ..Before::default() })
+    }
+
+    fn act(step: &mut Step<'_>) -> Result<PutBackProof, Fault> {
+        let plan = step.run().put_back_plan.clone().ok_or_else(|| failed("the put-back has no plan"))?;
+        put_back(step, &plan, None)?;
+        proof(step, &plan)
+    }
+
+    fn remembered(run: &NodeRun, _: &PutBackProof) -> bool {
+        run.put_back.is_some()
+    }
+
+    fn proof(proof: &PutBackProof) -> Proof {
+        Proof::PutBack(PutBackSummary::of(proof))
+    }
+
+    fn reply(proof: PutBackProof) -> Reply {
+        Reply::PutBack(Box::new(proof))
+    }
+}
+
+/// The lines, in their order. `stop_after` ends after that many of them, as a power cut would: for tests.
+pub(crate) fn put_back(step: &mut Step<'_>, plan: &PutBackPlan, stop_after: Option<usize>) -> Result<(), Fault> {
+    type Line = fn(&mut Step<'_>, &PutBackPlan) -> Result<(), Fault>;
+    let lines: [(&str, Line); 7] = [
+        ("setting the marker", set_marker),
+        ("raising the revision of the kept datastore", raise_revision),
+        ("carrying over files of the user", carry_over),
+        ("exchanging the server directories", exchange_servers),
+        ("exchanging the binary", exchange_binary),
+        ("moving the links of data/", move_links),
+        ("removing the marker", remove_marker),
+    ];
+    let total = lines.len() as u64;
+    for (done, (doing, line)) in lines.into_iter().enumerate() {
+        if stop_after == Some(done) {
+            return Err(failed(format!("stopped before {doing}")));
+        }
+        step.channel.progress(doing, done as u64, total);
+        line(step, plan)?;
+    }
+    Ok(())
+}
+
+fn exchanged(step: &Step<'_>, plan: &PutBackPlan) -> Result<bool, Fault> {
+    let (live, beside) = (inode(&step.server()), inode(Path::new(&plan.keep)));
+    match (live, beside) {
+        (Some(live), Some(beside)) if (live, beside) == (plan.kept_inode, plan.abandoned_inode) => Ok(true),
+        (Some(live), Some(beside)) if (live, beside) == (plan.abandoned_inode, plan.kept_inode) => Ok(false),
+        _ => Err(human(
+            format!("{} and {} are not the two directories of this run", step.server().display(), plan.keep),
+            "somebody has moved them; restore the online backup of this run",
+        )),
+    }
+}
+
+fn set_marker(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault> {
+    install_interlock(step)?;
+    let marker = step.marker();
+    let text =
+        format!("Belay run {} is exchanging {} with {}\n", step.mutation.run, step.server().display(), plan.keep);
+    durable::replace(&marker, text.as_bytes(), 0o600).attempt(|| format!("{} could not be written", marker.display()))
+}
+
+fn raise_revision(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault> {
+    if exchanged(step, plan)? {
+        return Ok(());
+    }
+    // Into the copy, before it is live: a start in between is impossible, and one after it begins above.
+    let database = Path::new(&plan.keep).join("db/state.db");
+    let raised = Database::writable(&database).and_then(|database| database.raise_revision(plan.revision));
+    raised.attempt(|| "revisions would run backwards for clients (invariant I11)")
+}
+
+fn carry_over(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault> {
+    if exchanged(step, plan)? {
+        return Ok(());
+    }
+    carry::carry_over(&step.server(), Path::new(&plan.keep), &plan.carry)
+}
+
+fn exchange_servers(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault> {
+    if exchanged(step, plan)? {
+        return Ok(());
+    }
+    let server = step.server();
+    durable::exchange(Path::new(&plan.keep), &server)
+        .attempt(|| format!("{} could not be exchanged with {}", server.display(), plan.keep))
+}
+
+fn exchange_binary(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault> {
+    if step.binary_digest()? == plan.old {
+        return Ok(());
+    }
+    let slot = PathBuf::from(&plan.slot);
+    if digest_if_there(&slot)? != Some(plan.old) {
+        return Err(human(
+            format!("the old binary is not in the slot {}", slot.display()),
+            "put the old binary from the backup of this run into its place, then `belay resume`",
+        ));
+    }
+    exchange(step)
+}
+
+fn move_links(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault> {
+    set_links(&step.data_dir(), &plan.links)?;
+    for path in [step.server(), step.binary()] {
+        durable::sync_parent(&path).attempt(|| format!("{} could not be made durable", path.display()))?;
+    }
+    Ok(())
+}
+
+fn remove_marker(step: &mut Step<'_>, _: &PutBackPlan) -> Result<(), Fault> {
+    let marker = step.marker();
+    durable::remove(&marker).attempt(|| format!("{} could not be removed", marker.display()))
+}
+
+/// Decides everything before the first exchange, and writes the list of what is lost.
+fn decide(step: &mut Step<'_>) -> Result<PutBackPlan, Fault> {
+    let kept = step.run().kept.clone().ok_or_else(|| refused("there is no stopped copy to put back"))?;
+    let target = step.target().clone();
+    if step.binary_digest()? != target.new {
+        return Err(refused(
+            "the new version is not in place: what was kept may be older than what is live (swap-back)",
+        ));
+    }
+    check_sides(step, &kept)?;
+    let found = Installation::of_unit(step.places, &target.unit)?;
+    token::matches(&found.config, Path::new(&kept.path)).map_err(|why| {
+        human(format!("nothing was put back: {why}"), "set the old token in the configuration, then `belay resume`")
+    })?;
+    let Op::PutBack { seen } = step.mutation.op else { return Err(refused("this is not a put-back")) };
+    let seen = seen.max(step.run().turned.unwrap_or(0));
+    let kept_database = Path::new(&kept.path).join("db/state.db");
+    let what = || "the kept datastore could not be read";
+    let kept_read = Database::read_only(&kept_database).attempt(what)?;
+    let kept_revision = kept_read.revision().attempt(what)?;
+    step.channel.progress("comparing the two datastores", 0, 0);
+    // The abandoned version may have left anything behind; that must not be in the way of going back.
+    let abandoned = Database::read_only(&step.server().join("db/state.db"))
+        .and_then(|abandoned| Ok((abandoned.revision()?, compare(&kept_read, &abandoned)?)));
+    let (abandoned_revision, lost) = match abandoned {
+        Ok((revision, lost)) => (Some(revision), lost),
+        Err(_) => (None, Lost::default()),
+    };
+    drop(kept_read);
+    let json = serde_json::to_vec(&lost).attempt(|| "the list of lost objects has no JSON form")?;
+    durable::replace(&step.run_dir().join("lost.json"), &json, 0o600)
+        .attempt(|| "the list of lost objects could not be written")?;
+    let highest = kept_revision.max(abandoned_revision.unwrap_or(0)).max(seen);
+    let margin = if abandoned_revision.is_some() { MARGIN } else { LARGE_MARGIN };
+    Ok(PutBackPlan {
+        kept_inode: kept.keep_inode,
+        abandoned_inode: kept.server_inode,
+        carry: carry::to_carry(&step.server(), Path::new(&kept.path))?,
+        keep: kept.path,
+        old: target.old,
+        slot: step.slot().to_string_lossy().into_owned(),
+        links: kept.links,
+        revision: highest.saturating_add(margin),
+        kept_revision,
+        abandoned_revision,
+        begun_up: step.now().uptime.as_millis(),
+    })
+}
+
+/// The two directories are those of the stopped copy, and the copy is what it was.
+fn check_sides(step: &Step<'_>, kept: &KeepProof) -> Result<(), Fault> {
+    let sides = (inode(&step.server()), inode(Path::new(&kept.path)));
+    if sides != (Some(kept.server_inode), Some(kept.keep_inode)) {
+        return Err(human(
+            format!("{} and {} are not the directories of this run", step.server().display(), kept.path),
+            "somebody has moved them; restore the online backup of this run",
+        ));
+    }
+    if mark(Path::new(&kept.path), step.target().datastore)? != kept.mark {
+        // A first try may have raised it already: then it differs by that row, and is whole.
+        if !raised_by_us(step, kept) {
+            return Err(human(
+                format!("the stopped copy {} was altered", kept.path),
+                "restore the online backup of this run",
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn raised_by_us(step: &Step<'_>, kept: &KeepProof) -> bool {
+    let Some(plan) = &step.run().put_back_plan else { return false };
+    Database::read_only(&Path::new(&kept.path).join("db/state.db"))
+        .and_then(|database| database.revision())
+        .is_ok_and(|revision| revision == plan.revision)
+}
+
+fn proof(step: &Step<'_>, plan: &PutBackPlan) -> Result<PutBackProof, Fault> {
+    let path = step.run_dir().join("lost.json");
+    let lost: Lost = fs::read(&path).ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+    let took = step.now().uptime.as_millis().saturating_sub(plan.begun_up);
+    Ok(PutBackProof {
+        server_inode: plan.kept_inode,
+        abandoned: plan.keep.clone(),
+        digest: plan.old,
+        revision: plan.revision,
+        kept_revision: plan.kept_revision,
+        abandoned_revision: plan.abandoned_revision,
+        links: data_links(&step.data_dir()),
+        carried: plan.carry.clone(),
+        lost_complete: lost.complete,
+        lost: lost.objects,
+        uncounted: lost.uncounted,
+        took: Span::millis(took),
+    })
+}

@@ -1,0 +1,121 @@
+//! `recover`: the boot unit. Finishes a way back that a power cut interrupted, before K3s starts.
+
+use std::time::{Duration, Instant};
+
+use belay_facts::Span;
+use belay_wire::{Fault, Mutation, Op, Way};
+
+use crate::fault::Attempt as _;
+use crate::fence::Holder;
+use crate::mutate::node_lock;
+use crate::node_run::{NodeJournal, NodeRun, open_runs};
+use crate::serve::Channel;
+use crate::step::{Step, carry_out};
+use crate::swap::new_ran;
+use crate::unit::{Unit, queue};
+use crate::{Places, put_back, stop, swap_back};
+
+/// At boot nobody listens.
+struct Mute;
+
+impl Channel for Mute {
+    fn progress(&mut self, _: &str, _: u64, _: u64) {}
+
+    fn bytes(&mut self) -> Result<Vec<u8>, Fault> {
+        Ok(Vec::new())
+    }
+
+    fn finish_bytes(&mut self) {}
+
+    fn orphaned(&self) -> bool {
+        false
+    }
+}
+
+/// Looks at every open run and finishes those that go back; the others are left for `resume`, which decides. Returns
+/// what was done or could not be, a sentence for each run: a fault here must never keep K3s from starting.
+#[must_use]
+pub fn recover(places: &Places) -> Vec<String> {
+    // Briefly: at boot nobody else is there, and the boot must not wait for us.
+    let _lock = match node_lock(places, Duration::from_secs(5)) {
+        Ok(lock) => lock,
+        Err(fault) => return vec![fault.message],
+    };
+    open_runs(places)
+        .into_iter()
+        .map(|run| {
+            let id = run.id.clone();
+            match finish(places, run) {
+                Ok(done) => format!("run {id}: {done}"),
+                Err(fault) => format!("run {id}: {}", fault.message),
+            }
+        })
+        .collect()
+}
+
+fn finish(places: &Places, run: NodeRun) -> Result<&'static str, Fault> {
+    let Some(target) = run.target.clone() else { return Ok("nothing to finish") };
+    let marked = std::path::Path::new(&target.data_dir).join(belay_wire::MARKER).exists();
+    if !(run.turned.is_some() || run.put_back_open() || marked) {
+        return Ok("left as it is; `belay resume` decides");
+    }
+    let unit = target.unit.clone();
+    // A coordinator that outlived the boot must read what was done here before it goes on (invariant I17).
+    let mut holder = Holder::read(places)?.unwrap_or_else(|| Holder { run: run.id.clone(), generation: 0, plan: None });
+    holder.generation = holder.generation.max(run.generation) + 1;
+    holder.write(places)?;
+    let seen = run.turned.unwrap_or(0);
+    let mutation = |op| Mutation {
+        run: run.id.clone(),
+        generation: holder.generation,
+        step: "recover".into(),
+        way: Way::Do,
+        target: target.clone(),
+        deadline: target.timeout_stop + Span::seconds(30),
+        op,
+    };
+    let begun = Instant::now();
+    let stopping = mutation(Op::Stop);
+    // At boot K3s waits for us; by hand it may be running.
+    if !Unit::show(places, &unit)?.is_down() {
+        with_step(places, &stopping, begun, carry_out::<stop::Stop>)?;
+    }
+    let (back, swap) = (mutation(Op::PutBack { seen }), mutation(Op::SwapBack));
+    let put = run.put_back_open()
+        || marked
+        || run.put_back.is_none() && with_step(places, &swap, begun, |step| new_ran(step))?;
+    if put {
+        with_step(places, &back, begun, carry_out::<put_back::PutBack>)?;
+    } else if run.put_back.is_none() {
+        with_step(places, &swap, begun, carry_out::<swap_back::SwapBack>)?;
+    }
+    // Queued only: the start waits for us when the boot has ordered it so, and merges with the one that is queued.
+    if Unit::show(places, &unit)?.is_down() {
+        queue(places, "start", &unit)?;
+    }
+    Ok(match (put, run.put_back.is_some()) {
+        (true, _) => "put back",
+        (false, true) => "was put back already",
+        (false, false) => "swapped back",
+    })
+}
+
+fn with_step<T>(
+    places: &Places,
+    mutation: &Mutation,
+    begun: Instant,
+    act: impl FnOnce(&mut Step<'_>) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let journal = NodeJournal::open(places, &mutation.run, mutation.generation)
+        .attempt(|| "the node's journal could not be opened")?;
+    let mut step = Step {
+        places,
+        mutation,
+        channel: &mut Mute,
+        journal: Some(journal),
+        remembered: NodeRun::default(),
+        begun,
+        at_boot: true,
+    };
+    act(&mut step)
+}

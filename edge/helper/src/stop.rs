@@ -1,0 +1,124 @@
+//! `stop`: stops the unit and proves that nothing of K3s is left. Never with SIGKILL.
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use belay_wire::{Fault, FaultKind, Reply, StopProof};
+
+use crate::digests::digest_file;
+use crate::down::Down;
+use crate::fault::{failed, fault, refused};
+use crate::node_run::{Before, NodeRun, Proof};
+use crate::step::{Effect, Found, Step};
+use crate::unit::{Unit, queue};
+
+pub(crate) struct Stop;
+
+impl Effect for Stop {
+    type Proof = StopProof;
+
+    fn probe(step: &mut Step<'_>) -> Result<Found<StopProof>, Fault> {
+        let down = Down::look(step)?;
+        let now = step.now();
+        Ok(match &step.run().stopped {
+            _ if !down.against.is_empty() && down.unit.is_down() => {
+                Found::Partial(format!("the unit is down, but {}", down.against.join("; ")))
+            }
+            _ if !down.against.is_empty() => Found::NotDone,
+            Some(proof) if proof.boot_id == now.boot_id && same_life(&proof.invocation, &down.unit) => {
+                Found::Done(proof.clone())
+            }
+            // It is down, and not by the stop that we remember: the effect is there all the same.
+            _ => Found::Done(StopProof {
+                active_state: down.unit.active_state,
+                invocation: down.unit.invocation,
+                boot_id: now.boot_id,
+                took: belay_facts::Span::ZERO,
+            }),
+        })
+    }
+
+    fn before(step: &mut Step<'_>) -> Result<Before, Fault> {
+        let run = step.run();
+        // Going back needs nothing; going on needs everything that a way back or forward will (invariant I7).
+        if run.turned.is_none() {
+            if run.staged.is_none() {
+                return Err(refused("nothing is staged on this node"));
+            }
+            if run.proven.is_none() {
+                return Err(refused("this node's backup has no receipt"));
+            }
+        }
+        let unit = Unit::show(step.places, &step.target().unit)?;
+        warm(step);
+        Ok(Before { invocation: Some(unit.invocation), ..Before::default() })
+    }
+
+    fn act(step: &mut Step<'_>) -> Result<StopProof, Fault> {
+        let name = step.target().unit.clone();
+        let ended = Unit::show(step.places, &name)?.invocation;
+        let begun = std::time::Instant::now();
+        queue(step.places, "stop", &name)?;
+        let mut asked = None;
+        loop {
+            let down = Down::look(step)?;
+            if down.against.is_empty() {
+                return Ok(StopProof {
+                    active_state: down.unit.active_state,
+                    invocation: ended,
+                    boot_id: step.now().boot_id,
+                    took: begun.elapsed().into(),
+                });
+            }
+            // With KillMode=process a containerd may outlive the server; it is asked, once the unit is down.
+            if down.unit.is_down()
+                && let Some(containerd) = &down.containerd
+                && asked != Some(containerd.pid)
+            {
+                containerd.terminate();
+                asked = Some(containerd.pid);
+            }
+            if begun.elapsed() >= step.mutation.deadline.duration() {
+                let message = format!("{name} did not stop in time: {}", down.against.join("; "));
+                return Err(fault(FaultKind::Deadline, message));
+            }
+            if step.channel.orphaned() {
+                return Err(failed("the coordinator went away while the unit was being stopped"));
+            }
+            step.channel.progress(&format!("waiting: {}", down.against.join("; ")), 0, 0);
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn remembered(run: &NodeRun, proof: &StopProof) -> bool {
+        run.stopped.as_ref() == Some(proof)
+    }
+
+    fn proof(proof: &StopProof) -> Proof {
+        Proof::Stopped(proof.clone())
+    }
+
+    fn reply(proof: StopProof) -> Reply {
+        Reply::Stopped(proof)
+    }
+}
+
+/// Whether the unit has had no other life than `ended`. systemd forgets the id of a unit that it unloads.
+pub(crate) fn same_life(ended: &str, unit: &Unit) -> bool {
+    unit.invocation.is_empty() || unit.invocation == ended
+}
+
+/// Reads the new executable and the datastore into the page cache: on an SD card that is most of the outage.
+fn warm(step: &mut Step<'_>) {
+    if step.run().turned.is_some() {
+        return;
+    }
+    let Some(staged) = step.run().staged.clone() else { return };
+    let inner = step.data_dir().join("data").join(&staged.data_hash).join("bin/k3s");
+    step.channel.progress("reading the new version into memory", 0, 0);
+    for path in [&inner, Path::new(&staged.slot), &step.server().join("db/state.db")] {
+        // Only to have it read; what is proven is read again.
+        let _ = digest_file(path);
+    }
+}

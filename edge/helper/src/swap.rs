@@ -1,0 +1,119 @@
+//! `swap`: exchanges the binary with the staged slot, and moves the links of `data/` as an extracting start would.
+
+use belay_facts::Digest;
+use belay_journal::durable;
+use belay_wire::{Fault, Reply, SwapProof};
+
+use crate::down::Down;
+use crate::fault::{Attempt as _, failed, refused, stale};
+use crate::keep::still_true;
+use crate::links::{data_links, links_for, set_links};
+use crate::node_run::{Before, NodeRun, Proof};
+use crate::step::{Effect, Found, Step, digest_if_there};
+
+pub(crate) struct Swap;
+
+impl Effect for Swap {
+    type Proof = SwapProof;
+
+    fn probe(step: &mut Step<'_>) -> Result<Found<SwapProof>, Fault> {
+        let target = step.target();
+        let (path, slot) = (step.binary_digest()?, digest_if_there(&step.slot())?);
+        if path == target.old {
+            return Ok(Found::NotDone);
+        }
+        if path != target.new || slot != Some(target.old) {
+            return Ok(Found::Partial(format!("{} is {path}, neither of the two versions", target.binary)));
+        }
+        let Some(staged) = &step.run().staged else {
+            return Ok(Found::Partial("the new version is in place, and nothing is staged".into()));
+        };
+        let links = data_links(&step.data_dir());
+        if links != links_for(&step.data_dir(), &staged.data_hash, &links) {
+            return Ok(Found::Partial("the links of data/ name the old version".into()));
+        }
+        Ok(Found::Done(proof(step, path)))
+    }
+
+    fn before(step: &mut Step<'_>) -> Result<Before, Fault> {
+        let target = step.target();
+        let before = Before { links: data_links(&step.data_dir()), ..Before::default() };
+        if step.run().turned.is_some() {
+            return Err(refused("this run goes back"));
+        }
+        let slot = digest_if_there(&step.slot())?;
+        // Only the links were left to do.
+        if step.binary_digest()? == target.new && slot == Some(target.old) {
+            return Ok(before);
+        }
+        let Some(kept) = step.run().kept.clone() else {
+            return Err(refused("there is no stopped copy that would lead back"));
+        };
+        if let Err(why) = still_true(step, &kept)? {
+            return Err(stale(format!("the stopped copy is stale: {why}")));
+        }
+        // Hashed again from the path that will be executed (invariant I4).
+        if slot != Some(target.new) {
+            return Err(refused(format!("the slot {} is not the verified artifact", step.slot().display())));
+        }
+        let path = step.binary_digest()?;
+        if path != target.old {
+            return Err(refused(format!("{} is {path}, and the plan was made for another binary", target.binary)));
+        }
+        Ok(before)
+    }
+
+    fn act(step: &mut Step<'_>) -> Result<SwapProof, Fault> {
+        if step.binary_digest()? == step.target().old {
+            exchange(step)?;
+        }
+        let hash = step.run().staged.as_ref().map(|staged| staged.data_hash.clone());
+        let hash = hash.ok_or_else(|| refused("nothing is staged on this node"))?;
+        let links = links_for(&step.data_dir(), &hash, &data_links(&step.data_dir()));
+        set_links(&step.data_dir(), &links)?;
+        let path = step.binary_digest()?;
+        if path != step.target().new {
+            return Err(failed(format!("after the exchange {} is {path}", step.target().binary)));
+        }
+        Ok(proof(step, path))
+    }
+
+    fn remembered(run: &NodeRun, proof: &SwapProof) -> bool {
+        run.swapped.as_ref() == Some(proof)
+    }
+
+    fn proof(proof: &SwapProof) -> Proof {
+        Proof::Swapped(proof.clone())
+    }
+
+    fn reply(proof: SwapProof) -> Reply {
+        Reply::Swapped(proof)
+    }
+}
+
+/// Exchanges binary and slot; the caller knows by their digests that it is due, because twice undoes itself.
+pub(crate) fn exchange(step: &Step<'_>) -> Result<(), Fault> {
+    let (path, slot) = (step.binary(), step.slot());
+    durable::exchange(&slot, &path)
+        .attempt(|| format!("{} could not be exchanged with {}", path.display(), slot.display()))
+}
+
+pub(crate) fn proof(step: &Step<'_>, digest: Digest) -> SwapProof {
+    SwapProof { path: step.target().binary.clone(), digest, slot: step.slot().to_string_lossy().into_owned() }
+}
+
+/// Whether the new version may have run on the live data since they were copied: started by us, by a boot, or by
+/// somebody else. Then only a put-back leads back exactly.
+pub(crate) fn new_ran(step: &Step<'_>) -> Result<bool, Fault> {
+    let run = step.run();
+    if run.new_started {
+        return Ok(true);
+    }
+    let Some(kept) = &run.kept else { return Ok(false) };
+    if step.binary_digest()? != step.target().new {
+        return Ok(false);
+    }
+    let unit = Down::look(step)?.unit;
+    let lived = !unit.invocation.is_empty() && unit.invocation != kept.invocation;
+    Ok(lived || crate::mark::mark(&step.server(), step.target().datastore)? != kept.mark)
+}

@@ -1,0 +1,101 @@
+//! `swap-back`: undoes `swap`, and drops the stopped copy, when the new version never ran.
+
+use std::path::Path;
+
+use belay_wire::{Fault, Reply, SwapProof};
+
+use crate::down::Down;
+use crate::fault::{failed, human, refused};
+use crate::keep::partial;
+use crate::links::{data_links, set_links};
+use crate::node_run::{Before, NodeRun, Proof};
+use crate::step::{Effect, Found, Step, digest_if_there, inode};
+use crate::swap::{exchange, new_ran, proof};
+use crate::tree::remove_tree;
+
+pub(crate) struct SwapBack;
+
+impl Effect for SwapBack {
+    type Proof = SwapProof;
+
+    fn probe(step: &mut Step<'_>) -> Result<Found<SwapProof>, Fault> {
+        let digest = step.binary_digest()?;
+        if digest != step.target().old {
+            return Ok(Found::NotDone);
+        }
+        let run = step.run();
+        let links_stand = run.links_before.is_empty() || run.links_before == data_links(&step.data_dir());
+        // What a put-back left at this path is not ours to drop: there lie the data of the abandoned version.
+        let copies = run.put_back_plan.is_none() && (step.keep().exists() || partial(&step.keep()).exists());
+        if copies || !links_stand {
+            return Ok(Found::Partial("a copy or the links of the new version are still there".into()));
+        }
+        Ok(Found::Done(proof(step, digest)))
+    }
+
+    fn before(step: &mut Step<'_>) -> Result<Before, Fault> {
+        let target = step.target();
+        if step.run().put_back_plan.is_some() {
+            return Err(refused("this run is being put back, and a swap-back cannot do more"));
+        }
+        if new_ran(step)? {
+            return Err(refused("the new version has run: only a put-back leads back exactly"));
+        }
+        let digest = step.binary_digest()?;
+        if digest == target.new {
+            Down::require(step)?;
+            if digest_if_there(&step.slot())? != Some(target.old) {
+                return Err(human(
+                    format!("the old binary is not in the slot {}", step.slot().display()),
+                    "put the old binary back by hand from the backup, then `belay resume`",
+                ));
+            }
+        } else if digest != target.old {
+            return Err(human(
+                format!("{} is {digest}, neither of the two versions", target.binary),
+                "somebody else has replaced the binary; put the old one back, then `belay resume`",
+            ));
+        }
+        Ok(Before::default())
+    }
+
+    fn act(step: &mut Step<'_>) -> Result<SwapProof, Fault> {
+        if step.binary_digest()? == step.target().new {
+            exchange(step)?;
+        }
+        let links = step.run().links_before.clone();
+        if !links.is_empty() {
+            set_links(&step.data_dir(), &links)?;
+        }
+        let keep = step.keep();
+        for path in [partial(&keep), keep] {
+            drop_copy(step, &path)?;
+        }
+        let digest = step.binary_digest()?;
+        if digest != step.target().old {
+            return Err(failed(format!("after the exchange {} is {digest}", step.target().binary)));
+        }
+        Ok(proof(step, digest))
+    }
+
+    fn remembered(run: &NodeRun, _: &SwapProof) -> bool {
+        run.swapped_back || !run.swap_intended && run.kept.is_none()
+    }
+
+    fn proof(proof: &SwapProof) -> Proof {
+        Proof::SwappedBack(proof.clone())
+    }
+
+    fn reply(proof: SwapProof) -> Reply {
+        Reply::Swapped(proof)
+    }
+}
+
+/// Removes a copy of `server`, never the directory that is `server`.
+fn drop_copy(step: &Step<'_>, path: &Path) -> Result<(), Fault> {
+    match (inode(path), inode(&step.server())) {
+        (None, _) => Ok(()),
+        (Some(copy), Some(live)) if copy != live => remove_tree(path),
+        _ => Err(refused(format!("{} is the live directory, and is not removed", path.display()))),
+    }
+}

@@ -1,0 +1,177 @@
+//! Copies of files and directories that keep everything about them.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+
+use belay_journal::durable;
+use belay_wire::Fault;
+use rustix::fs::{
+    AtFlags, CWD, Gid, Timespec, Timestamps, Uid, XattrFlags, chownat, ioctl_ficlone, lgetxattr, lgetxattr_query,
+    llistxattr, llistxattr_query, lsetxattr, utimensat,
+};
+
+use crate::fault::{Attempt as _, refused};
+
+/// A copy of a directory being made.
+pub(crate) struct TreeCopy<'a> {
+    /// Relative paths whose files are hard-linked instead of copied: nobody ever writes into them again.
+    pub linked: &'a dyn Fn(&Path) -> bool,
+    /// Told of every file with its size, before it is copied.
+    pub copying: &'a mut dyn FnMut(&Path, u64),
+    /// Bytes of all files, copied or linked.
+    pub bytes: u64,
+    written: Vec<PathBuf>,
+}
+
+impl<'a> TreeCopy<'a> {
+    pub(crate) fn new(linked: &'a dyn Fn(&Path) -> bool, copying: &'a mut dyn FnMut(&Path, u64)) -> Self {
+        Self { linked, copying, bytes: 0, written: Vec::new() }
+    }
+
+    /// Copies `from` to `to`, which must not be there, and makes all of it durable.
+    ///
+    /// Mode, owner, extended attributes (SELinux labels among them) and times are kept; links are not followed;
+    /// sockets and pipes are left out.
+    pub(crate) fn copy(&mut self, from: &Path, to: &Path) -> Result<(), Fault> {
+        self.directory(from, to, Path::new(""))?;
+        // After all were written: the first sync commits most of what the others would have to wait for.
+        for path in self.written.drain(..) {
+            let synced = File::open(&path).and_then(|file| file.sync_all());
+            synced.attempt(|| format!("{} could not be made durable", path.display()))?;
+        }
+        durable::sync_parent(to).attempt(|| format!("{} could not be made durable", to.display()))
+    }
+
+    fn directory(&mut self, from: &Path, to: &Path, name: &Path) -> Result<(), Fault> {
+        let what = || format!("{} could not be copied to {}", from.display(), to.display());
+        fs::create_dir(to).attempt(what)?;
+        let mut entries = fs::read_dir(from).attempt(what)?.collect::<io::Result<Vec<_>>>().attempt(what)?;
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let (from, to, name) = (entry.path(), to.join(entry.file_name()), name.join(entry.file_name()));
+            let what = || format!("{} could not be copied", from.display());
+            let meta = fs::symlink_metadata(&from).attempt(what)?;
+            let kind = meta.file_type();
+            if kind.is_dir() {
+                self.directory(&from, &to, &name)?;
+            } else if kind.is_symlink() {
+                symlink(fs::read_link(&from).attempt(what)?, &to).attempt(what)?;
+                copy_attributes(&from, &to).attempt(what)?;
+            } else if kind.is_file() {
+                (self.copying)(&name, meta.len());
+                self.bytes += meta.len();
+                if (self.linked)(&name) {
+                    fs::hard_link(&from, &to).attempt(what)?;
+                } else {
+                    copy_file(&from, &to).attempt(what)?;
+                    self.written.push(to);
+                }
+            } else if !(kind.is_socket() || kind.is_fifo()) {
+                return Err(refused(format!("{} is a device, which is not copied", from.display())));
+            }
+        }
+        copy_attributes(from, to).attempt(what)?;
+        self.written.push(to.to_path_buf());
+        Ok(())
+    }
+}
+
+/// Copies one regular file with everything about it, sharing its blocks where the file system can. Not synced.
+pub(crate) fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    let source = OpenOptions::new().read(true).custom_flags(nofollow()).open(from)?;
+    let mut target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    if ioctl_ficlone(&target, &source).is_err() {
+        io::copy(&mut &source, &mut target)?;
+    }
+    copy_attributes(from, to)
+}
+
+fn nofollow() -> i32 {
+    rustix::fs::OFlags::NOFOLLOW.bits().cast_signed()
+}
+
+/// Gives `to` the owner, mode, extended attributes and times of `from`; neither is followed when it is a link.
+pub(crate) fn copy_attributes(from: &Path, to: &Path) -> io::Result<()> {
+    let meta = fs::symlink_metadata(from)?;
+    let (uid, gid) = (Uid::from_raw(meta.uid()), Gid::from_raw(meta.gid()));
+    chownat(CWD, to, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)?;
+    // After the owner, because a change of owner clears set-id bits.
+    if !meta.file_type().is_symlink() {
+        fs::set_permissions(to, meta.permissions())?;
+    }
+    copy_xattrs(from, to)?;
+    let time = |seconds, nanoseconds| Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
+    let times = Timestamps {
+        last_access: time(meta.atime(), meta.atime_nsec()),
+        last_modification: time(meta.mtime(), meta.mtime_nsec()),
+    };
+    Ok(utimensat(CWD, to, &times, AtFlags::SYMLINK_NOFOLLOW)?)
+}
+
+/// Copies the extended attributes; a file system that has none has nothing to keep.
+pub(crate) fn copy_xattrs(from: &Path, to: &Path) -> io::Result<()> {
+    let Ok(length) = llistxattr_query(from) else { return Ok(()) };
+    let mut names = vec![0u8; length];
+    let length = llistxattr(from, &mut names)?;
+    names.truncate(length);
+    for name in names.split(|&byte| byte == 0).filter(|name| !name.is_empty()) {
+        let length = lgetxattr_query(from, name)?;
+        let mut value = vec![0u8; length];
+        let length = lgetxattr(from, name, &mut value)?;
+        value.truncate(length);
+        lsetxattr(to, name, &value, XattrFlags::empty())?;
+    }
+    Ok(())
+}
+
+/// Removes a directory and everything in it, if it is there.
+pub(crate) fn remove_tree(path: &Path) -> Result<(), Fault> {
+    let removed = match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        removed => removed.and_then(|()| durable::sync_parent(path)),
+    };
+    removed.attempt(|| format!("{} could not be removed", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    #[test]
+    fn a_copy_keeps_everything_and_shares_what_is_never_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let (from, to) = (dir.path().join("server"), dir.path().join("copy"));
+        fs::create_dir_all(from.join("db/snapshots")).unwrap();
+        fs::write(from.join("db/state.db"), "rows").unwrap();
+        fs::write(from.join("db/snapshots/s1"), "snapshot").unwrap();
+        symlink("/nowhere/token", from.join("node-token")).unwrap();
+        let _socket = UnixListener::bind(from.join("kine.sock")).unwrap();
+        fs::set_permissions(from.join("db"), fs::Permissions::from_mode(0o700)).unwrap();
+        fs::set_permissions(from.join("db/state.db"), fs::Permissions::from_mode(0o640)).unwrap();
+        let labelled = lsetxattr(&from.join("db/state.db"), "user.label", b"x", XattrFlags::empty()).is_ok();
+        let mut seen = Vec::new();
+        let linked = |name: &Path| name.starts_with("db/snapshots");
+        let mut copying = |name: &Path, _| seen.push(name.to_path_buf());
+        let mut copy = TreeCopy::new(&linked, &mut copying);
+        copy.copy(&from, &to).unwrap();
+        assert_eq!(copy.bytes, 12);
+        assert_eq!(seen, [PathBuf::from("db/snapshots/s1"), PathBuf::from("db/state.db")]);
+        for name in ["db", "db/state.db", "db/snapshots/s1", "node-token"] {
+            let (a, b) = (fs::symlink_metadata(from.join(name)).unwrap(), fs::symlink_metadata(to.join(name)).unwrap());
+            assert_eq!((a.mode(), a.uid(), a.mtime(), a.mtime_nsec()), (b.mode(), b.uid(), b.mtime(), b.mtime_nsec()));
+        }
+        let inode = |path: PathBuf| fs::metadata(path).unwrap().ino();
+        assert_eq!(inode(from.join("db/snapshots/s1")), inode(to.join("db/snapshots/s1")));
+        assert_ne!(inode(from.join("db/state.db")), inode(to.join("db/state.db")));
+        assert!(!to.join("kine.sock").exists());
+        if labelled {
+            assert_eq!(lgetxattr_query(&to.join("db/state.db"), "user.label"), Ok(1));
+        }
+        assert!(TreeCopy::new(&linked, &mut |_, _| {}).copy(&from, &to).is_err(), "never into what is there");
+    }
+}
