@@ -1,1 +1,28 @@
+//! A run for people and machines: one model, and what is made from it.
+//!
+//! Owns the report (a fold of a plan, its journal and the facts around it), its one-screen text, its HTML page, and how a
+//! plan and findings look on one screen. Decides nothing and reads nothing: everything shown was journalled or planned.
 
+mod findings_text;
+mod html;
+mod markdown;
+mod model;
+mod plan_text;
+mod proof;
+mod quantity;
+mod style;
+mod text;
+mod verdict;
+
+pub use findings_text::findings_text;
+pub use html::html;
+pub use markdown::markdown;
+pub use model::{
+    ApiGap, Attempt, Direction, EndReport, FactRow, FactsReport, Found, GateReport, JournalReport, Lost, LostObject,
+    Noted, OutageReport, Receipt, Report, ResumeReport, StepOutcome, StepReport, TurnReport,
+};
+pub use plan_text::plan_text;
+pub use proof::proof_summary;
+pub use quantity::{clock, count, duration, moment, size};
+pub use style::{Mark, Style};
+pub use text::text;

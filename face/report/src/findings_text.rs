@@ -1,0 +1,81 @@
+use belay_checks::{Finding, Severity, Verdict};
+
+use crate::{Mark, Style};
+
+/// How much evidence of one finding is shown; the JSON holds all of it.
+const EVIDENCE: usize = 3;
+
+/// Findings on one screen, worst first: what blocks and warns with evidence and fix, what informs in one line each, what
+/// was accepted last.
+#[must_use]
+pub fn findings_text(findings: &[Finding], style: Style) -> String {
+    if findings.is_empty() {
+        return style.paragraph(Mark::Yes, "nothing found that speaks against it.");
+    }
+    let mut out = String::new();
+    let open = |severity| findings.iter().filter(move |f| f.accepted.is_none() && f.severity == severity);
+    for severity in [Severity::Block, Severity::Warn] {
+        for finding in open(severity) {
+            out.push_str(&whole(finding, style));
+            out.push('\n');
+        }
+    }
+    for finding in open(Severity::Info) {
+        out.push_str(&style.paragraph(Mark::Known, &format!("info   {}", title(finding))));
+    }
+    for finding in findings {
+        if let Some(accepted) = &finding.accepted {
+            let by = format!("accepted by {} until {}: {}", accepted.by, accepted.until, accepted.reason);
+            out.push_str(&style.paragraph(Mark::Known, &format!("{} ({by})", title(finding))));
+        }
+    }
+    if !out.ends_with("\n\n") {
+        out.push('\n');
+    }
+    out.push_str(&sum(findings, style));
+    out
+}
+
+fn title(finding: &Finding) -> String {
+    let node = finding.node.as_ref().map_or_else(String::new, |node| format!("{node}: "));
+    format!("{node}{} [{}]", finding.title, finding.rule)
+}
+
+fn whole(finding: &Finding, style: Style) -> String {
+    let mark = if finding.severity == Severity::Block { Mark::No } else { Mark::Unsure };
+    let unknown = if finding.verdict == Verdict::Unknown { "cannot be ruled out, a fact is missing: " } else { "" };
+    let mut out = style.paragraph(mark, &format!("{}  {unknown}{}", finding.severity, title(finding)));
+    let mut line = |label: &str, text: &str| {
+        for (index, row) in style.wrap(text, style.width.saturating_sub(9)).iter().enumerate() {
+            let label = format!("{:7}", if index == 0 { label } else { "" });
+            out.push_str(&format!("  {}{row}\n", style.dim(&label)));
+        }
+    };
+    line("means", &finding.means);
+    for (index, seen) in finding.evidence.iter().take(EVIDENCE).enumerate() {
+        line(if index == 0 { "seen" } else { "" }, seen);
+    }
+    if finding.evidence.len() > EVIDENCE {
+        line("", &format!("and {} more", finding.evidence.len() - EVIDENCE));
+    }
+    line("fix", &finding.fix);
+    out
+}
+
+fn sum(findings: &[Finding], style: Style) -> String {
+    let count = |severity| findings.iter().filter(|f| f.accepted.is_none() && f.severity == severity).count();
+    let (block, warn, info) = (count(Severity::Block), count(Severity::Warn), count(Severity::Info));
+    let accepted = findings.iter().filter(|f| f.accepted.is_some()).count();
+    let parts: Vec<String> =
+        [(block, "blocking"), (warn, "to know"), (info, "for information"), (accepted, "accepted")]
+            .into_iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, what)| format!("{n} {what}"))
+            .collect();
+    let (mark, end) = match (block, warn) {
+        (0, 0) => (Mark::Yes, "."),
+        (0, _) => (Mark::Unsure, "."),
+        _ => (Mark::No, ". There is no plan while something blocks."),
+    };
+    style.paragraph(mark, &format!("{}{end}", parts.join(", ")))
+}

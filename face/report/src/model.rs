@@ -1,0 +1,134 @@
+use belay_checks::{Acceptance, Finding};
+use belay_engine::{EndState, Event, Record, RunState};
+use belay_facts::{Digest, Facts, K3sVersion, Span};
+use belay_plan::{Artifact, Expect, Plan, WayBack};
+use serde::Serialize;
+
+use crate::{quantity, verdict};
+
+mod api;
+mod facts;
+mod gate;
+mod journal;
+mod lost;
+mod receipt;
+mod step;
+mod turn;
+
+pub use api::{ApiGap, Direction, OutageReport};
+pub use facts::{FactRow, FactsReport};
+pub use gate::GateReport;
+pub use journal::{EndReport, JournalReport, Noted, ResumeReport};
+pub use lost::{Lost, LostObject};
+pub use receipt::Receipt;
+pub use step::{Attempt, Found, StepOutcome, StepReport};
+pub use turn::TurnReport;
+
+/// The first line of a report as JSON.
+pub const FORMAT: &str = "report/v1";
+
+/// Everything that is known about one run; also what `--output json` prints. Times are UTC, spans in `ms` or `s`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Report {
+    pub belay: &'static str,
+    pub run: String,
+    /// UID of the namespace kube-system.
+    pub cluster: String,
+    pub nodes: Vec<String>,
+    pub from: K3sVersion,
+    pub to: K3sVersion,
+    pub plan: Digest,
+    /// One sentence.
+    pub verdict: String,
+    /// `None` while the run is open.
+    pub end: Option<EndReport>,
+    pub exit_code: Option<u8>,
+    /// What to do next, in order.
+    pub next: Vec<String>,
+    pub started: Option<jiff::Timestamp>,
+    pub took: Option<Span>,
+    /// Forward, and after a turn the way back.
+    pub steps: Vec<StepReport>,
+    pub gates: Vec<GateReport>,
+    pub turn: Option<TurnReport>,
+    pub api: ApiGap,
+    pub way_back: WayBack,
+    pub expect: Expect,
+    pub receipt: Option<Receipt>,
+    pub lost: Option<Lost>,
+    /// What leads back and stays on the nodes.
+    pub stays: Vec<String>,
+    pub artifacts: Vec<Artifact>,
+    pub accepted: Vec<Acceptance>,
+    pub findings: Vec<Finding>,
+    pub facts: Option<FactsReport>,
+    pub resumes: Vec<ResumeReport>,
+    pub notes: Vec<Noted>,
+    pub journal: JournalReport,
+}
+
+impl Report {
+    /// Folds a run. Total: a journal that ends in the middle, or that does not fit the plan, gives a report that says so.
+    #[must_use]
+    pub fn of(
+        plan: &Plan,
+        records: &[Record],
+        before: Option<&Facts>,
+        after: Option<&Facts>,
+        findings: &[Finding],
+    ) -> Self {
+        let turn_at = records.iter().position(|record| matches!(record.event, Event::Turn { .. }));
+        let mut steps = step::steps(plan, records, turn_at);
+        let gates = gate::gates(&steps, records);
+        gate::tally(&mut steps, &gates);
+        let turn = turn::turn(records, turn_at, &gates);
+        let end = journal::end(records);
+        let mut report = Self {
+            belay: FORMAT,
+            run: plan.id.clone(),
+            cluster: plan.cluster.id.clone(),
+            nodes: plan.waves.iter().flat_map(|wave| wave.nodes.iter().cloned()).collect(),
+            from: plan.from.clone(),
+            to: plan.to.clone(),
+            plan: plan.digest,
+            verdict: String::new(),
+            exit_code: end.as_ref().map(|end| end.state.exit_code(turn.as_ref().is_some_and(|turn| turn.asked))),
+            next: Vec::new(),
+            started: records.first().map(|record| record.at),
+            took: records.first().zip(records.last()).map(|(first, last)| quantity::between(first.at, last.at)),
+            api: api::api(records, turn_at),
+            way_back: plan.way_back.clone(),
+            expect: plan.expect.clone(),
+            receipt: receipt::receipt(&steps),
+            lost: lost::lost(&steps),
+            stays: receipt::stays(&steps),
+            artifacts: plan.artifacts.clone(),
+            accepted: plan.accepted.clone(),
+            findings: findings.to_vec(),
+            facts: facts::compare(before, after),
+            resumes: journal::resumes(records),
+            notes: journal::notes(records),
+            journal: journal::journal(records, RunState::replay(plan, records).err()),
+            end,
+            steps,
+            gates,
+            turn,
+        };
+        report.verdict = verdict::verdict(&report);
+        report.next = verdict::next(&report);
+        report
+    }
+
+    /// The end state; `None` while the run is open.
+    #[must_use]
+    pub fn state(&self) -> Option<EndState> {
+        self.end.as_ref().map(|end| end.state)
+    }
+
+    /// Its nodes, for a sentence.
+    #[must_use]
+    pub fn subject(&self) -> String {
+        self.nodes.join(", ")
+    }
+}

@@ -1,0 +1,54 @@
+use belay_engine::{Event, Fault, Record, Verdict};
+use belay_facts::Span;
+use belay_plan::Reached;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::GateReport;
+use crate::quantity;
+
+/// The moment from which the run went back.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TurnReport {
+    pub at: Timestamp,
+    pub reached: Reached,
+    /// A person asked for it.
+    pub asked: bool,
+    pub step: Option<String>,
+    pub why: String,
+    pub fault: Option<Fault>,
+    /// The gates of that step that did not say yes, in the order of their answers.
+    pub gates: Vec<GateReport>,
+    /// Until the last gate of the way back answered; `None` when none did.
+    pub back_after: Option<Span>,
+}
+
+pub(super) fn turn(records: &[Record], turn_at: Option<usize>, gates: &[GateReport]) -> Option<TurnReport> {
+    let record = records.get(turn_at?)?;
+    let Event::Turn { reached, cause } = &record.event else { return None };
+    let decisive = |gate: &&GateReport| {
+        !gate.back && cause.step.as_ref() == Some(&gate.step) && gate.answer.verdict != Verdict::Yes
+    };
+    // A gate is asked again after a resume: only the last answer of each decided.
+    let is_last = |gate: &&GateReport| {
+        let same = |other: &&GateReport| other.step == gate.step && other.answer.name == gate.answer.name;
+        gates.iter().rfind(same).is_some_and(|last| std::ptr::eq(last, *gate))
+    };
+    let last = records.iter().skip(turn_at?).rfind(|later| matches!(later.event, Event::Gate { .. }));
+    Some(TurnReport {
+        at: record.at,
+        reached: *reached,
+        asked: cause.asked,
+        step: cause.step.clone(),
+        why: cause.why.clone(),
+        fault: cause.fault.clone(),
+        gates: gates.iter().filter(decisive).filter(is_last).cloned().collect(),
+        back_after: last.map(|last| since(record, last)),
+    })
+}
+
+/// By the boot clock where both were written in one boot: the wall clock may be set in between.
+fn since(from: &Record, to: &Record) -> Span {
+    if from.boot == to.boot { Span::millis(to.up.saturating_sub(from.up)) } else { quantity::between(from.at, to.at) }
+}

@@ -1,0 +1,115 @@
+//! What the fold must get right, whatever it looks like.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod story;
+
+use belay_engine::{EndState, Event};
+use belay_facts::Span;
+use belay_report::{Direction, Report, StepOutcome};
+use story::Story;
+
+fn report(story: &Story) -> Report {
+    Report::of(&story.plan, &story.records, None, None, &[])
+}
+
+#[test]
+fn every_story_is_a_sound_journal_and_ends_as_told() {
+    for (story, state, code) in [
+        (story::committed(), Some(EndState::Committed), Some(0)),
+        (story::kubelet_no(), Some(EndState::Restored), Some(3)),
+        (story::never_ready(), Some(EndState::Restored), Some(3)),
+        (story::asked_back(), Some(EndState::Restored), Some(0)),
+        (story::unchanged(), Some(EndState::Unchanged), Some(3)),
+        (story::needs_human(), Some(EndState::NeedsHuman), Some(4)),
+        (story::resumed(), Some(EndState::Committed), Some(0)),
+        (story::open(), None, None),
+    ] {
+        let report = report(&story);
+        assert_eq!(report.journal.unsound, None);
+        assert_eq!((report.state(), report.exit_code), (state, code));
+        assert!(!report.next.is_empty());
+    }
+}
+
+#[test]
+fn outages_are_told_apart_by_the_turn() {
+    let both = report(&story::kubelet_no()).api;
+    assert_eq!((both.forward, both.back, both.through), (Some(Span::millis(8_120)), Some(Span::millis(7_910)), None));
+    assert!(both.complete);
+    let one = report(&story::never_ready()).api;
+    assert_eq!((one.forward, one.back, one.through), (None, None, Some(Span::millis(131_000))));
+    assert_eq!(one.outages[0].direction, Direction::Through);
+}
+
+#[test]
+fn a_process_that_measures_twice_is_not_counted_twice() {
+    let mut story = story::committed();
+    let measured = story.records.iter().position(|r| matches!(r.event, Event::Measured { .. })).unwrap();
+    story.records.insert(measured, story.records[measured].clone());
+    assert_eq!(report(&story).api.forward, Some(Span::millis(8_120)));
+}
+
+#[test]
+fn a_killed_run_never_claims_to_have_measured_all() {
+    assert!(!report(&story::resumed()).api.complete);
+    assert!(!report(&story::open()).api.complete);
+    assert_eq!(report(&story::open()).api.sentence(), "not measured");
+    assert!(!report(&story::needs_human()).api.complete, "the API was still down when the probe ended");
+}
+
+#[test]
+fn a_step_that_was_found_done_is_done_with_the_proof_that_was_found() {
+    let report = report(&story::resumed());
+    let swap = report.steps.iter().find(|step| step.id == "n1.swap").unwrap();
+    assert_eq!(swap.state, StepOutcome::Done);
+    assert_eq!(swap.proof().unwrap()["path"], "/usr/local/bin/k3s");
+    assert!(swap.says.contains("/usr/local/bin/k3s"), "{}", swap.says);
+}
+
+#[test]
+fn an_open_run_with_k3s_down_says_so() {
+    let next = report(&story::open()).next.join(" ");
+    assert!(
+        next.contains("belay resume") && next.contains("belay rollback") && next.contains("K3s may be down"),
+        "{next}"
+    );
+    let mut early = Story::begin();
+    early.intent("n1.fence");
+    assert!(!report(&early).next.join(" ").contains("down"));
+}
+
+#[test]
+fn any_beginning_of_any_journal_gives_a_report() {
+    for story in [story::kubelet_no(), story::needs_human(), story::resumed(), story::unchanged(), story::asked_back()]
+    {
+        for length in 0..=story.records.len() {
+            let report = Report::of(&story.plan, &story.records[..length], None, None, &[]);
+            assert_eq!(report.state().is_some(), length == story.records.len());
+            assert!(!report.verdict.is_empty() && !report.next.is_empty());
+            let page = belay_report::html(&report);
+            assert!(!page.contains("NaN") && !page.contains("inf\""), "{length}");
+        }
+    }
+}
+
+#[test]
+fn a_journal_that_does_not_fit_is_shown_and_called_unsound() {
+    let mut story = story::committed();
+    story.records.remove(1);
+    let report = report(&story);
+    assert!(report.journal.unsound.is_some());
+    assert!(belay_report::html(&report).contains("The journal is not sound"));
+}
+
+#[test]
+fn facts_show_what_differs_and_keep_what_does_not() {
+    let story = story::committed();
+    let (before, after) = (story::facts("v1.35.4+k3s1", 3), story::facts("v1.36.3+k3s1", 2));
+    let facts = Report::of(&story.plan, &story.records, Some(&before), Some(&after), &[]).facts.unwrap();
+    let row = |what: &str| facts.rows.iter().find(|row| row.what == what).unwrap();
+    assert!(row("K3s version").changed && row("kubelet").changed && row("Deployment default/web").changed);
+    assert_eq!(row("Deployment default/web").after.as_deref(), Some("2 of 3 ready"));
+    assert!(!row("StatefulSet shop/db").changed && !row("identity").changed);
+    let alone = Report::of(&story.plan, &story.records, Some(&before), None, &[]).facts.unwrap();
+    assert!(alone.rows.iter().all(|row| !row.changed), "nothing differs from what was not gathered");
+}

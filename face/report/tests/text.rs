@@ -1,0 +1,144 @@
+//! The one-screen texts, word for word.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod story;
+
+use belay_checks::{Finding, Severity, Verdict};
+use belay_report::{Report, Style, findings_text, markdown, plan_text, text};
+use story::Story;
+
+const PLACE: &str = "/var/lib/belay/runs/2026-11-23-3fa9/report.html";
+
+fn report(story: &Story) -> Report {
+    Report::of(&story.plan, &story.records, None, None, &[])
+}
+
+fn shown(story: &Story) -> String {
+    let text = text(&report(story), Style::default(), Some(PLACE));
+    assert!(text.lines().count() <= 24, "one screen:\n{text}");
+    // Shortened for the snapshot's sake only: the id holds four digits of the plan's digest.
+    text.replace(&story.plan.id, "2026-11-23-3fa9")
+}
+
+#[test]
+fn committed() {
+    insta::assert_snapshot!(shown(&story::committed()));
+}
+
+#[test]
+fn restored_after_the_kubelet_gate_said_no() {
+    insta::assert_snapshot!(shown(&story::kubelet_no()));
+}
+
+#[test]
+fn restored_after_it_was_never_ready() {
+    insta::assert_snapshot!(shown(&story::never_ready()));
+}
+
+#[test]
+fn restored_because_a_person_asked() {
+    insta::assert_snapshot!(shown(&story::asked_back()));
+}
+
+#[test]
+fn unchanged_after_a_bad_artifact() {
+    insta::assert_snapshot!(shown(&story::unchanged()));
+}
+
+#[test]
+fn needs_human() {
+    insta::assert_snapshot!(shown(&story::needs_human()));
+}
+
+#[test]
+fn open() {
+    insta::assert_snapshot!(shown(&story::open()));
+}
+
+#[test]
+fn resumed_and_committed() {
+    insta::assert_snapshot!(shown(&story::resumed()));
+}
+
+#[test]
+fn ascii_on_a_narrow_console() {
+    let story = story::kubelet_no();
+    let shown = text(&report(&story), Style { ascii: true, color: false, width: 72 }, Some(PLACE));
+    assert!(shown.is_ascii(), "{shown}");
+    insta::assert_snapshot!(shown.replace(&story.plan.id, "2026-11-23-3fa9"));
+}
+
+#[test]
+fn colour_changes_no_word() {
+    let report = report(&story::kubelet_no());
+    let coloured = text(&report, Style { color: true, ..Style::default() }, None);
+    assert!(coloured.contains("\u{1b}["));
+    let mut plain = String::new();
+    let mut inside = false;
+    for c in coloured.chars() {
+        match c {
+            '\u{1b}' => inside = true,
+            'm' if inside => inside = false,
+            c if !inside => plain.push(c),
+            _ => {}
+        }
+    }
+    assert_eq!(plain, text(&report, Style::default(), None));
+}
+
+#[test]
+fn a_plan() {
+    let plan = story::plan();
+    let shown = plan_text(&plan, Style::default());
+    assert!(shown.lines().count() <= 24, "one screen:\n{shown}");
+    let shown = shown.replace(&plan.id, "2026-11-23-3fa9");
+    let digests = [plan.digest.short(12), plan.parent.short(12)];
+    insta::assert_snapshot!(digests.iter().fold(shown, |text, digest| text.replace(digest, "0123456789ab")));
+}
+
+#[test]
+fn a_report_for_a_ticket() {
+    let story = story::kubelet_no();
+    insta::assert_snapshot!(markdown(&report(&story)).replace(&story.plan.id, "2026-11-23-3fa9"));
+}
+
+fn finding(rule: &str, severity: Severity, verdict: Verdict, evidence: &[&str]) -> Finding {
+    Finding {
+        rule: rule.to_owned(),
+        title: "The kubelet of 1.35 and later refuses to start on cgroup v1".to_owned(),
+        severity,
+        verdict,
+        node: Some("n1".to_owned()),
+        means: "After the restart the kubelet exits; the API stays green and pods keep running, but the node is lost.".to_owned(),
+        fix: "Move the host to cgroup v2, or add `kubelet-arg: fail-cgroupv1=false` to config.yaml on n1 before the upgrade.".to_owned(),
+        evidence: evidence.iter().map(|&text| text.to_owned()).collect(),
+        cases: vec!["F103".to_owned()],
+        sources: vec!["KEP-5573".to_owned()],
+        accepted: None,
+    }
+}
+
+#[test]
+fn findings() {
+    let mut accepted = finding("belay-unknown-release", Severity::Block, Verdict::Yes, &[]);
+    accepted.accepted = Some(story::plan().accepted[0].clone());
+    let findings = [
+        finding(
+            "belay-cgroup-v1-kubelet",
+            Severity::Block,
+            Verdict::Yes,
+            &["node.cgroup = v1", "no fail-cgroupv1", "a", "b", "c"],
+        ),
+        finding(
+            "belay-sqlite-integrity",
+            Severity::Block,
+            Verdict::Unknown,
+            &["node.datastore.integrity could not be read"],
+        ),
+        finding("belay-certificate-expiry", Severity::Warn, Verdict::Yes, &[]),
+        finding("belay-removed-api", Severity::Info, Verdict::Yes, &["x"]),
+        accepted,
+    ];
+    insta::assert_snapshot!(findings_text(&findings, Style::default()));
+    insta::assert_snapshot!("findings_none", findings_text(&[], Style::default()));
+}
