@@ -14,7 +14,8 @@ use crate::{ClusterError, tls};
 
 /// How long one request may take. A server that is busy with its start answers within seconds or not at all.
 const REQUEST: Duration = Duration::from_secs(15);
-const CONNECT: Duration = Duration::from_secs(5);
+/// How long TCP and TLS may take together.
+pub(crate) const CONNECT: Duration = Duration::from_secs(5);
 
 /// The API of a cluster, asked through one server as the cluster's administrator.
 ///
@@ -53,9 +54,8 @@ impl Api {
         config.auth_info.client_certificate_data = Some(STANDARD.encode(client_certificate));
         config.auth_info.client_key_data = Some(STANDARD.encode(client_key.expose()).into());
         config.connect_timeout = Some(CONNECT);
-        config.read_timeout = Some(REQUEST);
-        config.write_timeout = Some(REQUEST);
-        config.reset_reader_on_write = true;
+        // The deadline of a request lies around it, see `ask`.
+        config.write_timeout = None;
         // Who asks polls. A retry below would hide what the server really said, and when.
         config.default_retry = false;
         let client = Client::try_from(config).map_err(|e| ClusterError::of_kube(asking, &address.text, &e))?;

@@ -4,6 +4,8 @@ use std::io;
 use belay_facts::Span;
 use http::StatusCode;
 
+use crate::api::CONNECT;
+
 /// Why the API did not answer a question. `asking` is what was attempted on which object, in the present tense.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
@@ -55,7 +57,7 @@ impl ClusterError {
 
     pub(crate) fn of_status(asking: &str, status: u16, message: &str) -> Self {
         let asking = asking.to_owned();
-        let message = shortened(message);
+        let message = shortened(&said(message));
         match StatusCode::from_u16(status) {
             Ok(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Self::Denied { asking, status, message },
             Ok(StatusCode::NOT_FOUND) => Self::Absent { asking },
@@ -77,6 +79,7 @@ impl ClusterError {
         let (asking, address) = (asking.to_owned(), address.to_owned());
         match root(error) {
             Root::Certificate { why, clock } => Self::Untrusted { asking, address, why, clock },
+            Root::TimedOut => Self::Timeout { asking, within: CONNECT.into() },
             Root::Other { why } => Self::Unreachable { asking, address, why },
         }
     }
@@ -84,8 +87,15 @@ impl ClusterError {
 
 /// What lies at the bottom of an error of the transport.
 pub(crate) enum Root {
-    Certificate { why: String, clock: bool },
-    Other { why: String },
+    Certificate {
+        why: String,
+        clock: bool,
+    },
+    /// The only transport with a deadline of its own is the connection (TCP and TLS); a request's lies around it.
+    TimedOut,
+    Other {
+        why: String,
+    },
 }
 
 /// Walks down the causes. `io::Error::source` skips the error that it wraps, so that is asked for by hand.
@@ -98,6 +108,7 @@ pub(crate) fn root(error: &(dyn Error + 'static)) -> Root {
             return Root::Certificate { why: why.to_string(), clock: clock_explains(why) };
         }
         at = match error.downcast_ref::<io::Error>() {
+            Some(io) if io.kind() == io::ErrorKind::TimedOut => return Root::TimedOut,
             Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
             None => error.source(),
         };
@@ -108,6 +119,15 @@ pub(crate) fn root(error: &(dyn Error + 'static)) -> Root {
 const fn clock_explains(why: &rustls::CertificateError) -> bool {
     use rustls::CertificateError as E;
     matches!(why, E::Expired | E::ExpiredContext { .. } | E::NotValidYet | E::NotValidYetContext { .. })
+}
+
+/// The sentence in an API's answer, when the answer is a `Status` in JSON; else the answer as it is.
+fn said(answer: &str) -> String {
+    #[derive(serde::Deserialize)]
+    struct Status {
+        message: String,
+    }
+    serde_json::from_str::<Status>(answer).map_or_else(|_| answer.to_owned(), |status| status.message)
 }
 
 /// An API's message can be a whole page of HTML from something that is no API.
@@ -143,6 +163,12 @@ mod tests {
         assert!(matches!(ClusterError::of_status("a", 401, ""), ClusterError::Denied { status: 401, .. }));
         assert!(ClusterError::of_status("a", 404, "").is_absent());
         assert!(matches!(ClusterError::of_status("a", 503, ""), ClusterError::Status { status: 503, .. }));
+    }
+
+    #[test]
+    fn a_status_in_json_is_its_message() {
+        let error = ClusterError::of_status("a", 500, r#"{"kind":"Status","message":"no preferred addresses found"}"#);
+        assert_eq!(error.to_string(), "a: HTTP 500: no preferred addresses found");
     }
 
     #[test]

@@ -21,7 +21,6 @@ pub struct Outage {
 
 /// The failed shots of an outage, counted by what came of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct Causes {
     pub refused: u32,
     pub unreachable: u32,

@@ -33,7 +33,6 @@ pub struct Prober {
 
 /// What the prober saw until now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct Measured {
     /// The wall clock when it began; all times of outages count from here, by a clock that does not jump.
     pub began: Timestamp,

@@ -99,6 +99,7 @@ async fn open_and_ask(target: &Target) -> Result<(StatusCode, Connection), Answe
     let tls = TlsConnector::from(Arc::clone(&target.tls)).connect(target.address.name.clone(), tcp).await;
     let tls = tls.map_err(|e| match root(&e) {
         Root::Certificate { .. } => Answer::Untrusted,
+        Root::TimedOut => Answer::Timeout,
         Root::Other { .. } => Answer::Broken,
     })?;
     let (sender, connection) = http1::handshake(TokioIo::new(tls)).await.map_err(|_| Answer::Broken)?;

@@ -1,4 +1,4 @@
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use belay_facts::Span;
 use jiff::Timestamp;
@@ -45,7 +45,7 @@ impl Api {
             revision: written.metadata.resource_version.as_deref().and_then(|text| text.parse().ok()).unwrap_or(0),
             read_back: read.data == written.data && read.metadata.uid == written.metadata.uid,
             gone,
-            took: Span::from(since.elapsed().max(Duration::from_millis(1))),
+            took: since.elapsed().into(),
         })
     }
 

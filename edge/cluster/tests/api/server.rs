@@ -72,12 +72,14 @@ impl Server {
 
 /// Accepts connections and says nothing: a process that is stopped.
 pub struct Mute {
+    pub address: SocketAddr,
     task: JoinSet<()>,
 }
 
 impl Mute {
     pub async fn start_at(address: SocketAddr) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
         let mut task = JoinSet::new();
         task.spawn(async move {
             let mut held = Vec::new();
@@ -85,7 +87,7 @@ impl Mute {
                 held.push(stream);
             }
         });
-        Self { task }
+        Self { address, task }
     }
 
     pub async fn stop(mut self) {

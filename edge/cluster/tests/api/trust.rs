@@ -5,7 +5,7 @@ use belay_cluster::{Api, ClusterError};
 use belay_facts::Secret;
 
 use crate::authority::Authority;
-use crate::server::{Handler, Server};
+use crate::server::{Handler, Mute, Server};
 
 fn version_only() -> Handler {
     Arc::new(|asked| if asked.path == "/version" { (200, "{}".to_owned()) } else { (404, String::new()) })
@@ -60,6 +60,16 @@ async fn nobody_there_is_unreachable() {
     let address = Server::start(&ours, version_only()).await.at();
     let error = Api::connect(&address, &ours.pem, &client.certificate, &client.key).await.unwrap_err();
     assert!(matches!(error, ClusterError::Unreachable { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_is_stopped_is_a_timeout_and_not_an_absence() {
+    let ours = Authority::new("ours");
+    let client = ours.client("system:admin");
+    let server = Mute::start_at(([127, 0, 0, 1], 0).into()).await;
+    let error =
+        Api::connect(&server.address.to_string(), &ours.pem, &client.certificate, &client.key).await.unwrap_err();
+    assert!(matches!(error, ClusterError::Timeout { .. }), "{error}");
 }
 
 #[tokio::test]
