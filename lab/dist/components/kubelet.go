@@ -100,6 +100,7 @@ func configure(node Node) (*options.KubeletFlags, *kubeletconfig.KubeletConfigur
 	config.PodLogsDir = "/var/log/pods"
 	config.StaticPodPath = filepath.Join(node.DataDir, "agent", "pod-manifests")
 	config.ProviderID = "k3s://" + node.Name
+	config.EvictionHard = map[string]string{"imagefs.available": "5%", "nodefs.available": "5%"} // K3s' defaults
 	config.EnableControllerAttachDetach = true
 	config.MakeIPTablesUtilChains = false // else it writes real rules as root
 	config.TLSCertFile = filepath.Join(node.DataDir, "agent", "serving-kubelet.crt")

@@ -77,6 +77,9 @@ func (c containers) GetCapacity(bool) corev1.ResourceList {
 	return corev1.ResourceList{corev1.ResourceEphemeralStorage: *resource.NewQuantity(int64(info.Capacity), resource.BinarySI)}
 }
 
+// GetDirFsInfo too: the eviction manager asks for the images' one.
+func (m *machine) GetDirFsInfo(string) (cadvisorapiv2.FsInfo, error) { return m.RootFsInfo() }
+
 func line(path string) string {
 	raw, err := os.ReadFile(path)
 	if err != nil {

@@ -105,6 +105,12 @@ func newImages() *imageService {
 	for name := range presentImages {
 		s.add(name)
 	}
+	usage := []*runtimeapi.FilesystemUsage{{
+		Timestamp: 1, FsId: &runtimeapi.FilesystemIdentifier{Mountpoint: kubeletRoot},
+		UsedBytes: &runtimeapi.UInt64Value{}, InodesUsed: &runtimeapi.UInt64Value{},
+	}}
+	s.SetFakeFilesystemUsage(usage)
+	s.SetFakeContainerFilesystemUsage(usage)
 	return s
 }
 
