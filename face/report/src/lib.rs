@@ -23,6 +23,6 @@ pub use model::{
 };
 pub use plan_text::plan_text;
 pub use proof::proof_summary;
-pub use quantity::{clock, count, duration, moment, size};
+pub use quantity::{clock, count, duration, moment, planned, size};
 pub use style::{Mark, Style};
 pub use text::text;

@@ -21,7 +21,8 @@ pub fn duration(span: Span) -> String {
 }
 
 /// A length that was planned, so a round one: `60 s`, `1 min 35 s`, `5 min`.
-pub(crate) fn planned(span: Span) -> String {
+#[must_use]
+pub fn planned(span: Span) -> String {
     let (millis, seconds) = (span.as_millis(), span.as_seconds());
     if !millis.is_multiple_of(1000) {
         duration(span)

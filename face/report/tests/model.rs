@@ -113,3 +113,20 @@ fn facts_show_what_differs_and_keep_what_does_not() {
     let alone = Report::of(&story.plan, &story.records, Some(&before), None, &[]).facts.unwrap();
     assert!(alone.rows.iter().all(|row| !row.changed), "nothing differs from what was not gathered");
 }
+
+#[test]
+fn a_list_of_lost_objects_that_cannot_be_read_is_never_an_empty_one() {
+    let mut story = story::kubelet_no();
+    for record in &mut story.records {
+        if let Event::Outcome { step, proof, .. } = &mut record.event
+            && step == "n1.back.put-back"
+        {
+            proof["lost"][0]["resource"] = serde_json::json!(7);
+        }
+    }
+    let report = report(&story);
+    assert!(!report.lost.as_ref().unwrap().complete);
+    let shown = belay_report::text(&report, belay_report::Style::default(), None);
+    assert!(shown.contains("is incomplete"), "{shown}");
+    assert!(belay_report::html(&report).contains("this list is incomplete"));
+}

@@ -55,5 +55,23 @@ impl LostObject {
 /// Of the first node that was put back.
 pub(super) fn lost(steps: &[StepReport]) -> Option<Lost> {
     let put_back = steps.iter().find(|step| step.kind == Some(StepKind::PutBack) && step.proof().is_some())?;
-    serde_json::from_value(put_back.proof()?.clone()).ok()
+    let proof = put_back.proof()?;
+    Some(serde_json::from_value(proof.clone()).unwrap_or_else(|_| unreadable(proof)))
+}
+
+/// A proof of another shape (another version of the helper) must not read as "nothing was lost": the list is called
+/// incomplete, and the proof itself stands with its step.
+fn unreadable(proof: &serde_json::Value) -> Lost {
+    let abandoned = proof.get("abandoned").and_then(serde_json::Value::as_str);
+    let revision = |field: &str| proof.get(field).and_then(serde_json::Value::as_u64);
+    Lost {
+        abandoned: abandoned.unwrap_or("a place that the proof does not name").to_owned(),
+        complete: false,
+        objects: Vec::new(),
+        uncounted: BTreeMap::new(),
+        carried: Vec::new(),
+        revision: revision("revision").unwrap_or(0),
+        kept_revision: revision("kept-revision").unwrap_or(0),
+        abandoned_revision: revision("abandoned-revision"),
+    }
 }
