@@ -136,6 +136,17 @@ func (n *Node) Start(ctx context.Context, args ...string) (*Process, error) {
 	return p, cmd.Start()
 }
 
+// StartTo is Start for a caller that wants the two outputs apart; Out stays
+// empty.
+func (n *Node) StartTo(ctx context.Context, stdout, stderr io.Writer, args ...string) (*Process, error) {
+	cmd, err := n.Command(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stdout, cmd.Stderr = stdout, stderr
+	return &Process{cmd: cmd, node: n, Out: &bytes.Buffer{}}, cmd.Start()
+}
+
 // Pid is the host's number of the command itself, which is the child of the
 // nsenter that we started.
 func (p *Process) Pid(ctx context.Context) (int, error) {

@@ -28,10 +28,10 @@ func (n *Node) plug(ctx context.Context) error {
 	return ip(ctx,
 		fmt.Sprintf("link add %s type veth peer name eth0 netns %s", host, ns),
 		fmt.Sprintf("link set %s master %s up", host, n.Bridge),
-		fmt.Sprintf("netns exec %s ip link set lo up", ns),
-		fmt.Sprintf("netns exec %s ip addr add %s/24 dev eth0", ns, n.Address),
-		fmt.Sprintf("netns exec %s ip link set eth0 up", ns),
-		fmt.Sprintf("netns exec %s ip route add default via %s", ns, n.Gateway),
+		fmt.Sprintf("-n %s link set lo up", ns),
+		fmt.Sprintf("-n %s addr add %s/24 dev eth0", ns, n.Address),
+		fmt.Sprintf("-n %s link set eth0 up", ns),
+		fmt.Sprintf("-n %s route add default via %s", ns, n.Gateway),
 	)
 }
 

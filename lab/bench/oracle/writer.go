@@ -44,11 +44,18 @@ type object struct {
 // StartWriter makes the namespaces (waiting for the API up to a minute) and
 // then writes until Stop. The seed decides what, not when.
 func StartWriter(ctx context.Context, cluster *Cluster, logFile string, seed uint64) (*Writer, error) {
+	return StartWriterAfter(ctx, cluster, logFile, seed, 0)
+}
+
+// StartWriterAfter numbers its writes from after+1, so that a later writer on
+// the same cluster makes objects of its own and the two logs can be judged as
+// one.
+func StartWriterAfter(ctx context.Context, cluster *Cluster, logFile string, seed uint64, after int) (*Writer, error) {
 	log, err := newLogbook(logFile)
 	if err != nil {
 		return nil, err
 	}
-	w := &Writer{cluster: cluster, log: log, rng: rand.New(rand.NewPCG(seed, 1)), done: make(chan error, 1)}
+	w := &Writer{cluster: cluster, log: log, rng: rand.New(rand.NewPCG(seed, 1)), seq: after, done: make(chan error, 1)}
 	if w.client, err = cluster.direct(patience); err != nil {
 		return nil, err
 	}
