@@ -27,11 +27,20 @@ pub(crate) fn run(command: &mut Command, within: Duration) -> Result<Output, Com
     let program = command.get_program().to_string_lossy().into_owned();
     let failed = |source| CommandError::Spawn { program: program.clone(), source };
     // Our own stdin and stdout are the protocol's channel: a child must never see them.
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().map_err(failed)?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let deadline = Instant::now() + within;
+    let mut child = loop {
+        match command.spawn() {
+            // Whoever wrote the file has closed it, but a child that another thread has just forked holds it until it
+            // has called exec.
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            spawned => break spawned.map_err(failed)?,
+        }
+    };
     let stdout = child.stdout.take().map(collect);
     let stderr = child.stderr.take().map(collect);
-    let deadline = Instant::now() + within;
     let status = loop {
         if let Some(status) = child.try_wait().map_err(failed)? {
             break status;

@@ -40,22 +40,30 @@ pub fn digest_reader(mut from: impl Read) -> io::Result<(Digest, u64)> {
 ///
 /// Only for showing what runs. What is proven (slot, datastore) is always read again.
 #[derive(Debug, Default)]
-pub struct SeenDigests(BTreeMap<(u64, u64), (u64, i64, i64, i64, i64, Digest)>);
+pub struct SeenDigests(BTreeMap<(u64, u64), Seen>);
+
+#[derive(Debug)]
+struct Seen {
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    digest: Digest,
+}
 
 impl SeenDigests {
     /// # Errors
     /// When it cannot be read.
     pub fn digest(&mut self, path: &Path) -> io::Result<Digest> {
         let meta = fs::metadata(path)?;
-        let (size, times) = (meta.size(), (meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()));
-        let id = (meta.dev(), meta.ino());
-        if let Some((s, m, mn, c, cn, digest)) = self.0.get(&id)
-            && (*s, (*m, *mn, *c, *cn)) == (size, times)
+        let (size, id) = (meta.size(), (meta.dev(), meta.ino()));
+        let (modified, changed) = ((meta.mtime(), meta.mtime_nsec()), (meta.ctime(), meta.ctime_nsec()));
+        if let Some(seen) = self.0.get(&id)
+            && (seen.size, seen.modified, seen.changed) == (size, modified, changed)
         {
-            return Ok(*digest);
+            return Ok(seen.digest);
         }
         let digest = digest_file(path)?.0;
-        self.0.insert(id, (size, times.0, times.1, times.2, times.3, digest));
+        self.0.insert(id, Seen { size, modified, changed, digest });
         Ok(digest)
     }
 }

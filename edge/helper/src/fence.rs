@@ -62,13 +62,12 @@ pub(crate) fn admit(places: &Places, mutation: &Mutation) -> Result<(), Fault> {
                 mutation.generation, holder.run, holder.generation
             ));
         }
-        Some(mut holder) if holder.run == mutation.run => {
-            // A probe changes nothing, not even this.
-            if mutation.way == Way::Do && !taking && mutation.generation > holder.generation {
-                holder.generation = mutation.generation;
-                holder.write(places)?;
-            }
+        // A probe changes nothing, not even this.
+        Some(holder) if holder.run == mutation.run && (taking || mutation.way == Way::Probe) => {}
+        Some(holder) if holder.run == mutation.run && mutation.generation > holder.generation => {
+            Holder { generation: mutation.generation, ..holder }.write(places)?;
         }
+        Some(holder) if holder.run == mutation.run => {}
         Some(holder) if !taking => {
             return fenced(format!("run {} has taken this node since; run {} is over", holder.run, mutation.run));
         }

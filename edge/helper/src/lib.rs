@@ -46,6 +46,9 @@ mod tree;
 mod unit;
 mod yaml;
 
+#[cfg(test)]
+mod tests;
+
 pub use clock::Now;
 pub use config::Config;
 pub use credentials::credentials;

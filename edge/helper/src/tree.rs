@@ -153,7 +153,7 @@ mod tests {
         let _socket = UnixListener::bind(from.join("kine.sock")).unwrap();
         fs::set_permissions(from.join("db"), fs::Permissions::from_mode(0o700)).unwrap();
         fs::set_permissions(from.join("db/state.db"), fs::Permissions::from_mode(0o640)).unwrap();
-        let labelled = lsetxattr(&from.join("db/state.db"), "user.label", b"x", XattrFlags::empty()).is_ok();
+        let labelled = lsetxattr(from.join("db/state.db"), "user.label", b"x", XattrFlags::empty()).is_ok();
         let mut seen = Vec::new();
         let linked = |name: &Path| name.starts_with("db/snapshots");
         let mut copying = |name: &Path, _| seen.push(name.to_path_buf());
@@ -170,7 +170,7 @@ mod tests {
         assert_ne!(inode(from.join("db/state.db")), inode(to.join("db/state.db")));
         assert!(!to.join("kine.sock").exists());
         if labelled {
-            assert_eq!(lgetxattr_query(&to.join("db/state.db"), "user.label"), Ok(1));
+            assert_eq!(lgetxattr_query(to.join("db/state.db"), "user.label"), Ok(1));
         }
         assert!(TreeCopy::new(&linked, &mut |_, _| {}).copy(&from, &to).is_err(), "never into what is there");
     }

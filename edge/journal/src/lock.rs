@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// An exclusive lock on a file, held until it is dropped or its process ends. Says who holds it.
 #[derive(Debug)]
 pub struct Lock {
-    _file: File,
+    file: File,
 }
 
 /// Why a lock was not taken.
@@ -39,6 +39,31 @@ impl Lock {
         // Only for people: the lock itself is the kernel's.
         let name = format!("{}\n", std::process::id());
         file.set_len(0).and_then(|()| file.write_all_at(name.as_bytes(), 0)).map_err(open)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that another thread has just forked holds the same open file until it has
+        // called exec, and the lock with it.
+        let _ = self.file.unlock();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_lock_is_free_although_another_descriptor_is_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let lock = Lock::try_take(&path).unwrap();
+        assert!(matches!(Lock::try_take(&path), Err(LockError::Held { .. })));
+        // As a forked child has it.
+        let _inherited = lock.file.try_clone().unwrap();
+        drop(lock);
+        Lock::try_take(&path).unwrap();
     }
 }

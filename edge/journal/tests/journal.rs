@@ -1,7 +1,9 @@
 //! What a journal promises: what was acknowledged is read back, and every change is seen.
 
+#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
+
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use belay_journal::{Damage, Journal, JournalError, Tail, read, verify};
 use proptest::prelude::*;
@@ -17,7 +19,7 @@ fn written(records: &[Value]) -> (tempfile::TempDir, PathBuf) {
     (dir, path)
 }
 
-fn bodies(path: &PathBuf) -> Vec<Value> {
+fn bodies(path: &Path) -> Vec<Value> {
     read::<Value>(path).unwrap().0.into_iter().map(|record| record.body).collect()
 }
 

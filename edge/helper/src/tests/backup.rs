@@ -1,0 +1,103 @@
+use std::fs;
+
+use belay_wire::{FaultKind, Op, Reply};
+
+use super::node::Node;
+
+fn receipt(node: &Node) -> belay_wire::BackupReceipt {
+    match node.act(Op::ProveBackup) {
+        Reply::Proven(receipt) => receipt,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_receipt_is_read_from_the_stored_copy() {
+    let node = Node::new();
+    node.forward(3);
+    // The live datastore goes on; the receipt is about what was stored.
+    node.put("/registry/configmaps/default/later", "x");
+    let first = receipt(&node);
+    assert_eq!((first.revision, first.keys, first.integrity.as_str()), (5, 4, "ok"));
+    let has = |name: &str| first.files.iter().any(|(file, _)| file.ends_with(name));
+    for name in [
+        "server/token",
+        "server/tls/client-admin.crt",
+        "server/cred/passwd",
+        "server/manifests/mine.yaml",
+        "etc/rancher/k3s/config.yaml",
+        "etc/rancher/node/password",
+        "etc/systemd/system/k3s.service",
+        "k3s.service.env",
+        "bin/k3s",
+    ] {
+        assert!(has(name), "{name} is missing in {:?}", first.files);
+    }
+    assert!(!has("state.db-wal") && !has(belay_wire::INTERLOCK));
+    let mode = |path: &std::path::Path| std::os::unix::fs::MetadataExt::mode(&fs::metadata(path).unwrap()) & 0o777;
+    assert_eq!(mode(&node.places.backup_dir(&node.run)), 0o700);
+    // Two backups of the same state have the same root, one of another state has not.
+    let same = crate::prove::prove(&node.places.backup_dir(&node.run), std::time::Duration::from_secs(9)).unwrap();
+    assert_eq!(same.root, first.root);
+    let other = Node::new();
+    other.put("/registry/configmaps/default/kept", "another value");
+    other.forward(3);
+    assert_ne!(receipt(&other).root, first.root);
+}
+
+#[test]
+fn a_backup_that_was_truncated_or_altered_gets_no_receipt() {
+    for harm in ["truncate", "flip", "empty", "token", "certificate"] {
+        let node = Node::new();
+        node.forward(3);
+        let dir = node.places.backup_dir(&node.run);
+        let database = dir.join("datastore/state.db");
+        let mut bytes = fs::read(&database).unwrap();
+        match harm {
+            "truncate" => fs::write(&database, &bytes[..bytes.len() / 2]).unwrap(),
+            "flip" => {
+                *bytes.last_mut().unwrap() ^= 1;
+                fs::write(&database, bytes).unwrap();
+            }
+            "empty" => fs::write(&database, "").unwrap(),
+            name => {
+                let name = if name == "token" { "token" } else { "tls/client-admin.crt" };
+                let root = node.path("k3s/server").join(name);
+                fs::write(dir.join("files").join(root.strip_prefix("/").unwrap()), "x").unwrap();
+            }
+        }
+        let message = node.fault(Op::ProveBackup, FaultKind::Failed);
+        assert!(message.contains("altered"), "{harm}: {message}");
+        assert!(node.fault(Op::Stop, FaultKind::Refused).contains("receipt"), "{harm}");
+        assert_eq!(node.jobs(), "", "K3s was not touched");
+    }
+}
+
+#[test]
+fn a_damaged_datastore_gets_no_receipt_even_when_it_was_copied_faithfully() {
+    let node = Node::new();
+    for n in 0..400 {
+        node.put(&format!("/registry/configmaps/default/n{n}"), &"x".repeat(200));
+    }
+    let database = node.database();
+    database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())).unwrap();
+    drop(database);
+    let path = node.path("k3s/server/db/state.db");
+    let mut bytes = fs::read(&path).unwrap();
+    let page = bytes.len() / 2 / 4096 * 4096;
+    bytes[page..page + 64].fill(0xff);
+    fs::write(path, bytes).unwrap();
+    node.forward(3);
+    node.fault(Op::ProveBackup, FaultKind::Failed);
+}
+
+#[test]
+fn a_backup_is_refused_in_the_middle_of_a_key_rotation() {
+    let node = Node::new();
+    node.forward(2);
+    let state = node.path("k3s/server/cred/encryption-state.json");
+    fs::write(&state, r#"{"stage":"reencrypt_active"}"#).unwrap();
+    assert!(node.fault(Op::Backup, FaultKind::Refused).contains("reencrypt_active"));
+    fs::write(&state, r#"{"stage":"reencrypt_finished"}"#).unwrap();
+    node.act(Op::Backup);
+}

@@ -1,0 +1,10 @@
+//! The steps against a node in a temporary directory: its own paths, a K3s that is a script, a `systemctl` that is one
+//! too, and a real SQLite database of kine's shape.
+
+mod back;
+mod backup;
+mod fence;
+mod forward;
+mod node;
+mod protocol;
+mod stage;

@@ -1,0 +1,81 @@
+use std::io::Read as _;
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+use belay_wire::{Frame, HELLO_VERSION, Op, Reply, Request, Way, read_frame, write_frame};
+
+use super::node::Node;
+use crate::{Link, serve};
+
+fn send(to: &mut UnixStream, request: &Request) {
+    write_frame(to, &Frame::Json(serde_json::to_vec(request).unwrap())).unwrap();
+}
+
+/// The answer to a request, past its progress.
+fn answer(from: &mut UnixStream) -> Reply {
+    loop {
+        let Frame::Json(json) = read_frame(from).unwrap() else { panic!("bytes came") };
+        match serde_json::from_slice(&json).unwrap() {
+            Reply::Progress(_) => {}
+            reply => return reply,
+        }
+    }
+}
+
+#[test]
+fn the_channel_stays_in_step_whatever_is_asked() {
+    let node = Node::new();
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let places = node.places.clone();
+    let helper = thread::spawn(move || serve(&places, Link::new(theirs.try_clone().unwrap(), theirs)));
+    send(&mut ours, &Request::Hello { version: 99 });
+    assert!(matches!(answer(&mut ours), Reply::Fault(_)));
+    send(&mut ours, &Request::Hello { version: HELLO_VERSION });
+    assert!(matches!(answer(&mut ours), Reply::Hello { boot_id, .. } if boot_id == "boot-1"));
+    write_frame(&mut ours, &Frame::Json(b"{\"no such request\": 1}".to_vec())).unwrap();
+    assert!(matches!(answer(&mut ours), Reply::Fault(_)));
+    // A stage that is refused before its first byte: the bytes come all the same, and are no requests.
+    let Op::Stage { artifact, .. } = node.stage() else { panic!() };
+    let stage = Op::Stage { artifact, have: None };
+    for fenced in [false, true] {
+        if fenced {
+            send(&mut ours, &Request::Mutate(node.mutation(node.fence(), Way::Do)));
+            assert!(matches!(answer(&mut ours), Reply::Fenced(_)));
+        }
+        send(&mut ours, &Request::Mutate(node.mutation(stage.clone(), Way::Do)));
+        let mut bytes = Vec::new();
+        std::fs::File::open(&node.artifact).unwrap().read_to_end(&mut bytes).unwrap();
+        for piece in bytes.chunks(64) {
+            write_frame(&mut ours, &Frame::Bytes(piece.to_vec())).unwrap();
+        }
+        write_frame(&mut ours, &Frame::Bytes(Vec::new())).unwrap();
+        let reply = answer(&mut ours);
+        assert_eq!(matches!(reply, Reply::Staged(_)), fenced, "{reply:?}");
+    }
+    send(&mut ours, &Request::Remember { run: node.run.clone() });
+    let reply = answer(&mut ours);
+    assert!(matches!(&reply, Reply::Remembered { open: true, generation: 1, records: 4, .. }), "{reply:?}");
+    drop(ours);
+    helper.join().unwrap().unwrap();
+}
+
+#[test]
+fn an_inspection_tells_what_is_there_without_secrets() {
+    let node = Node::new();
+    let inspection = crate::inspect(&node.places).unwrap();
+    let facts = &inspection.node;
+    assert_eq!(facts.unit.as_ref().unwrap().name, "k3s.service");
+    assert_eq!(facts.binary.as_ref().unwrap().version.as_ref().unwrap().tag(), super::node::OLD);
+    let datastore = facts.datastore.as_ref().unwrap();
+    assert_eq!((datastore.revision, datastore.keys, datastore.integrity.as_deref()), (Some(5), Some(4), Some("ok")));
+    assert_eq!(facts.config.last("token"), Some("(secret)"));
+    assert_eq!(facts.config.last("write-kubeconfig-mode"), Some("0644"));
+    assert_eq!(facts.data_links.len(), 2);
+    assert_eq!(facts.data_dir, node.target.data_dir);
+    let before = facts.unit.as_ref().unwrap().digest;
+    assert_eq!(facts.helper.open_run, None);
+    node.act(node.fence());
+    let again = crate::inspect(&node.places).unwrap().node;
+    assert_eq!(again.unit.unwrap().digest, before, "Belay's own drop-in does not make a plan stale");
+    assert_eq!(again.helper.open_run.as_deref(), Some(super::node::RUN));
+}
