@@ -25,7 +25,8 @@ type Outcome string
 const (
 	// Acknowledged: the server said yes. It must never be taken back unsaid.
 	Acknowledged Outcome = "acknowledged"
-	// Refused: the server said no, so nothing happened.
+	// Refused: the server said no, or there was no connection to say it on, so
+	// nothing happened.
 	Refused Outcome = "refused"
 	// Unanswered: no answer, half an answer, or one that leaves it open (any
 	// 5xx: a proxy whose server died, a datastore that timed out).

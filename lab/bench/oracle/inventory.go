@@ -159,6 +159,9 @@ func compare(before, after Inventory, mayAdd bool) []Difference {
 		var x, y any
 		_ = json.Unmarshal(a, &x)
 		_ = json.Unmarshal(b, &y)
+		if mayAdd {
+			leaveToTheServer(x, y)
+		}
 		if fields := fieldDiff("", x, y, mayAdd); len(fields) > 0 {
 			diffs = append(diffs, Difference{Key: key, Fields: fields})
 		}
@@ -170,6 +173,28 @@ func compare(before, after Inventory, mayAdd bool) []Difference {
 	}
 	sort.Slice(diffs, func(i, j int) bool { return diffs[i].Key < diffs[j].Key })
 	return diffs
+}
+
+// leaveToTheServer takes out of two states of one object what an API server
+// reconciles at each start to what its own version has: the default roles and
+// flow schemas that say so themselves. That they are there, with uid, labels
+// and annotations, still counts.
+func leaveToTheServer(before, after any) {
+	x, _ := before.(map[string]any)
+	y, _ := after.(map[string]any)
+	meta, _ := x["metadata"].(map[string]any)
+	notes, _ := meta["annotations"].(map[string]any)
+	if notes["rbac.authorization.kubernetes.io/autoupdate"] != "true" && notes["apf.kubernetes.io/autoupdate-spec"] != "true" {
+		return
+	}
+	for _, field := range []string{"rules", "subjects", "aggregationRule", "spec"} {
+		delete(x, field)
+		delete(y, field)
+	}
+	if yMeta, ok := y["metadata"].(map[string]any); ok { // counts the changes of the spec
+		delete(meta, "generation")
+		delete(yMeta, "generation")
+	}
 }
 
 func fieldDiff(path string, a, b any, mayAdd bool) []string {

@@ -94,6 +94,12 @@ func TestJudge(t *testing.T) {
 			kept, all, "w-8: "},
 		{"made and deleted by the abandoned version", base().add(17, Create, "w-8", "9", "u8", 130, Acknowledged).
 			add(18, Delete, "w-8", "", "u8", 0, Acknowledged), sharp, kept, all, ""},
+		{"made and deleted by the abandoned version, and said", base().add(17, Create, "w-8", "9", "u8", 130, Acknowledged).
+			add(18, Delete, "w-8", "", "u8", 0, Acknowledged), sharp, kept, append([]Loss{{"configmaps", "oracle-a", "w-8", "came-and-went"}}, all...), ""},
+		{"a deleted object passed off as one that came and went", base(), sharp, kept,
+			[]Loss{all[0], all[1], {"configmaps", "oracle-a", "w-2", "came-and-went"}, all[3]}, "lists it as came-and-went, it was deleted"},
+		{"a kept object said to have come and gone", base().add(2.5, Create, "w-5", "7", "u5", 65, Acknowledged), sharp,
+			there("w-1=u1=1", "w-2=u2=3", "w-5=u5=7"), append([]Loss{{"configmaps", "oracle-a", "w-5", "came-and-went"}}, all...), "nothing of it was lost"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			slices.SortStableFunc(c.story.list, func(a, b Attempt) int { return a.Start.Compare(b.Start) })
@@ -118,6 +124,27 @@ func TestJudgeComparesTheRest(t *testing.T) {
 	v = Judge(Evidence{Before: before, After: after, Upgraded: true})
 	if len(v.Violations) != 1 || !strings.Contains(v.Violations[0], `secrets default/a: data.k: "v" → "w"`) {
 		t.Fatalf("an upgrade may extend, not change: %s", v)
+	}
+}
+
+func TestAnUpgradeMayReconcileWhatTheServerOwns(t *testing.T) {
+	role := func(uid, own, verbs string) json.RawMessage {
+		return json.RawMessage(fmt.Sprintf(`{"metadata":{"uid":%q,"annotations":{"rbac.authorization.kubernetes.io/autoupdate":%q}},"rules":[%q]}`, uid, own, verbs))
+	}
+	for _, c := range []struct {
+		name          string
+		before, after json.RawMessage
+		upgraded, ok  bool
+	}{
+		{"a default role, reconciled", role("u", "true", "get"), role("u", "true", "list"), true, true},
+		{"a role of a user, changed", role("u", "false", "get"), role("u", "false", "list"), true, false},
+		{"a default role, made anew", role("u", "true", "get"), role("v", "true", "get"), true, false},
+		{"a default role, changed by a way back", role("u", "true", "get"), role("u", "true", "list"), false, false},
+	} {
+		v := Judge(Evidence{Before: Inventory{"clusterroles x": c.before}, After: Inventory{"clusterroles x": c.after}, Upgraded: c.upgraded})
+		if v.OK() != c.ok {
+			t.Errorf("%s: %s", c.name, v)
+		}
 	}
 }
 

@@ -1,0 +1,116 @@
+package tests
+
+import (
+	"testing"
+	"time"
+
+	"belay.dev/lab/bench/belay"
+	"belay.dev/lab/bench/lab"
+	"belay.dev/lab/bench/labtest"
+	"belay.dev/lab/bench/oracle"
+)
+
+// soaking begins an upgrade and returns in its soak, with the old version
+// stopped and the new one serving for a while.
+func (x *box) soaking() *belay.Process {
+	x.t.Helper()
+	p, err := x.b.Start(x.t.Context(), "upgrade", "--to", labtest.To, "--soak", "10m", "--yes")
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	done := make(chan belay.Result, 1)
+	go func() {
+		r, _ := p.Wait()
+		done <- r
+	}()
+	labtest.Until(x.t, 120*time.Second, "the soak", func() bool {
+		select {
+		case r := <-done:
+			x.t.Fatalf("it ended before its soak: %s\n%s", r, x.story0())
+		default:
+		}
+		run, err := x.b.LastRun(x.t.Context())
+		if err != nil {
+			return false
+		}
+		j, err := x.b.Journal(x.t.Context(), run)
+		return err == nil && j.Last().Is("intent", "n1.soak")
+	})
+	x.ended = done
+	return p
+}
+
+// end waits for a program that was begun by soaking.
+func (x *box) end(limit time.Duration) belay.Result {
+	x.t.Helper()
+	select {
+	case r := <-x.ended:
+		return r
+	case <-time.After(limit):
+		x.t.Fatalf("belay did not end within %s\n%s", limit, x.story0())
+		return belay.Result{}
+	}
+}
+
+// TestRollbackOfAKilledRun: kill -9 in the soak, then the command. A client of
+// the new version is told to list again, instead of hanging in silence.
+func TestRollbackOfAKilledRun(t *testing.T) {
+	t.Parallel()
+	x := newBox(t, lab.Options{})
+	x.witness()
+	p := x.soaking()
+	attemptsGrow(t, x.log, oracle.Acknowledged) // by the version that is about to be abandoned
+	if err := p.Kill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := x.end(10 * time.Second); r.Code != belay.Killed {
+		t.Fatalf("kill -9: %s", r)
+	}
+	attemptsGrow(t, x.log, oracle.Acknowledged)
+	seen := x.follower.Revision()
+	r := x.run(0, "rollback")
+	if r.Report.State() != "restored" || r.Report.Turn == nil || !r.Report.Turn.Asked {
+		t.Errorf("the report of a rollback that was asked for: %+v", r.Report.Turn)
+	}
+	x.serves(labtest.From)
+	x.tidy()
+	lost := r.Report.Lost
+	if lost == nil || !lost.Complete || len(lost.Objects) == 0 {
+		t.Fatalf("the list of what was lost: %+v", lost)
+	}
+	if seen <= lost.KeptRevision {
+		t.Fatalf("the watcher was at %d, the kept copy at %d: it shows nothing", seen, lost.KeptRevision)
+	}
+	v := x.judge(cutOf(x.journal()), r.Report, false)
+	if v.Lost == 0 {
+		t.Error("the oracle saw no write of the abandoned version")
+	}
+	for _, revision := range []int64{lost.KeptRevision + 1, seen} {
+		res, err := oracle.WatchFrom(t.Context(), x.c, revision, 10*time.Second)
+		if err != nil || !res.Gone {
+			t.Errorf("a watch from %d, a revision of the abandoned line, should get 410: %+v, %v", revision, res, err)
+		}
+	}
+}
+
+// TestCtrlCGoesBack: once, in the soak.
+func TestCtrlCGoesBack(t *testing.T) {
+	t.Parallel()
+	x := newBox(t, lab.Options{})
+	x.witness()
+	p := x.soaking()
+	attemptsGrow(t, x.log, oracle.Acknowledged)
+	if err := p.Interrupt(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r := x.end(120 * time.Second)
+	x.check(r, 0, "upgrade", "(Ctrl-C)")
+	if r.Report.State() != "restored" {
+		t.Errorf("the report says %q", r.Report.State())
+	}
+	x.serves(labtest.From)
+	x.tidy()
+	if v := x.judge(cutOf(x.journal()), r.Report, false); v.Lost == 0 {
+		t.Error("the oracle saw no write of the abandoned version")
+	}
+}

@@ -1,0 +1,90 @@
+package tests
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"belay.dev/lab/bench/belay"
+	"belay.dev/lab/bench/k3s"
+	"belay.dev/lab/bench/lab"
+	"belay.dev/lab/bench/labtest"
+	"belay.dev/lab/bench/oracle"
+)
+
+// TestUpgrade is the whole line: a client writes through it and loses nothing.
+func TestUpgrade(t *testing.T) {
+	t.Parallel()
+	x := newBox(t, lab.Options{})
+	x.witness()
+	r := x.run(0, "upgrade", "--to", labtest.To, "--soak", "5s", "--yes")
+	if r.Report.State() != "committed" {
+		t.Fatalf("exit 0, and the report says %q: %s", r.Report.State(), r.Stdout)
+	}
+	x.serves(labtest.To)
+	if s, err := k3s.Show(t.Context(), x.n); err != nil || s.NRestarts != 0 {
+		t.Errorf("it was restarted: %+v, %v", s, err)
+	}
+	x.tidy()
+	v := x.judge(oracle.Cut{}, r.Report, true)
+	if n := oracle.Tally(x.story); n[oracle.Unanswered] == 0 || v.Objects == 0 {
+		t.Errorf("the writer did not live through an outage: %v", n)
+	}
+	run := r.Report.Run
+	x.leavesAWayBack(run)
+	if j := x.journal(); j.Last().Event != "end" || j.Last().State != "committed" {
+		t.Errorf("the journal ends with %s", j.Last())
+	}
+	html, err := x.b.Node.Get(t.Context(), belay.RunDir(run)+"/report.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, words := range []string{"<html", run, labtest.From, labtest.To} {
+		if !strings.Contains(string(html), words) {
+			t.Errorf("report.html does not mention %s", words)
+		}
+	}
+	for _, foreign := range []string{`src="http`, `href="http`, "@import", "url(http"} {
+		if strings.Contains(string(html), foreign) {
+			t.Errorf("report.html is not self-contained: %s", foreign)
+		}
+	}
+	stored, err := x.b.StoredReport(t.Context(), run)
+	if err != nil || stored.State() != "committed" {
+		t.Errorf("report.json: %+v, %v", stored, err)
+	}
+	t.Run("rollback after the commit", func(t *testing.T) { x.on(t).rollbackAfterCommit(run) })
+}
+
+// leavesAWayBack: the old binary in its slot, the kept copy and the backup.
+func (x *box) leavesAWayBack(run string) {
+	x.t.Helper()
+	slot := "/usr/local/bin/.k3s.belay-" + run
+	if v := labtest.Must(x.t, x.n, slot, "--version"); !strings.Contains(v, labtest.From) {
+		x.t.Errorf("the slot %s holds %s", slot, v)
+	}
+	labtest.Must(x.t, x.n, "test", "-s", k3s.DataDir+"/server.belay-"+run+"/db/state.db")
+	labtest.Must(x.t, x.n, "test", "-s", belay.NodeState+"/backups/"+run+"/datastore/state.db")
+	labtest.Must(x.t, x.n, "test", "-s", belay.NodeState+"/backups/"+run+"/receipt.json")
+}
+
+func (x *box) rollbackAfterCommit(run string) {
+	life := x.life()
+	journal := labtest.Must(x.t, x.n, "sha256sum", belay.RunDir(run)+"/journal")
+	r := x.run(1, "rollback")
+	if !strings.Contains(r.Refusal, "has committed") {
+		x.t.Errorf("refused with: %q", r.Refusal)
+	}
+	if now := x.life(); now != life {
+		x.t.Errorf("K3s is %s, was %s", now, life)
+	}
+	if now := labtest.Must(x.t, x.n, "sha256sum", belay.RunDir(run)+"/journal"); now != journal {
+		x.t.Errorf("a refusal was written into the journal of a run that is over")
+	}
+	x.serves(labtest.To)
+	x.tidy()
+	var shown map[string]any
+	if err := json.Unmarshal([]byte(x.run(0, "report").Stdout), &shown); err != nil {
+		x.t.Errorf("report --output json: %v", err)
+	}
+}
