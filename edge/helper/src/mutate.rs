@@ -1,5 +1,6 @@
 //! Mutations: lock, fence, then one effect.
 
+use std::cell::RefCell;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -110,7 +111,16 @@ fn open<'a>(admitted: &Admitted<'a>, channel: &'a mut dyn Channel) -> Result<Ste
                 .attempt(|| "the node's journal could not be opened")?,
         ),
     };
-    Ok(Step { places, mutation, channel, journal, remembered, begun: *begun, at_boot: false })
+    Ok(Step {
+        places,
+        mutation,
+        channel,
+        journal,
+        remembered,
+        begun: *begun,
+        digests: RefCell::default(),
+        at_boot: false,
+    })
 }
 
 fn dispatch<E: Effect>(admitted: Admitted<'_>, channel: &mut dyn Channel) -> Result<Reply, Fault> {

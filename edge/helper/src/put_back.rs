@@ -19,7 +19,7 @@ use crate::lost::{Lost, compare};
 use crate::mark::mark;
 use crate::node_run::{Before, NodeRun, Proof, PutBackPlan, PutBackSummary};
 use crate::sqlite::Database;
-use crate::step::{Effect, Found, Step, digest_if_there, inode};
+use crate::step::{Effect, Found, Step, inode};
 use crate::swap::exchange;
 use crate::{Installation, carry, token};
 
@@ -150,7 +150,7 @@ fn exchange_binary(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault>
         return Ok(());
     }
     let slot = PathBuf::from(&plan.slot);
-    if digest_if_there(&slot)? != Some(plan.old) {
+    if step.slot_digest()? != Some(plan.old) {
         return Err(human(
             format!("the old binary is not in the slot {}", slot.display()),
             "put the old binary from the backup of this run into its place, then `belay resume`",

@@ -1,5 +1,6 @@
 //! `recover`: the boot unit. Finishes a way back that a power cut interrupted, before K3s starts.
 
+use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use belay_facts::Span;
@@ -115,6 +116,7 @@ fn with_step<T>(
         journal: Some(journal),
         remembered: NodeRun::default(),
         begun,
+        digests: RefCell::default(),
         at_boot: true,
     };
     act(&mut step)

@@ -16,7 +16,7 @@ use crate::digests::digest_file;
 use crate::fault::{Attempt as _, failed, refused};
 use crate::inspect::stated_version;
 use crate::node_run::{Before, NodeRun, Proof};
-use crate::step::{Effect, Found, Step, digest_if_there};
+use crate::step::{Effect, Found, Step};
 use crate::{extracted, tree};
 
 pub(crate) struct Stage;
@@ -26,7 +26,7 @@ impl Effect for Stage {
 
     fn probe(step: &mut Step<'_>) -> Result<Found<StageProof>, Fault> {
         let Op::Stage { artifact, .. } = &step.mutation.op else { return Ok(Found::NotDone) };
-        let slot = digest_if_there(&step.slot())?;
+        let slot = step.slot_digest()?;
         match (step.run().staged.clone(), slot) {
             // After the swap the other binary lies in the slot.
             (Some(proof), _) if proof.digest == artifact.digest && step.run().swap_intended => Ok(Found::Done(proof)),

@@ -1,3 +1,4 @@
+use std::cell::RefCell;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,7 @@ use belay_facts::Digest;
 use belay_journal::durable;
 use belay_wire::{Fault, FaultKind, Mutation, NodeTarget, Reply};
 
-use crate::digests::digest_file;
+use crate::digests::SeenDigests;
 use crate::fault::{Attempt as _, failed};
 use crate::node_run::{Before, NodeEvent, NodeJournal, NodeRun, Proof};
 use crate::serve::Channel;
@@ -23,6 +24,8 @@ pub(crate) struct Step<'a> {
     /// The fold that a probe uses.
     pub remembered: NodeRun,
     pub begun: Instant,
+    /// What this request has hashed already.
+    pub digests: RefCell<SeenDigests>,
     /// At boot, a start of K3s is queued and waits for us: that is no sign of life.
     pub at_boot: bool,
 }
@@ -160,19 +163,21 @@ impl Step<'_> {
     /// Digest of what the binary's path names now.
     pub(crate) fn binary_digest(&self) -> Result<Digest, Fault> {
         let path = self.binary();
-        Ok(digest_file(&path).attempt(|| format!("{} could not be read", path.display()))?.0)
+        self.digests.borrow_mut().digest(&path).attempt(|| format!("{} could not be read", path.display()))
+    }
+
+    /// Digest of the other binary, beside it; `None` when there is none.
+    pub(crate) fn slot_digest(&self) -> Result<Option<Digest>, Fault> {
+        let path = self.slot();
+        if !path.exists() {
+            return Ok(None);
+        }
+        let digest = self.digests.borrow_mut().digest(&path);
+        digest.map(Some).attempt(|| format!("{} could not be read", path.display()))
     }
 }
 
 /// Inode of a directory or file; links are not followed. `None` when it is not there.
 pub(crate) fn inode(path: &Path) -> Option<u64> {
     fs::symlink_metadata(path).ok().map(|meta| meta.ino())
-}
-
-/// Digest of a file that may be missing.
-pub(crate) fn digest_if_there(path: &Path) -> Result<Option<Digest>, Fault> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    Ok(Some(digest_file(path).attempt(|| format!("{} could not be read", path.display()))?.0))
 }

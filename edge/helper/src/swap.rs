@@ -9,7 +9,7 @@ use crate::fault::{Attempt as _, failed, refused, stale};
 use crate::keep::still_true;
 use crate::links::{data_links, links_for, set_links};
 use crate::node_run::{Before, NodeRun, Proof};
-use crate::step::{Effect, Found, Step, digest_if_there};
+use crate::step::{Effect, Found, Step};
 
 pub(crate) struct Swap;
 
@@ -18,7 +18,7 @@ impl Effect for Swap {
 
     fn probe(step: &mut Step<'_>) -> Result<Found<SwapProof>, Fault> {
         let target = step.target();
-        let (path, slot) = (step.binary_digest()?, digest_if_there(&step.slot())?);
+        let (path, slot) = (step.binary_digest()?, step.slot_digest()?);
         if path == target.old {
             return Ok(Found::NotDone);
         }
@@ -41,7 +41,7 @@ impl Effect for Swap {
         if step.run().turned.is_some() {
             return Err(refused("this run goes back"));
         }
-        let slot = digest_if_there(&step.slot())?;
+        let slot = step.slot_digest()?;
         // Only the links were left to do.
         if step.binary_digest()? == target.new && slot == Some(target.old) {
             return Ok(before);

@@ -9,7 +9,7 @@ use crate::fault::{failed, human, refused};
 use crate::keep::partial;
 use crate::links::{data_links, set_links};
 use crate::node_run::{Before, NodeRun, Proof};
-use crate::step::{Effect, Found, Step, digest_if_there, inode};
+use crate::step::{Effect, Found, Step, inode};
 use crate::swap::{exchange, new_ran, proof};
 use crate::tree::remove_tree;
 
@@ -44,7 +44,7 @@ impl Effect for SwapBack {
         let digest = step.binary_digest()?;
         if digest == target.new {
             Down::require(step)?;
-            if digest_if_there(&step.slot())? != Some(target.old) {
+            if step.slot_digest()? != Some(target.old) {
                 return Err(human(
                     format!("the old binary is not in the slot {}", step.slot().display()),
                     "put the old binary back by hand from the backup, then `belay resume`",
