@@ -219,8 +219,13 @@ impl Runner {
     /// # Errors
     /// When the turn cannot be journalled.
     pub async fn ask_back(&mut self, why: &str) -> Result<(), RunError> {
+        self.go_back(why, true).await
+    }
+
+    /// `asked`: the way back is what the person wanted. An upgrade that was interrupted has not done what it was asked.
+    async fn go_back(&mut self, why: &str, asked: bool) -> Result<(), RunError> {
         match self.book.state.ask_back(&self.book.plan, why) {
-            Some(Command::Turn { reached, cause }) => self.turn(reached, cause).await,
+            Some(Command::Turn { reached, cause }) => self.turn(reached, TurnCause { asked, ..cause }).await,
             _ => Ok(()),
         }
     }
@@ -240,7 +245,7 @@ impl Runner {
         let mut broken = 0;
         loop {
             if self.book.interrupted() {
-                self.ask_back("interrupted by Ctrl-C").await?;
+                self.go_back("interrupted by Ctrl-C", false).await?;
             }
             match self.book.state.next(&self.book.plan) {
                 Command::Do { step, attempt } => {
