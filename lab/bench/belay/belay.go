@@ -41,11 +41,11 @@ type Belay struct {
 // Install places the programs that ./dev built, or those that the environment
 // names, where Belay's packages would.
 func Install(ctx context.Context, n *node.Node) (*Belay, error) {
-	program, err := built("BELAY_BIN", "target/release/belay")
+	program, err := built("BELAY_BIN", "bin/belay")
 	if err != nil {
 		return nil, err
 	}
-	helper, err := built("BELAY_HELPER", "target/release/belay-helper")
+	helper, err := built("BELAY_HELPER", "bin/belay-helper")
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func Install(ctx context.Context, n *node.Node) (*Belay, error) {
 
 // InstallCrash places the build that can be killed at its own records.
 func (b *Belay) InstallCrash(ctx context.Context) error {
-	program, err := built("BELAY_CRASH_BIN", "target-crash/release/belay")
+	program, err := built("BELAY_CRASH_BIN", "bin/belay-crash")
 	if err != nil {
 		return err
 	}

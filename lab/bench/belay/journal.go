@@ -30,6 +30,7 @@ type Record struct {
 	Verdict string          `json:"verdict"`
 	Says    string          `json:"says"`
 	Why     string          `json:"why"`
+	Asked   bool            `json:"asked"`
 	Proof   json.RawMessage `json:"proof"`
 	Fault   *struct {
 		Kind    string `json:"kind"`

@@ -164,7 +164,11 @@ func (x *box) witness() {
 	x.logs++
 	x.log = filepath.Join(x.dir, fmt.Sprintf("writes-%d-%d", time.Now().UnixNano(), x.logs))
 	var err error
-	if x.writer, err = oracle.StartWriterAfter(x.t.Context(), x.c, x.log, uint64(x.logs), 100_000*len(x.story)); err != nil {
+	after := 0
+	if len(x.story) > 0 {
+		after = x.story[len(x.story)-1].Seq
+	}
+	if x.writer, err = oracle.StartWriterAfter(x.t.Context(), x.c, x.log, uint64(x.logs), after); err != nil {
 		x.t.Fatal(err)
 	}
 	if x.follower, err = oracle.Follow(x.t.Context(), x.c); err != nil {

@@ -23,20 +23,8 @@ func (x *box) soaking() *belay.Process {
 		r, _ := p.Wait()
 		done <- r
 	}()
-	labtest.Until(x.t, 120*time.Second, "the soak", func() bool {
-		select {
-		case r := <-done:
-			x.t.Fatalf("it ended before its soak: %s\n%s", r, x.story0())
-		default:
-		}
-		run, err := x.b.LastRun(x.t.Context())
-		if err != nil {
-			return false
-		}
-		j, err := x.b.Journal(x.t.Context(), run)
-		return err == nil && j.Last().Is("intent", "n1.soak")
-	})
 	x.ended = done
+	x.untilSoak()
 	return p
 }
 
@@ -52,6 +40,22 @@ func (x *box) end(limit time.Duration) belay.Result {
 	}
 }
 
+// followed waits until the version that serves has taken more writes and the
+// watcher has heard of one of them, and gives the revision where it stands.
+func (x *box) followed() int64 {
+	x.t.Helper()
+	from := x.follower.Revision()
+	if list, err := oracle.ReadLogFile(x.log); err == nil {
+		for _, a := range list {
+			from = max(from, a.Revision)
+		}
+	}
+	attemptsGrow(x.t, x.log, oracle.Acknowledged)
+	// client-go waits up to 30 s between its tries.
+	labtest.Until(x.t, 60*time.Second, "the watcher to hear of it", func() bool { return x.follower.Revision() > from })
+	return x.follower.Revision()
+}
+
 // TestRollbackOfAKilledRun: kill -9 in the soak, then the command. A client of
 // the new version is told to list again, instead of hanging in silence.
 func TestRollbackOfAKilledRun(t *testing.T) {
@@ -59,15 +63,14 @@ func TestRollbackOfAKilledRun(t *testing.T) {
 	x := newBox(t, lab.Options{})
 	x.witness()
 	p := x.soaking()
-	attemptsGrow(t, x.log, oracle.Acknowledged) // by the version that is about to be abandoned
+	x.followed()
 	if err := p.Kill(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if r := x.end(10 * time.Second); r.Code != belay.Killed {
 		t.Fatalf("kill -9: %s", r)
 	}
-	attemptsGrow(t, x.log, oracle.Acknowledged)
-	seen := x.follower.Revision()
+	seen := x.followed()
 	r := x.run(0, "rollback")
 	if r.Report.State() != "restored" || r.Report.Turn == nil || !r.Report.Turn.Asked {
 		t.Errorf("the report of a rollback that was asked for: %+v", r.Report.Turn)
@@ -99,7 +102,7 @@ func TestCtrlCGoesBack(t *testing.T) {
 	x := newBox(t, lab.Options{})
 	x.witness()
 	p := x.soaking()
-	attemptsGrow(t, x.log, oracle.Acknowledged)
+	x.followed()
 	if err := p.Interrupt(t.Context()); err != nil {
 		t.Fatal(err)
 	}
