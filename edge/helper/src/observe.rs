@@ -9,7 +9,7 @@ use std::time::Duration;
 use belay_wire::{Fault, Observation};
 
 use crate::digests::SeenDigests;
-use crate::process::process_facts;
+use crate::process::{K3sRole, Process, k3s_processes, process_facts};
 use crate::unit::Unit;
 use crate::{Now, Places};
 
@@ -39,13 +39,20 @@ pub fn observe(places: &Places, unit: &str, data_dir: &Path, digests: &mut SeenD
     })
 }
 
-/// Whether K3s' own containerd accepts a connection; `None` when K3s does not run one here. K3s writes its
-/// configuration exactly when it does (k3s-facts §2.1).
+/// Whether K3s' own containerd accepts a connection; `None` when there is neither its socket nor its process, as on a
+/// server without an agent, with another runtime, or with a kubelet that needs none.
 fn containerd(places: &Places, data_dir: &Path) -> Option<bool> {
-    data_dir
-        .join("agent/etc/containerd/config.toml")
-        .is_file()
-        .then(|| accepts(places.run.join("k3s/containerd/containerd.sock")))
+    let socket = places.run.join("k3s/containerd/containerd.sock");
+    let there = socket.exists();
+    if there && accepts(socket) {
+        return Some(true);
+    }
+    let runs = || k3s_processes(places, data_dir, "").is_ok_and(|all| all.iter().any(is_containerd));
+    (there || runs()).then_some(false)
+}
+
+fn is_containerd((_, role): &(Process, K3sRole)) -> bool {
+    *role == K3sRole::Containerd
 }
 
 /// Connecting to a socket whose owner is stopped and whose backlog is full blocks for ever, hence beside us.
