@@ -84,13 +84,22 @@ func (g APIGap) Sentence() string {
 		gap  *string
 	}{{"forward", g.Forward}, {"back", g.Back}, {"from the stop until the old version was back", g.Through}} {
 		if p.gap != nil {
-			parts = append(parts, *p.gap+" "+p.name)
+			parts = append(parts, readable(*p.gap)+" "+p.name)
 		}
 	}
 	if len(parts) == 0 {
 		return "none measured"
 	}
 	return strings.Join(parts, " + ")
+}
+
+// readable rounds a time for a line on a screen.
+func readable(span string) string {
+	d, err := time.ParseDuration(span)
+	if err != nil {
+		return span
+	}
+	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
 // LostReport lists what the abandoned version wrote.

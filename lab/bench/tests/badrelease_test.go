@@ -39,7 +39,7 @@ func goesBackByItself(t *testing.T, kind bad.Kind, after, soak time.Duration) (*
 	x := newBox(t, lab.Options{})
 	x.offer(dir)
 	x.witness()
-	r := x.run(3, "upgrade", "--to", labtest.To, "--soak", soak.String(), "--yes")
+	r := x.run(3, "upgrade", "--to", labtest.To, "--soak", fmt.Sprintf("%ds", int(soak.Seconds())), "--yes")
 	if r.Report.State() != "restored" || r.Report.Turn == nil || r.Report.Turn.Asked {
 		t.Fatalf("the report of a way back by itself: %s", clip(r.Stdout, 4000))
 	}
