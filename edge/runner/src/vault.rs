@@ -10,4 +10,4 @@ mod web;
 pub use channel::{CHANNELS, resolve_channel};
 pub use error::VaultError;
 pub use origin::{GITHUB, Origin};
-pub use release::{Release, fetch};
+pub use release::{Release, cached, fetch};

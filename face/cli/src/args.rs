@@ -13,7 +13,12 @@ use clap_complete::Shell;
 /// Exit codes: 0 done · 1 findings at or above --fail-on, or refused · 2 usage · 3 halted safe, or went back by itself ·
 /// 4 needs a human · 130 left on a second Ctrl-C.
 #[derive(Debug, Parser)]
-#[command(name = "belay", version, max_term_width = 100, after_help = "Run it on the K3s server as root. First: belay check --to stable")]
+#[command(
+    name = "belay",
+    version,
+    max_term_width = 100,
+    after_help = "Run it on the K3s server as root. First: belay check --to stable"
+)]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,

@@ -38,21 +38,16 @@ pub async fn fetch(
     cache: &Path,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Release, VaultError> {
-    let suffix = match arch {
-        "amd64" => "",
-        "arm64" => "-arm64",
-        "arm" => "-armhf",
-        other => return Err(VaultError::Arch(other.to_owned())),
-    };
-    let name = format!("k3s{suffix}");
+    let name = file_name(arch).ok_or_else(|| VaultError::Arch(arch.to_owned()))?;
     let sums_at = origin.file(tag, &format!("sha256sum-{arch}.txt"));
-    let listed = sums::find(&read_text(&sums_at).await?, &name, &sums_at.to_string())?;
+    let listed = sums::find(&read_text(&sums_at).await?, name, &sums_at.to_string())?;
     if let Some(pinned) = pin.filter(|pinned| *pinned != listed) {
-        return Err(VaultError::NotPinned { origin: sums_at.to_string(), name, listed, pinned });
+        let (origin, name) = (sums_at.to_string(), name.to_owned());
+        return Err(VaultError::NotPinned { origin, name, listed, pinned });
     }
-    let from = origin.file(tag, &name);
+    let from = origin.file(tag, name);
     let directory = cache.join(tag.tag());
-    let path = directory.join(&name);
+    let path = directory.join(name);
     let release = |size| Release {
         tag: tag.clone(),
         arch: arch.to_owned(),
@@ -93,6 +88,22 @@ pub async fn fetch(
         let _ = std::fs::remove_file(&part);
     }
     stored.map(|()| release(bytes))
+}
+
+/// Where `fetch` keeps the binary of a tag; whether it is there is another question.
+#[must_use]
+pub fn cached(cache: &Path, tag: &K3sVersion, arch: &str) -> Option<PathBuf> {
+    file_name(arch).map(|name| cache.join(tag.tag()).join(name))
+}
+
+/// K3s' names per architecture (k3s-facts §3.1).
+fn file_name(arch: &str) -> Option<&'static str> {
+    match arch {
+        "amd64" => Some("k3s"),
+        "arm64" => Some("k3s-arm64"),
+        "arm" => Some("k3s-armhf"),
+        _ => None,
+    }
 }
 
 struct Hashing {

@@ -23,8 +23,9 @@ pub async fn check(context: &Context, args: &CheckArgs) -> Result<u8, CommandErr
     };
     if let Some(file) = &args.save_facts {
         let text = serde_json::to_string_pretty(&facts).map_err(CommandError::internal)?;
-        std::fs::write(file, text + "\n")
-            .map_err(|error| CommandError::refused(format!("could not write the facts to {}: {error}", file.display())))?;
+        std::fs::write(file, text + "\n").map_err(|error| {
+            CommandError::refused(format!("could not write the facts to {}: {error}", file.display()))
+        })?;
     }
     let findings = judge(&facts, to.clone(), &policy)?;
     match context.format {

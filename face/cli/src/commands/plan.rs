@@ -3,9 +3,9 @@ use belay_facts::Facts;
 use belay_plan::{Artifact, Plan, PlanRequest, Refusal};
 use belay_runner::vault::{Release, fetch};
 
-use super::policy::{judge, policy, target, today};
 use super::Context;
 use super::check::{here, show};
+use super::policy::{judge, policy, target, today};
 use crate::args::{OutputFormat, PlanArgs};
 use crate::error::CommandError;
 use crate::output;
@@ -15,8 +15,9 @@ pub async fn plan(context: &Context, args: &PlanArgs) -> Result<u8, CommandError
     let Planned { plan, .. } = make(context, args).await?;
     let yaml = plan.to_yaml()?;
     if let Some(file) = &args.out {
-        std::fs::write(file, &yaml)
-            .map_err(|error| CommandError::refused(format!("could not write the plan to {}: {error}", file.display())))?;
+        std::fs::write(file, &yaml).map_err(|error| {
+            CommandError::refused(format!("could not write the plan to {}: {error}", file.display()))
+        })?;
     }
     match (context.format, &args.out) {
         (OutputFormat::Json, _) => output::json(&plan)?,
@@ -48,7 +49,10 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
         if context.format == OutputFormat::Text {
             show(Some(&to), &findings, &gathered.notes);
         }
-        return Err(Refusal::Blocked(findings.into_iter().filter(|f| belay_checks::blocks(std::slice::from_ref(f))).collect()).into());
+        return Err(Refusal::Blocked(
+            findings.into_iter().filter(|f| belay_checks::blocks(std::slice::from_ref(f))).collect(),
+        )
+        .into());
     }
     let arch = facts.nodes.first().map(|node| node.arch.clone()).unwrap_or_default();
     args.source.mirror.ensure_trustworthy(args.source.sha256.is_some(), args.source.allow_plain_http)?;

@@ -1,7 +1,7 @@
 use belay_runner::Runner;
 
 use super::Context;
-use super::run::{ensure_root, finish, listen, sinks};
+use super::run::{cached_artifact, ensure_root, finish, listen, sinks};
 use crate::args::RunArgs;
 use crate::error::CommandError;
 
@@ -10,7 +10,7 @@ pub async fn resume(context: &Context, args: &RunArgs) -> Result<u8, CommandErro
     ensure_root()?;
     let dir = context.state.find(args.run.as_deref())?;
     let plan = dir.plan()?;
-    let artifact = context.state.releases().join(plan.to.tag()).join("k3s");
+    let artifact = cached_artifact(context, &plan);
     let runner = Runner::resume(&dir, artifact, sinks(context, &plan), listen()).await?;
     finish(context, &dir, runner).await
 }

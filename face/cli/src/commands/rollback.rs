@@ -2,7 +2,7 @@ use belay_engine::EndState;
 use belay_runner::{RunError, Runner};
 
 use super::Context;
-use super::run::{ensure_root, finish, listen, sinks};
+use super::run::{cached_artifact, ensure_root, finish, listen, sinks};
 use crate::args::RunArgs;
 use crate::error::CommandError;
 
@@ -11,7 +11,7 @@ pub async fn rollback(context: &Context, args: &RunArgs) -> Result<u8, CommandEr
     ensure_root()?;
     let dir = context.state.find(args.run.as_deref())?;
     let plan = dir.plan()?;
-    let artifact = context.state.releases().join(plan.to.tag()).join("k3s");
+    let artifact = cached_artifact(context, &plan);
     let mut runner = match Runner::resume(&dir, artifact, sinks(context, &plan), listen()).await {
         Err(RunError::Ended { run, state }) if state == EndState::Committed.name() => {
             return Err(CommandError::refused(format!(

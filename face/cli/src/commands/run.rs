@@ -5,6 +5,7 @@ use belay_checks::Finding;
 use belay_facts::Facts;
 use belay_plan::Plan;
 use belay_report::Report;
+use belay_runner::vault::cached;
 use belay_runner::{Interrupt, RunDir, RunError, Runner, Sink};
 
 use super::{Context, check::here};
@@ -23,7 +24,12 @@ pub struct Prepared {
 
 /// A run changes units, binaries and data: only root can.
 pub fn ensure_root() -> Result<(), CommandError> {
-    if is_root() { Ok(()) } else { Err(CommandError::refused("this changes K3s on this node, which only root can").hinted("the same command with sudo in front")) }
+    if is_root() {
+        Ok(())
+    } else {
+        Err(CommandError::refused("this changes K3s on this node, which only root can")
+            .hinted("the same command with sudo in front"))
+    }
 }
 
 fn is_root() -> bool {
@@ -67,7 +73,11 @@ pub async fn finish(context: &Context, dir: &RunDir, runner: Runner) -> Result<u
     let report = write_reports(dir)?;
     match context.format {
         OutputFormat::Json => output::json(&report)?,
-        OutputFormat::Text => output::print(&belay_report::text(&report, output::style(), Some(&dir.report_path("html").display().to_string()))),
+        OutputFormat::Text => output::print(&belay_report::text(
+            &report,
+            output::style(),
+            Some(&dir.report_path("html").display().to_string()),
+        )),
     }
     Ok(outcome.exit_code())
 }
@@ -91,6 +101,12 @@ pub fn read_report(dir: &RunDir) -> Result<Report, CommandError> {
         .unwrap_or_default();
     let (before, after) = (dir.facts("facts.json"), dir.facts("facts-after.json"));
     Ok(Report::of(&plan, &records, before.as_ref(), after.as_ref(), &findings))
+}
+
+/// Where the artifact of a plan was cached; `stage` says so if it is not there any more.
+pub fn cached_artifact(context: &Context, plan: &Plan) -> PathBuf {
+    let arch = plan.artifacts.first().map_or("", |artifact| artifact.arch.as_str());
+    cached(&context.state.releases(), &plan.to, arch).unwrap_or_default()
 }
 
 /// One run at a time: an open one is finished first.
@@ -120,7 +136,9 @@ pub fn listen() -> Interrupt {
     let interrupt = Interrupt::default();
     let asked = interrupt.clone();
     tokio::spawn(async move {
-        let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+        let (Ok(mut int), Ok(mut term)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else {
+            return;
+        };
         let mut hangup = signal(SignalKind::hangup()).ok();
         let mut times = 0;
         loop {
@@ -137,7 +155,9 @@ pub fn listen() -> Interrupt {
             }
             if times == 1 {
                 asked.ask();
-                output::say("\nStopping: the current step is finished, then the run goes back. Ctrl-C again leaves it as it is.");
+                output::say(
+                    "\nStopping: the current step is finished, then the run goes back. Ctrl-C again leaves it as it is.",
+                );
             } else {
                 output::say("\nLeft in the middle. Go on with: belay resume    Go back with: belay rollback");
                 std::process::exit(130);
