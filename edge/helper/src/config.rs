@@ -75,11 +75,7 @@ impl Config {
                     source: name.clone(),
                     line: entry.line,
                 })),
-                // Only the place: the message of the parser quotes the file, which may hold a token.
-                Err(error) => {
-                    let at = error.location().map(|at| format!(" at line {}", at.line())).unwrap_or_default();
-                    facts.unreadable.push(format!("{name}: not a flat YAML map{at}"));
-                }
+                Err(error) => facts.unreadable.push(format!("{name}: {error}")),
             }
             facts.files.push(name);
         }

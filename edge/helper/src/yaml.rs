@@ -1,135 +1,110 @@
 //! `config.yaml` as K3s' flag parser sees it: a flat map of keys to one text or a list of texts.
+//!
+//! Read from the parser's events, not through types: text stays as written (`0755` and `yes` would become `755.0` and
+//! `true`, rust.md finding 3), lines are known, and the helper stays small. The parser is the one that serde-saphyr
+//! uses, so the coordinator reads the same YAML.
 
-use std::fmt;
+use std::collections::BTreeMap;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, de};
-use serde_saphyr::Spanned;
+use granit_parser::{Event, Options, Parser, ScalarStyle};
 
 /// One entry of a file, in the file's order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// As written, with a trailing `+` where it appends.
     pub key: String,
-    /// Text as written: `0755` and `yes` stay what they are. Read without types they would become `755.0` and `true`
-    /// (rust.md, finding 3).
+    /// Text as written; one for a scalar.
     pub values: Vec<String>,
+    /// 1-based.
     pub line: u32,
+}
+
+/// The line at which a file stops being a flat map of flags. Never the text: it may be a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a flat YAML map at line {line}")]
+pub(crate) struct NotFlat {
+    pub line: usize,
+}
+
+/// Where in the file the reader is.
+enum State {
+    /// Before, between or after documents.
+    Outside,
+    Key,
+    Value {
+        key: String,
+        line: u32,
+    },
+    List {
+        key: String,
+        line: u32,
+        values: Vec<String>,
+        anchor: usize,
+    },
 }
 
 /// Reads a file's entries.
 ///
 /// # Errors
-/// When it is not a flat map; with line and column.
-pub(crate) fn entries(text: &str) -> Result<Vec<Entry>, serde_saphyr::Error> {
-    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#') || line.trim() == "---") {
-        return Ok(Vec::new());
+/// When it is not a flat map, or has a key twice.
+pub(crate) fn entries(text: &str) -> Result<Vec<Entry>, NotFlat> {
+    let mut entries: Vec<Entry> = Vec::new();
+    let mut anchors: BTreeMap<usize, Vec<String>> = BTreeMap::new();
+    let mut state = State::Outside;
+    for event in Parser::new_from_str_with_options(text, Options::default()) {
+        let (event, span) = event.map_err(|error| NotFlat { line: error.marker().line() })?;
+        let odd = NotFlat { line: span.start.line() };
+        let mut add = |key: String, line, values| {
+            if entries.iter().any(|entry| entry.key == key) {
+                return Err(odd);
+            }
+            entries.push(Entry { key, values, line });
+            Ok(State::Key)
+        };
+        state = match (state, event) {
+            (state, Event::Comment(..)) => state,
+            (State::Outside, Event::StreamStart | Event::StreamEnd | Event::DocumentStart(..) | Event::DocumentEnd) => {
+                State::Outside
+            }
+            // A document of nothing but comments is one empty value.
+            (State::Outside, Event::Scalar(value, ScalarStyle::Plain, ..))
+                if written(&value, ScalarStyle::Plain).is_empty() =>
+            {
+                State::Outside
+            }
+            (State::Outside, Event::MappingStart(..)) => State::Key,
+            (State::Key, Event::MappingEnd) => State::Outside,
+            (State::Key, Event::Scalar(key, ..)) => {
+                State::Value { key: key.into_owned(), line: u32::try_from(odd.line).unwrap_or_default() }
+            }
+            (State::Value { key, line }, Event::Scalar(value, style, anchor, _)) => {
+                let values = vec![written(&value, style)];
+                anchors.insert(anchor, values.clone());
+                add(key, line, values)?
+            }
+            (State::Value { key, line }, Event::SequenceStart(_, anchor, _)) => {
+                State::List { key, line, values: Vec::new(), anchor }
+            }
+            (State::Value { key, line }, Event::Alias(id)) => add(key, line, anchors.get(&id).cloned().ok_or(odd)?)?,
+            (State::List { key, line, mut values, anchor }, Event::Scalar(value, style, ..)) => {
+                values.push(written(&value, style));
+                State::List { key, line, values, anchor }
+            }
+            (State::List { key, line, values, anchor }, Event::SequenceEnd) => {
+                anchors.insert(anchor, values.clone());
+                add(key, line, values)?
+            }
+            _ => return Err(odd),
+        };
     }
-    // Twice, because the text of a scalar is only given to a reader that asks for text: the first pass finds out
-    // where a list is.
-    let Shapes(shapes) = serde_saphyr::from_str(text)?;
-    serde_saphyr::with_deserializer_from_str(text, |deserializer| Entries(shapes).deserialize(deserializer))
+    Ok(entries)
 }
 
-struct Shapes(Vec<bool>);
-
-impl<'de> Deserialize<'de> for Shapes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Map;
-        impl<'de> Visitor<'de> for Map {
-            type Value = Shapes;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map of flags to values")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Shapes, A::Error> {
-                let mut shapes = Vec::new();
-                while let Some((_, IsList(list))) = map.next_entry::<String, IsList>()? {
-                    shapes.push(list);
-                }
-                Ok(Shapes(shapes))
-            }
-        }
-        deserializer.deserialize_map(Map)
-    }
-}
-
-struct IsList(bool);
-
-impl<'de> Deserialize<'de> for IsList {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = IsList;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a text or a list of texts")
-            }
-            fn visit_bool<E: de::Error>(self, _: bool) -> Result<IsList, E> {
-                Ok(IsList(false))
-            }
-            fn visit_i64<E: de::Error>(self, _: i64) -> Result<IsList, E> {
-                Ok(IsList(false))
-            }
-            fn visit_u64<E: de::Error>(self, _: u64) -> Result<IsList, E> {
-                Ok(IsList(false))
-            }
-            fn visit_i128<E: de::Error>(self, _: i128) -> Result<IsList, E> {
-                Ok(IsList(false))
-            }
-            fn visit_u128<E: de::Error>(self, _: u128) -> Result<IsList, E> {
-                Ok(IsList(false))
-            }
-            fn visit_f64<E: de::Error>(self, _: f64) -> Result<IsList, E> {
-                Ok(IsList(false))
-            }
-            fn visit_str<E: de::Error>(self, _: &str) -> Result<IsList, E> {
-                Ok(IsList(false))
-            }
-            fn visit_unit<E: de::Error>(self) -> Result<IsList, E> {
-                Ok(IsList(false))
-            }
-            fn visit_none<E: de::Error>(self) -> Result<IsList, E> {
-                Ok(IsList(false))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<IsList, A::Error> {
-                while seq.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(IsList(true))
-            }
-        }
-        deserializer.deserialize_any(Any)
-    }
-}
-
-struct Entries(Vec<bool>);
-
-impl<'de> DeserializeSeed<'de> for Entries {
-    type Value = Vec<Entry>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Vec<Entry>, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Entries {
-    type Value = Vec<Entry>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a map of flags to values")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vec<Entry>, A::Error> {
-        let mut entries = Vec::new();
-        let mut shapes = self.0.into_iter();
-        while let Some(key) = map.next_key::<Spanned<String>>()? {
-            let list = shapes.next().ok_or_else(|| A::Error::custom("the file changed while it was read"))?;
-            let values = if list {
-                map.next_value::<Vec<String>>()?
-            } else {
-                vec![map.next_value::<Option<String>>()?.unwrap_or_default()]
-            };
-            let line = u32::try_from(key.defined.line()).unwrap_or_default();
-            entries.push(Entry { key: key.value, values, line });
-        }
-        Ok(entries)
+/// Text as written; YAML's plain nothing is an empty text.
+fn written(value: &str, style: ScalarStyle) -> String {
+    match (style, value) {
+        (ScalarStyle::Plain, "~" | "null" | "Null" | "NULL") => String::new(),
+        _ => value.to_owned(),
     }
 }
 
@@ -162,6 +137,9 @@ mod tests {
     fn what_is_not_a_flat_map_is_an_error_and_an_empty_file_is_not() {
         assert_eq!(entries("").unwrap(), []);
         assert_eq!(entries("---\n# nothing\n").unwrap(), []);
+        assert_eq!(entries("# nothing\n").unwrap(), []);
+        assert_eq!(entries("a: &x [1, 2]\nb: *x\n").unwrap()[1].values, ["1", "2"]);
+        assert_eq!(entries("ok: 1\nbad: {b: c}\n"), Err(NotFlat { line: 2 }));
         for bad in ["a: {b: c}", "- a", "a: [[b]]", "a: 'x", "a: 1\na: 2\n"] {
             assert!(entries(bad).is_err(), "{bad}");
         }
