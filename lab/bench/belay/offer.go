@@ -54,10 +54,16 @@ func mountInto(pid int, from, at string) error {
 		return err
 	}
 	defer space.Close()
+	own, err := os.Open("/proc/self/ns/mnt")
+	if err != nil {
+		return err
+	}
+	defer own.Close()
 	done := make(chan error)
 	go func() {
 		// Never unlocked: the thread ends with its goroutine, because it has
-		// been in another namespace.
+		// been in another namespace. But Go never ends a program's first
+		// thread; it would hold the node's disks after its power, so go home.
 		runtime.LockOSThread()
 		done <- func() error {
 			if err := unix.Unshare(unix.CLONE_FS); err != nil {
@@ -66,6 +72,7 @@ func mountInto(pid int, from, at string) error {
 			if err := unix.Setns(int(space.Fd()), unix.CLONE_NEWNS); err != nil {
 				return fmt.Errorf("setns: %w", err)
 			}
+			defer func() { _ = unix.Setns(int(own.Fd()), unix.CLONE_NEWNS) }()
 			if err := unix.MoveMount(tree, "", to, "", unix.MOVE_MOUNT_F_EMPTY_PATH|unix.MOVE_MOUNT_T_EMPTY_PATH); err != nil {
 				return fmt.Errorf("move_mount: %w", err)
 			}

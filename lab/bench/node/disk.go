@@ -28,10 +28,11 @@ func (n *Node) disk() string  { return filepath.Join(n.dir, "disk") }
 func (n *Node) upper() string { return filepath.Join(n.disk(), "upper") }
 func (n *Node) image() string { return filepath.Join(n.disk(), "data.img") }
 
-// HostPath is where the host sees a path below /var/lib of a node whose disk
-// has no limit: for a test that has no time for a process in the node.
-func (n *Node) HostPath(path string) string {
-	return filepath.Join(n.disk(), "data/lib", strings.TrimPrefix(path, "/var/lib"))
+// HostPath is where the host sees a path of a running node: for a test that
+// has no time to start a process in it.
+func (n *Node) HostPath(path string) (string, error) {
+	pid, err := n.Leader()
+	return fmt.Sprintf("/proc/%d/root%s", pid, path), err
 }
 
 func (n *Node) saved(name string) string { return filepath.Join(n.dir, "saves", name) }

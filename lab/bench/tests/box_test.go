@@ -258,7 +258,11 @@ func (x *box) story0() string {
 	if err != nil {
 		return err.Error()
 	}
-	return "journal of " + run + ":\n" + j.String() + "\nlog of K3s:\n" + k3s.Log(x.t.Context(), x.n, 15)
+	log := strings.Split(k3s.Log(x.t.Context(), x.n, 12), "\n")
+	for i := range log {
+		log[i] = clip(log[i], 200)
+	}
+	return "journal of " + run + ":\n" + j.String() + "\nlog of K3s:\n" + strings.Join(log, "\n")
 }
 
 func clip(s string, n int) string {

@@ -118,10 +118,14 @@ func (x *box) soakSaved() {
 	x.save("soak")
 }
 
+// imaged is a disk that is saved as an image: Belay knows its directories by
+// their inodes, and a disk that was copied file by file is another disk.
+var imaged = lab.Options{DiskMB: 2500}
+
 // TestKillAtRecordsOfAPutBack: the same on the way back.
 func TestKillAtRecordsOfAPutBack(t *testing.T) {
 	t.Parallel()
-	x := newBox(t, lab.Options{})
+	x := newBox(t, imaged)
 	x.needCrash()
 	_, script := x.scripts()
 	x.soakSaved()
@@ -165,7 +169,7 @@ func (x *box) finishedBy(command string) {
 // the run is ended by hand.
 func TestPowerCutAtRecordsOfAPutBack(t *testing.T) {
 	t.Parallel()
-	x := newBox(t, lab.Options{})
+	x := newBox(t, imaged)
 	x.needCrash()
 	_, script := x.scripts()
 	x.soakSaved()
@@ -257,11 +261,13 @@ func (x *box) guardLog() string {
 	return "boot unit:\n" + res.Stdout
 }
 
-// waitForMarker spins, because what follows the marker takes milliseconds. The
-// host sees the node's /var/lib as a directory.
+// waitForMarker spins, because what follows the marker takes milliseconds.
 func (x *box) waitForMarker(limit time.Duration) {
 	x.t.Helper()
-	marker := x.n.HostPath(k3s.DataDir + "/.belay-put-back")
+	marker, err := x.n.HostPath(k3s.DataDir + "/.belay-put-back")
+	if err != nil {
+		x.t.Fatal(err)
+	}
 	there := func() bool { _, err := os.Lstat(marker); return err == nil }
 	for end := time.Now().Add(limit); !there(); time.Sleep(200 * time.Microsecond) {
 		if time.Now().After(end) {

@@ -64,7 +64,6 @@ func TestRefusedBeforeTheStop(t *testing.T) {
 			m.Honest()
 			c.tell()
 			untouched(t, func(y *box) {
-				y.b.Mirror = "" // this one by the command line
 				r := y.run(1, append(upgrade, "--mirror", "http://127.0.0.1:8099")...)
 				if r.Refusal == "" || !strings.Contains(r.Refusal, c.says) {
 					t.Errorf("refused with %q, wanted %q", r.Refusal, c.says)
@@ -189,7 +188,7 @@ func (x *box) twoNodes() {
 	x.kubectl("create", "-f", "/root/n2.json")
 	defer x.kubectl("delete", "node", "n2")
 	for _, args := range [][]string{{"check", "--to", labtest.To}, {"upgrade", "--to", labtest.To, "--yes"}} {
-		if r := x.run(1, args...); !r.Says("more-than-one-node") && !r.Says("more than one node") && !r.Says("n2") {
+		if r := x.run(1, args...); !r.Says("more-than-one-node") {
 			x.t.Errorf("belay %v does not name the reason: %s", args, clip(r.String(), 3000))
 		}
 	}
