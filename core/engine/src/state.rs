@@ -70,6 +70,9 @@ impl RunState {
         if record.generation < self.generation {
             return Err("its generation is older than one before it");
         }
+        if self.end == Some(EndState::NeedsHuman) && matches!(record.event, Event::Resumed { .. }) {
+            self.begin_anew();
+        }
         if self.end.is_some() {
             return Err("the run has ended");
         }
@@ -138,6 +141,14 @@ impl RunState {
         Ok(())
     }
 
+    /// A human has looked at it and goes on: what had failed may be tried again, with fresh budgets.
+    fn begin_anew(&mut self) {
+        self.end = None;
+        self.tries.retain(|step, _| matches!(self.steps.get(step), Some(StepState::Done { .. })));
+        self.steps.retain(|_, state| matches!(state, StepState::Done { .. }));
+        self.resumes = 0;
+    }
+
     /// K3s ran when it should not have (a boot, an impatient administrator): what an earlier step saw is not what is
     /// there, so it is done again. The fault says that nothing was changed.
     fn rewind(&mut self, plan: &Plan, step: &str, fault: &Fault) {
@@ -182,6 +193,8 @@ impl RunState {
         }
         let steps: Vec<Step> = match back {
             None => plan.steps().cloned().collect(),
+            // A node that this run never took has nothing to be released from.
+            Some((Reached::Prepared, _)) if !self.took_the_node(plan) => Vec::new(),
             Some((reached, _)) => plan.inverse(*reached),
         };
         for step in steps {
@@ -212,10 +225,12 @@ impl RunState {
         }
     }
 
-    /// The turn that a person asks for; `None` when the run has ended or goes back already.
+    /// The turn that a person asks for; `None` when the run has ended, goes back already, or has begun to commit: a
+    /// commit takes the way back of this run away, so it is finished, not turned.
     #[must_use]
     pub fn ask_back(&self, plan: &Plan, why: &str) -> Option<Command> {
-        if self.end.is_some() || self.turn.is_some() {
+        let commits = plan.steps().any(|step| step.kind == StepKind::Commit && self.tries(&step.id) > 0);
+        if self.end.is_some() || self.turn.is_some() || commits {
             return None;
         }
         let cause = TurnCause { step: None, asked: true, why: why.to_owned(), fault: None };
@@ -243,6 +258,15 @@ impl RunState {
             fault: Some(fault.clone()),
         };
         Command::Turn { reached: self.reached(plan), cause }
+    }
+
+    /// Whether the fence may be up: it was begun, and not refused.
+    fn took_the_node(&self, plan: &Plan) -> bool {
+        plan.steps().filter(|step| step.kind == StepKind::Fence).any(|step| match self.step(&step.id) {
+            StepState::Pending => self.tries(&step.id) > 0,
+            StepState::Failed { fault } => !matches!(fault.kind, FaultKind::Refused | FaultKind::Fenced),
+            StepState::Intended | StepState::Done { .. } => true,
+        })
     }
 
     /// How far the run has gone forward, by what was *begun*: an intent counts, since its effect may have happened.

@@ -294,6 +294,43 @@ fn a_way_back_has_no_way_back() {
     assert_eq!(life.state.ask_back(&plan, "again"), None);
 }
 
+/// Ctrl-C before the fence, or a kill at the first record and then a rollback: nothing was touched, nothing is released.
+#[test]
+fn asked_back_before_the_fence_it_is_unchanged_at_once() {
+    let plan = made();
+    let (world, end, records) = live(&plan, true, &[Fate::Asked]);
+    assert_eq!((world.running, end), (Some(Binary::Old), EndState::Unchanged));
+    assert!(!records.iter().any(|r| matches!(&r.event, Event::Intent { step, .. } if step.ends_with("release"))));
+}
+
+/// A pending Ctrl-C must not turn a run whose commit has begun: its way back may be gone.
+#[test]
+fn a_commit_that_was_begun_is_not_turned() {
+    let plan = made();
+    let mut fates = vec![Fate::Fine; 11];
+    fates.push(Fate::KilledAfter);
+    fates.push(Fate::Asked);
+    let (world, end, _) = live(&plan, true, &fates);
+    assert_eq!((world.running, end), (Some(Binary::New), EndState::Committed));
+}
+
+/// Exit 4 is no dead end: whoever has mended the cause resumes, and the way back is finished.
+#[test]
+fn a_run_that_needed_a_human_can_be_resumed() {
+    let plan = made();
+    let mut fates = vec![Fate::Fine; 10];
+    fates.extend([Fate::Fails; 3]);
+    let (_, end, records) = live(&plan, false, &fates);
+    assert_eq!(end, EndState::NeedsHuman);
+    let mut state = RunState::replay(&plan, &records).unwrap();
+    let mut resumed = records.last().unwrap().clone();
+    resumed.generation += 1;
+    resumed.event = Event::Resumed { by: "test".into(), belay: "0".into() };
+    state.apply(&plan, &resumed).unwrap();
+    assert!(matches!(state.next(&plan), Command::Do { attempt: 1, .. }), "{:?}", state.next(&plan));
+    assert!(state.turn().is_some(), "it still goes back");
+}
+
 #[test]
 fn a_journal_that_tells_no_possible_story_is_refused() {
     let plan = made();

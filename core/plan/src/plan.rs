@@ -74,7 +74,7 @@ pub enum PlanError {
     Lint(Vec<Lint>),
     #[error("the plan is stale: {}", .0.iter().map(|c| format!("{} was {} and is {}", c.what, c.was, c.is)).collect::<Vec<_>>().join("; "))]
     Stale(Vec<Changed>),
-    #[error("the plan is blocked by what is true now: {}", .0.iter().map(|f| f.title.clone()).collect::<Vec<_>>().join("; "))]
+    #[error("the plan is blocked by what is true now: {}", crate::planner::named(.0))]
     Blocked(Vec<Finding>),
     #[error("the facts lack what a plan stands on: the API, the unit, the binary or the datastore could not be read")]
     Facts,

@@ -19,7 +19,7 @@ pub struct PlanRequest {
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    #[error("{} finding(s) block this upgrade", .0.len())]
+    #[error("{} block{} this upgrade: {}", count(.0.len()), if .0.len() == 1 { "s" } else { "" }, named(.0))]
     Blocked(Vec<Finding>),
     #[error("the facts lack what a plan stands on: the API, the unit, the binary or the datastore could not be read")]
     Facts,
@@ -29,6 +29,15 @@ pub enum Refusal {
     NothingToDo { node: String, tag: K3sVersion },
     #[error("{0} nodes were given; this build upgrades a cluster of one server")]
     Nodes(usize),
+}
+
+fn count(findings: usize) -> String {
+    if findings == 1 { "1 finding".to_owned() } else { format!("{findings} findings") }
+}
+
+/// Title and rule of each, so that whoever reads only the error knows what stands in the way.
+pub(crate) fn named(findings: &[Finding]) -> String {
+    findings.iter().map(|f| format!("{} ({})", f.title, f.rule)).collect::<Vec<_>>().join("; ")
 }
 
 /// Makes the plan: same facts, findings and request, byte-identical plan.

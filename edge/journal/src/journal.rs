@@ -48,6 +48,14 @@ pub enum JournalError {
     Json(#[from] serde_json::Error),
 }
 
+impl JournalError {
+    /// Whether the disk was full, and nothing worse.
+    #[must_use]
+    pub fn is_full_disk(&self) -> bool {
+        matches!(self, Self::Append { source, .. } if source.kind() == std::io::ErrorKind::StorageFull)
+    }
+}
+
 impl Journal {
     /// Creates a new journal (mode 0600) and makes its name durable. Its directory must be there.
     ///
@@ -79,6 +87,25 @@ impl Journal {
         file.sync_all().map_err(cut)?;
         durable::sync_parent(path).map_err(cut)?;
         Ok(Self::held(file, path, verified.records, verified.last, lock))
+    }
+
+    /// Opens the journal again after a full disk refused a record, once there is room. The lock is held throughout; what
+    /// was written of the refused record is an incomplete line that was never acknowledged, and is cut.
+    ///
+    /// # Errors
+    /// When the file holds anything else than the records that were acknowledged.
+    pub fn reopen(&mut self) -> Result<(), JournalError> {
+        let verified = reader::verify(&self.path)?;
+        if verified.records != self.records {
+            return Err(JournalError::Poisoned { path: self.path.clone() });
+        }
+        let cut = |source| JournalError::Cut { path: self.path.clone(), source };
+        if let Tail::Torn { at, .. } = verified.tail {
+            self.file.set_len(at).map_err(cut)?;
+        }
+        self.file.sync_all().map_err(cut)?;
+        self.poisoned = false;
+        Ok(())
     }
 
     fn held(file: File, path: &Path, records: u64, last: String, lock: Lock) -> Self {

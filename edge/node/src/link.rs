@@ -22,6 +22,8 @@ pub struct Link {
     identity: HelperIdentity,
     input: ChildStdin,
     output: ChildStdout,
+    /// A call that ended without its answer leaves that answer in the channel: nothing more is asked over it.
+    broken: bool,
     /// Kept so that the process is reaped; never killed, because it may be in the middle of an exchange.
     _child: Child,
 }
@@ -54,7 +56,7 @@ impl Link {
             return Err(LinkError::NoHelper { looked: path.display().to_string() });
         };
         let identity = HelperIdentity { version: String::new(), boot_id: String::new(), uid: 0 };
-        let mut link = Self { node: node.to_owned(), identity, input, output, _child: child };
+        let mut link = Self { node: node.to_owned(), identity, input, output, broken: false, _child: child };
         let hello = Request::Hello { version: HELLO_VERSION };
         match link.call(&hello, "say hello", HANDSHAKE, |_| {}).await? {
             Reply::Hello { version, helper, boot_id, uid } if version == HELLO_VERSION => {
@@ -71,6 +73,12 @@ impl Link {
     #[must_use]
     pub const fn identity(&self) -> &HelperIdentity {
         &self.identity
+    }
+
+    /// Whether nothing more can be asked over this channel.
+    #[must_use]
+    pub const fn is_broken(&self) -> bool {
+        self.broken
     }
 
     #[must_use]
@@ -116,6 +124,11 @@ impl Link {
         mut progress: impl FnMut(Progress),
     ) -> Result<Reply, LinkError> {
         let node = self.node.clone();
+        if self.broken {
+            return Err(self.broke(what, FrameError::Closed));
+        }
+        // Until the answer is here, the channel counts as broken: this future may be dropped at any await.
+        self.broken = true;
         let exchange = async {
             self.send(what, &Frame::Json(json(request))).await?;
             if let Some(path) = artifact {
@@ -130,7 +143,10 @@ impl Link {
             }
         };
         match tokio::time::timeout(within.duration(), exchange).await {
-            Ok(answer) => answer,
+            Ok(answer) => {
+                self.broken = !matches!(answer, Ok(_) | Err(LinkError::Fault(_)));
+                answer
+            }
             Err(_) => Err(LinkError::Silent { node, what: what.to_owned(), within }),
         }
     }

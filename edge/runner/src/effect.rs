@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use belay_engine::{Event, Fault, FaultKind, ProbeState, Record};
-use belay_facts::Workload;
+use belay_facts::{Span, Workload};
 use belay_plan::{Step, StepKind};
 use belay_wire::{ArtifactSpec, Op, Reply, StageProof, StartProof, StepProbe, Way};
 use serde_json::Value;
@@ -58,7 +58,7 @@ async fn on_node(session: &mut Session, step: &Step, book: &Book, artifact: &Pat
         session.ask(step, Way::Do, op, progress).await
     };
     let reply = reply.map_err(|error| fault(&error))?;
-    proof(&reply).ok_or_else(|| confused(session, step, &reply))
+    proof(step.kind, &reply).ok_or_else(|| confused(session, step, &reply))
 }
 
 /// The operation on the node that a step stands for.
@@ -91,19 +91,19 @@ fn reserve(session: &Session) -> u64 {
     size.saturating_add(size / 5).saturating_add(16 * 1024 * 1024)
 }
 
-/// The proof inside an answer, as it is journalled.
-fn proof(reply: &Reply) -> Option<Value> {
-    let value = match reply {
-        Reply::Fenced(proof) => serde_json::to_value(proof),
-        Reply::Staged(proof) => serde_json::to_value(proof),
-        Reply::BackedUp { path, bytes } => Ok(serde_json::json!({ "path": path, "bytes": bytes })),
-        Reply::Proven(receipt) => serde_json::to_value(receipt),
-        Reply::Stopped(proof) => serde_json::to_value(proof),
-        Reply::Kept(proof) => serde_json::to_value(proof),
-        Reply::Swapped(proof) => serde_json::to_value(proof),
-        Reply::Started(proof) => serde_json::to_value(proof),
-        Reply::PutBack(proof) => serde_json::to_value(proof),
-        Reply::Released(proof) => serde_json::to_value(proof),
+/// The proof inside an answer, as it is journalled. Only the answer that belongs to the step is one.
+fn proof(kind: StepKind, reply: &Reply) -> Option<Value> {
+    let value = match (kind, reply) {
+        (StepKind::Fence, Reply::Fenced(proof)) => serde_json::to_value(proof),
+        (StepKind::Stage, Reply::Staged(proof)) => serde_json::to_value(proof),
+        (StepKind::Backup, Reply::BackedUp { path, bytes }) => Ok(serde_json::json!({ "path": path, "bytes": bytes })),
+        (StepKind::ProveBackup, Reply::Proven(receipt)) => serde_json::to_value(receipt),
+        (StepKind::Stop, Reply::Stopped(proof)) => serde_json::to_value(proof),
+        (StepKind::Keep, Reply::Kept(proof)) => serde_json::to_value(proof),
+        (StepKind::Swap | StepKind::SwapBack, Reply::Swapped(proof)) => serde_json::to_value(proof),
+        (StepKind::Start, Reply::Started(proof)) => serde_json::to_value(proof),
+        (StepKind::PutBack, Reply::PutBack(proof)) => serde_json::to_value(proof),
+        (StepKind::Commit | StepKind::Release, Reply::Released(proof)) => serde_json::to_value(proof),
         _ => return None,
     };
     value.ok()
@@ -112,7 +112,7 @@ fn proof(reply: &Reply) -> Option<Value> {
 async fn start(session: &mut Session, step: &Step, book: &Book) -> Result<Value, Fault> {
     let progress = |told: belay_wire::Progress| book.progress(&told.doing, told.done, told.total);
     let reply = session.ask(step, Way::Do, Op::Start, progress).await.map_err(|error| fault(&error))?;
-    let value = proof(&reply).ok_or_else(|| confused(session, step, &reply))?;
+    let value = proof(step.kind, &reply).ok_or_else(|| confused(session, step, &reply))?;
     // K3s renews certificates at a start when they are near their end; what cannot be renewed now is asked again by the gates.
     let _ = session.renew_credentials().await;
     Ok(value)
@@ -125,9 +125,17 @@ async fn baseline(session: &mut Session, step: &Step, book: &mut Book) -> Result
         Ok(proof) => proof,
         Err(fault) => return Ok(Err(fault)),
     };
-    let workloads = match session.api().await {
-        Ok(api) => api.workloads().await.unwrap_or_default(),
-        Err(_) => Vec::new(),
+    let listed = match session.api().await {
+        Ok(api) => api.workloads().await,
+        Err(error) => Err(error),
+    };
+    let workloads = match listed {
+        Ok(workloads) => workloads,
+        // "Nothing ran before" would make every later answer a yes that means nothing.
+        Err(error) => {
+            let message = format!("the workloads could not be listed before the stop: {error}");
+            return Ok(Err(Fault { kind: FaultKind::Inconclusive, message, hint: None }));
+        }
     };
     if let Some(map) = proof.as_object_mut() {
         map.insert("workloads".to_owned(), serde_json::json!(workloads));
@@ -164,16 +172,37 @@ fn expectation(session: &Session, step: &Step, book: &Book) -> Expectation {
         baseline.get("workloads").and_then(|list| serde_json::from_value(list.clone()).ok()).unwrap_or_default();
     let process = session.before.nodes.first().and_then(|node| node.process.clone());
     let before_stop = step.kind == StepKind::Baseline;
+    // A boot since the start began another life, by itself and rightly: it is the one to be judged, from its boot on.
+    let rebooted = started.as_ref().is_some_and(|proof| proof.boot_id != session.link.identity().boot_id);
+    let start_begun = match rebooted {
+        true => session.clock.booted_at(),
+        false => time_of(book.records(), &start_id, true),
+    };
     let new = back.is_none() && !before_stop;
     Expectation {
         version: if new { plan.to.clone() } else { plan.from.clone() },
-        start_begun: if before_stop { None } else { time_of(book.records(), &start_id, true) },
+        start_begun: if before_stop { None } else { start_begun },
         ready: if before_stop { None } else { time_of(book.records(), &start_id, false) },
-        invocation: if before_stop { None } else { started.map(|proof| proof.invocation) },
+        ready_since_boot: if before_stop { None } else { ready_since_boot(book, &start_id) },
+        invocation: if before_stop || rebooted { None } else { started.map(|proof| proof.invocation) },
         data_hash: if new { staged.as_ref().map(|s| s.data_hash.clone()) } else { process.and_then(|p| p.data_hash) },
         executable: if new { staged.map(|s| s.inner) } else { None },
         workloads,
     }
+}
+
+/// READY on the boot clock, which does not jump; after a boot, the time from which the run went on.
+fn ready_since_boot(book: &Book, start: &str) -> Option<Span> {
+    let here = book.records().last().map(|record| record.boot.as_str());
+    let in_this_boot = || book.records().iter().filter(|record| Some(record.boot.as_str()) == here);
+    let ready = in_this_boot().find(|record| match &record.event {
+        Event::Outcome { step, ok, .. } => *ok && step == start,
+        Event::Probed { step, state, .. } => *state == ProbeState::Done && step == start,
+        _ => false,
+    });
+    // After a boot, READY came before anybody was here to see it.
+    let ready = ready.or_else(|| in_this_boot().find(|record| matches!(record.event, Event::Resumed { .. })))?;
+    Some(Span::millis(ready.up))
 }
 
 /// When a step was first intended, or when its outcome came.

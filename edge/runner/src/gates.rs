@@ -41,6 +41,8 @@ pub struct Expectation {
     pub start_begun: Option<jiff::Timestamp>,
     /// When READY came.
     pub ready: Option<jiff::Timestamp>,
+    /// The same on the boot clock, from which waiting is measured.
+    pub ready_since_boot: Option<Span>,
     /// The life that was started; it must not end before the commit.
     pub invocation: Option<String>,
     /// Where the running executable must lie, and what it must be.
@@ -179,7 +181,8 @@ async fn ended(session: &mut Session, step: &Step, expected: &Expectation) -> Op
 /// The fault of a gate that did not say yes, with the last words of the logs: what a person would look at next.
 async fn explain(session: &mut Session, answer: &GateAnswer) -> Fault {
     let (unit, containerd) = session.log(5).await;
-    let mut message = format!("gate {}: {}", answer.name, answer.says);
+    let stop = if answer.says.ends_with(['.', '!', '?']) { "" } else { "." };
+    let mut message = format!("gate {}: {}{stop}", answer.name, answer.says);
     if answer.name == GateName::Kubelet
         && let Some(line) = containerd.last()
     {

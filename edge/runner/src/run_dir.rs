@@ -77,6 +77,9 @@ impl StateDir {
     }
 }
 
+/// Bytes; a run's journal is some 100 KiB.
+const RESERVE: u64 = 4 * 1024 * 1024;
+
 /// The directory of one run: `plan.yaml`, `facts.json`, `facts-after.json`, `journal`, `report.*`. 0700, files 0600.
 #[derive(Clone, Debug)]
 pub struct RunDir(PathBuf);
@@ -119,7 +122,28 @@ impl RunDir {
         }
         self.write("facts.json", &serde_json::to_vec_pretty(facts).unwrap_or_default())?;
         self.write("plan.yaml", plan.as_bytes())?;
+        self.reserve()?;
         Ok(Journal::create(&self.journal_path())?)
+    }
+
+    /// Room for the journal on a disk that may be full when it is needed most: between stop and start.
+    fn reserve(&self) -> Result<(), RunError> {
+        let path = self.reserve_path();
+        let failed = |source: std::io::Error| file("could not reserve room in", &path)(source);
+        let room = std::fs::File::create(&path).map_err(failed)?;
+        rustix::fs::fallocate(&room, rustix::fs::FallocateFlags::empty(), 0, RESERVE)
+            .map_err(|error| failed(error.into()))?;
+        room.sync_all().map_err(failed)
+    }
+
+    fn reserve_path(&self) -> PathBuf {
+        self.0.join("reserve")
+    }
+
+    /// Gives the reserved room back. True when there was any.
+    #[must_use]
+    pub fn free_reserve(&self) -> bool {
+        durable::remove(&self.reserve_path()).is_ok_and(|()| true) && !self.reserve_path().exists()
     }
 
     /// Writes one file of the run, replacing it as a whole.

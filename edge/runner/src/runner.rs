@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use belay_engine::{Command, EndState, Event, Fault, Outage, ProbeState, Record, RunState, TurnCause};
 use belay_facts::{Facts, Span};
-use belay_journal::Journal;
+use belay_journal::{Journal, JournalError};
 use belay_plan::{Plan, Reached, Step, StepKind};
 use belay_wire::Op;
 use serde_json::Value;
@@ -53,6 +53,8 @@ impl Outcome {
 pub struct Book {
     plan: Plan,
     journal: Journal,
+    dir: RunDir,
+    reserve_freed: bool,
     state: RunState,
     records: Vec<Record>,
     sinks: Arc<Mutex<Vec<Box<dyn Sink>>>>,
@@ -88,12 +90,30 @@ impl Book {
             run: self.plan.id.clone(),
             source: belay_engine::IllegalEvent { record: self.records.len() + 1, event: "new".to_owned(), why },
         })?;
-        self.journal.append(&record)?;
+        if let Err(error) = self.journal.append(&record) {
+            self.append_with_reserve(&record, error)?;
+        }
         self.state = state;
         for sink in self.sinks.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
             sink.event(&record);
         }
         self.records.push(record);
+        Ok(())
+    }
+
+    /// A full disk must not leave K3s down between stop and start: the reserved room is given up for the journal. What
+    /// may have been written of the record is cut off as a torn tail, since it was never acknowledged.
+    fn append_with_reserve(&mut self, record: &Record, error: JournalError) -> Result<(), RunError> {
+        // Only a full disk passes with room. After any other error nothing that is read back proves anything.
+        if self.reserve_freed || !error.is_full_disk() {
+            return Err(error.into());
+        }
+        self.reserve_freed = true;
+        if !self.dir.free_reserve() {
+            return Err(error.into());
+        }
+        self.journal.reopen()?;
+        self.journal.append(record)?;
         Ok(())
     }
 
@@ -163,7 +183,7 @@ impl Runner {
         let session = Session::open(&plan, facts.clone(), 1, clock.clone()).await?;
         let journal = dir.create(&yaml, &facts)?;
         let (digest, from, to) = (plan.digest, plan.from.clone(), plan.to.clone());
-        let mut book = book(plan, journal, RunState::default(), Vec::new(), sinks, clock, 1, interrupt);
+        let mut book = book(plan, journal, dir, RunState::default(), Vec::new(), sinks, clock, 1, interrupt);
         book.record(Event::Open {
             plan: digest,
             from,
@@ -191,18 +211,22 @@ impl Runner {
         let records = dir.records()?;
         let state =
             RunState::replay(&plan, &records).map_err(|source| RunError::Story { run: plan.id.clone(), source })?;
-        if let Some(end) = state.end() {
+        if let Some(end) = state.end().filter(|end| *end != EndState::NeedsHuman) {
             return Err(RunError::Ended { run: plan.id.clone(), state: end.to_string() });
         }
-        let generation = state.generation().max(1) + 1;
+        let own = state.generation().max(1);
         let facts = dir.facts("facts.json").ok_or_else(|| RunError::Plan {
             run: plan.id.clone(),
             why: "its facts.json is missing or cannot be read".to_owned(),
         })?;
-        let session = Session::open(&plan, facts, generation, clock.clone()).await?;
+        let mut session = Session::open(&plan, facts, own, clock.clone()).await?;
+        // A boot that finished a way back has raised the node's fence by itself.
+        let remembered = session.remember().await.map_or(0, |remembered| remembered.generation);
+        let generation = own.max(remembered) + 1;
+        session.generation = generation;
         let unopened = records.is_empty();
         let (digest, from, to) = (plan.digest, plan.from.clone(), plan.to.clone());
-        let mut book = book(plan, journal, state, records, sinks, clock, generation, interrupt);
+        let mut book = book(plan, journal, dir, state, records, sinks, clock, generation, interrupt);
         let belay = env!("CARGO_PKG_VERSION").to_owned();
         if unopened {
             // Killed between the making of the directory and the first record: nothing was begun.
@@ -214,12 +238,13 @@ impl Runner {
         Ok(runner)
     }
 
-    /// A person asks for the way back; nothing if the run goes back already.
+    /// A person asks for the way back. False when there is none any more: the run has begun to commit.
     ///
     /// # Errors
     /// When the turn cannot be journalled.
-    pub async fn ask_back(&mut self, why: &str) -> Result<(), RunError> {
-        self.go_back(why, true).await
+    pub async fn ask_back(&mut self, why: &str) -> Result<bool, RunError> {
+        self.go_back(why, true).await?;
+        Ok(self.book.state.turn().is_some())
     }
 
     /// `asked`: the way back is what the person wanted. An upgrade that was interrupted has not done what it was asked.
@@ -283,6 +308,7 @@ impl Runner {
                     }
                     self.measured()?;
                     self.book.record(Event::End { state, why })?;
+                    let _ = self.book.dir.free_reserve();
                 }
                 Command::Finished { state } => return Ok(Outcome { state, asked: self.book.state.asked() }),
             }
@@ -397,6 +423,7 @@ impl Runner {
 fn book(
     plan: Plan,
     journal: Journal,
+    dir: &RunDir,
     state: RunState,
     records: Vec<Record>,
     sinks: Vec<Box<dyn Sink>>,
@@ -405,7 +432,19 @@ fn book(
     interrupt: Interrupt,
 ) -> Book {
     let (sinks, current) = (Arc::new(Mutex::new(sinks)), Arc::new(Mutex::new(None)));
-    Book { plan, journal, state, records, sinks, current, clock, generation, interrupt }
+    Book {
+        plan,
+        journal,
+        dir: dir.clone(),
+        reserve_freed: false,
+        state,
+        records,
+        sinks,
+        current,
+        clock,
+        generation,
+        interrupt,
+    }
 }
 
 /// Who types: `root`, or `root for anna` behind sudo.

@@ -32,11 +32,14 @@ pub struct Session {
 pub struct Remembered {
     /// It was told, or decided, that the run goes back.
     pub turned: bool,
+    /// The highest generation that it has heard of; a boot that finished a way back has raised it.
+    pub generation: u64,
 }
 
 /// How much longer the channel waits than the step's own deadline, so that the helper's own answer is heard.
 const GRACE: Span = Span::seconds(20);
-const ASK: Span = Span::seconds(15);
+/// Longer than the helper's own limits for its questions, so that its answer is heard and not left in the channel.
+const ASK: Span = Span::seconds(45);
 /// The API may be ill when its last revision is asked for; the way back does not wait for it.
 const REVISION: Span = Span::seconds(2);
 
@@ -78,6 +81,9 @@ impl Session {
 
     /// New certificates, perhaps: K3s renews them at a start.
     pub async fn renew_credentials(&mut self) -> Result<(), RunError> {
+        if self.link.is_broken() {
+            self.reconnect().await?;
+        }
         let credentials = self.link.credentials().await?;
         self.prober.update_credentials(
             &credentials.address,
@@ -122,6 +128,20 @@ impl Session {
         }
     }
 
+    /// Every question goes through here: over a channel that broke nothing is asked again, a new one is opened first.
+    async fn call(
+        &mut self,
+        request: &Request,
+        what: &str,
+        within: Span,
+        progress: impl FnMut(NodeProgress),
+    ) -> Result<Reply, LinkError> {
+        if self.link.is_broken() {
+            self.reconnect().await?;
+        }
+        self.link.call(request, what, within, progress).await
+    }
+
     fn mutation(&self, step: &str, way: Way, deadline: Span, op: Op) -> Request {
         Request::Mutate(Mutation {
             run: self.run.clone(),
@@ -147,7 +167,7 @@ impl Session {
             Way::Do => format!("do {}", step.id),
             Way::Probe => format!("tell whether {} was done", step.id),
         };
-        self.link.call(&request, &what, step.deadline + GRACE, progress).await
+        self.call(&request, &what, step.deadline + GRACE, progress).await
     }
 
     /// The same with a file that follows.
@@ -158,28 +178,34 @@ impl Session {
         file: &std::path::Path,
         progress: impl FnMut(NodeProgress),
     ) -> Result<Reply, LinkError> {
+        if self.link.is_broken() {
+            self.reconnect().await?;
+        }
         let request = self.mutation(&step.id, Way::Do, step.deadline, op);
         self.link.call_with_file(&request, file, &format!("do {}", step.id), step.deadline + GRACE, progress).await
     }
 
     /// A small note on the node that is no step of the plan.
-    pub async fn note(&mut self, step: &str, op: Op) -> Result<Reply, LinkError> {
+    pub async fn note(&mut self, step: &str, op: Op) -> Result<(), LinkError> {
         let request = self.mutation(step, Way::Do, ASK, op);
-        self.link.call(&request, "remember something", ASK + GRACE, |_| {}).await
+        match self.call(&request, "remember something", ASK + GRACE, |_| {}).await? {
+            Reply::Noted => Ok(()),
+            _ => Err(LinkError::Confused { node: self.link.node().to_owned(), what: "remember something".to_owned() }),
+        }
     }
 
     /// What the node remembers of this run.
     pub async fn remember(&mut self) -> Result<Remembered, LinkError> {
         let request = Request::Remember { run: self.run.clone() };
-        match self.link.call(&request, "tell what it remembers of the run", ASK + GRACE, |_| {}).await? {
-            Reply::Remembered { turned, .. } => Ok(Remembered { turned }),
+        match self.call(&request, "tell what it remembers of the run", ASK + GRACE, |_| {}).await? {
+            Reply::Remembered { turned, generation, .. } => Ok(Remembered { turned, generation }),
             _ => Err(LinkError::Confused { node: self.link.node().to_owned(), what: "remember".to_owned() }),
         }
     }
 
     pub async fn observe(&mut self) -> Result<Observation, LinkError> {
         let request = Request::Observe { unit: self.target.unit.clone(), data_dir: self.target.data_dir.clone() };
-        match self.link.call(&request, "tell what the unit does", ASK, |_| {}).await? {
+        match self.call(&request, "tell what the unit does", ASK, |_| {}).await? {
             Reply::Observation(observation) => Ok(*observation),
             _ => Err(LinkError::Confused { node: self.link.node().to_owned(), what: "observe".to_owned() }),
         }
@@ -188,10 +214,21 @@ impl Session {
     /// The last lines of the unit's and of containerd's log; empty when they cannot be had.
     pub async fn log(&mut self, lines: u32) -> (Vec<String>, Vec<String>) {
         let request = Request::Log { unit: self.target.unit.clone(), data_dir: self.target.data_dir.clone(), lines };
-        match self.link.call(&request, "show its log", ASK, |_| {}).await {
+        match self.call(&request, "show its log", ASK, |_| {}).await {
             Ok(Reply::Log { unit, containerd }) => (unit, containerd),
             _ => (Vec::new(), Vec::new()),
         }
+    }
+
+    /// The digest of the CA that the node serves with now.
+    #[must_use]
+    pub fn ca(&self) -> Digest {
+        Digest::of(self.credentials.server_ca.as_bytes())
+    }
+
+    /// One question to the helper that is no mutation.
+    pub async fn question(&mut self, request: &Request, what: &str, within: Span) -> Result<Reply, LinkError> {
+        self.call(request, what, within, |_| {}).await
     }
 
     #[must_use]

@@ -20,7 +20,7 @@ pub async fn ask(session: &mut Session) -> Answer {
     let outcome = api.canary_pod(&run, &node, &image, WITHIN).await;
     let evidence = json!({ "image": image, "outcome": outcome });
     if outcome.answered && outcome.gone {
-        return Answer::Yes { says: "a new pod was scheduled, became ready and answered".to_owned(), evidence };
+        return Answer::Yes { says: "A new pod was scheduled, became ready and answered".to_owned(), evidence };
     }
     let reached = match (outcome.scheduled, outcome.running, outcome.ready) {
         (false, _, _) => "was not scheduled",
@@ -28,5 +28,5 @@ pub async fn ask(session: &mut Session) -> Answer {
         (_, _, false) => "ran and did not become ready",
         _ => "became ready and did not answer",
     };
-    Answer::NotYet { says: format!("a new pod {reached}: {}", outcome.message), evidence }
+    Answer::NotYet { says: format!("A new pod {reached}: {}", outcome.message), evidence }
 }

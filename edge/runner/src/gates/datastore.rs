@@ -11,7 +11,14 @@ pub async fn ask(session: &mut Session) -> Answer {
         Err(error) => return Answer::not_yet(error),
     };
     match api.write_and_read(&run).await {
-        Ok(written) => Answer::Yes { says: "a write came back when it was read".to_owned(), evidence: json!(written) },
+        Ok(written) if written.read_back && written.gone => {
+            Answer::Yes { says: "A write came back when it was read".to_owned(), evidence: json!(written) }
+        }
+        Ok(written) => {
+            let what =
+                if written.read_back { "could not be removed again" } else { "did not come back when it was read" };
+            Answer::NotYet { says: format!("A write {what}"), evidence: json!(written) }
+        }
         Err(error) => Answer::not_yet(error),
     }
 }

@@ -14,7 +14,7 @@ pub async fn ask(session: &mut Session) -> Answer {
     };
     let name = format!("kubernetes.default.svc.{}", dns.domain);
     let request = Request::Resolve { server: dns.address.clone(), name: name.clone(), within: WITHIN };
-    match session.link.call(&request, "ask the cluster's DNS", WITHIN + Span::seconds(5), |_| {}).await {
+    match session.question(&request, "ask the cluster's DNS", WITHIN + Span::seconds(15)).await {
         Ok(Reply::Resolved { addresses, answer }) => {
             let evidence = json!({ "server": dns.address, "name": name, "addresses": addresses, "answer": answer });
             if addresses.is_empty() {

@@ -21,15 +21,20 @@ pub async fn ask(session: &mut Session) -> Answer {
     nodes_before.sort();
     let evidence = json!({
         "kube-system": { "was": before.id, "is": now.id },
+        "ca": { "was": before.ca, "is": session.ca() },
         "nodes": { "were": nodes_before, "are": now.nodes },
     });
+    if session.ca() != before.ca {
+        let says = "It is another cluster: its CA is not the one from before".to_owned();
+        return Answer::No { says, evidence };
+    }
     if now.id != before.id {
-        let says = format!("it is another cluster: the UID of kube-system was {} and is {}", before.id, now.id);
+        let says = format!("It is another cluster: the UID of kube-system was {} and is {}", before.id, now.id);
         return Answer::No { says, evidence };
     }
     if now.nodes != nodes_before {
-        let says = format!("the set of nodes was {nodes_before:?} and is {:?}", now.nodes);
+        let says = format!("The set of nodes was {nodes_before:?} and is {:?}", now.nodes);
         return Answer::NotYet { says, evidence };
     }
-    Answer::Yes { says: "the same kube-system, CA and nodes as before".to_owned(), evidence }
+    Answer::Yes { says: "The same kube-system, CA and nodes as before".to_owned(), evidence }
 }

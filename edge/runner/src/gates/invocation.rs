@@ -26,19 +26,22 @@ pub async fn ask(session: &mut Session, expected: &Expectation) -> Answer {
     if let Some(started) = &expected.invocation
         && (seen.invocation != *started || seen.restarts > 0)
     {
-        let says = format!("{unit} was restarted after it was started by this run ({} restarts)", seen.restarts);
+        let says = format!(
+            "{unit} runs another life than the one that this run started ({} automatic restarts)",
+            seen.restarts
+        );
         return Answer::No { says, evidence };
     }
     if let Some(hash) = &expected.data_hash
         && seen.data_hash.as_ref() != Some(hash)
     {
-        let says = format!("what runs is {}, not data/{hash}", seen.exe.as_deref().unwrap_or("unknown"));
+        let says = format!("What runs is {}, not data/{hash}", seen.exe.as_deref().unwrap_or("unknown"));
         return if seen.exe.is_some() { Answer::No { says, evidence } } else { Answer::NotYet { says, evidence } };
     }
     if let (Some(wanted), Some(is)) = (expected.executable, seen.exe_digest)
         && wanted != is
     {
-        return Answer::No { says: format!("what runs has digest {is}, staged was {wanted}"), evidence };
+        return Answer::No { says: format!("What runs has digest {is}, staged was {wanted}"), evidence };
     }
     Answer::Yes { says: format!("{unit} was started once and runs what it should"), evidence }
 }

@@ -28,7 +28,9 @@ pub async fn ask(session: &mut Session, expected: &Expectation) -> Answer {
     });
     let expected_version = expected.version.tag();
     let reported = version.as_deref() == Some(expected_version.as_str());
-    let waited = expected.ready.map(|ready| age(ready, now));
+    // Waiting is measured on the boot clock: the calendar may jump when time is synchronised after a start.
+    let since_boot = session.clock.since_boot().as_millis();
+    let waited = expected.ready_since_boot.map(|ready| Span::millis(since_boot.saturating_sub(ready.as_millis())));
     let containerd = session.observe().await.ok().and_then(|seen| seen.containerd);
     let evidence = json!({
         "lease-renewed": renewed, "lease": lease, "start-begun": expected.start_begun, "ready": expected.ready,
@@ -36,7 +38,7 @@ pub async fn ask(session: &mut Session, expected: &Expectation) -> Answer {
     });
     if renewed && reported {
         return Answer::Yes {
-            says: format!("the lease of {node} was renewed and it reports {expected_version}"),
+            says: format!("The lease of {node} was renewed and it reports {expected_version}"),
             evidence,
         };
     }
@@ -44,7 +46,7 @@ pub async fn ask(session: &mut Session, expected: &Expectation) -> Answer {
         format!("{node} reports {} instead of {expected_version}", version.as_deref().unwrap_or("no version"))
     } else {
         let socket = if containerd == Some(false) { "; containerd does not answer on its socket" } else { "" };
-        format!("the lease of {node} was not renewed within {WITHIN} of READY{socket}.")
+        format!("The lease of {node} was not renewed within {WITHIN} of READY{socket}")
     };
     if waited.is_some_and(|waited| waited >= WITHIN) {
         Answer::No { says, evidence }

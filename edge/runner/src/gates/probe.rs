@@ -11,7 +11,7 @@ pub async fn ask(session: &mut Session) -> Answer {
     let good = session.prober.shots().iter().rev().take_while(|shot| shot.is_up()).count();
     let evidence = json!({ "good-in-a-row": good });
     if good >= STEADY {
-        Answer::Yes { says: format!("the last {STEADY} probes were answered well"), evidence }
+        Answer::Yes { says: format!("The last {STEADY} probes were answered well"), evidence }
     } else {
         Answer::NotYet { says: format!("{good} good probes in a row, {STEADY} are wanted"), evidence }
     }

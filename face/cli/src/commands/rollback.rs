@@ -21,6 +21,12 @@ pub async fn rollback(context: &Context, args: &RunArgs) -> Result<u8, CommandEr
         }
         other => other?,
     };
-    runner.ask_back("belay rollback").await?;
+    if !runner.ask_back("belay rollback").await? {
+        return Err(CommandError::refused(format!(
+            "run {} has begun to commit; its way back is being taken away",
+            plan.id
+        ))
+        .hinted(format!("finish it: belay resume {}", plan.id)));
+    }
     finish(context, &dir, runner).await
 }
