@@ -60,7 +60,7 @@ func TestK3sStartedByHandBetweenKeepAndSwap(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := x.end(120 * time.Second)
-	x.check(r, 0, "resume", "(Ctrl-C)")
+	x.check(r, 3, "resume", "(Ctrl-C)")
 	x.serves(labtest.From)
 	x.tidy()
 	cut := cutOf(x.journal())
