@@ -30,11 +30,13 @@ pub(crate) struct Manifest {
 pub(crate) const MANIFEST: &str = "manifest.json";
 pub(crate) const DATASTORE: &str = "datastore/state.db";
 
-/// Where a backup lies, and its size.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct BackedUp {
+/// Where a backup lies, and what it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackedUp {
     pub path: String,
     pub bytes: u64,
+    /// Digest of its manifest, which holds those of everything else.
+    pub manifest: Digest,
 }
 
 pub(crate) struct Backup;
@@ -45,9 +47,7 @@ impl Effect for Backup {
     fn probe(step: &mut Step<'_>) -> Result<Found<BackedUp>, Fault> {
         let path = step.places.backup_dir(&step.mutation.run);
         match &step.run().backed_up {
-            Some((path, bytes)) if Path::new(path).join(MANIFEST).is_file() => {
-                Ok(Found::Done(BackedUp { path: path.clone(), bytes: *bytes }))
-            }
+            Some(known) if Path::new(&known.path).join(MANIFEST).is_file() => Ok(Found::Done(known.clone())),
             None if !path.exists() && !partial(&path).exists() => Ok(Found::NotDone),
             _ => Ok(Found::Partial(format!("the backup at {} is not complete", path.display()))),
         }
@@ -72,16 +72,17 @@ impl Effect for Backup {
             let _ = tree::remove_tree(&partial);
         }
         taken?;
+        let manifest = digest_file(&path.join(MANIFEST)).attempt(|| "the backup's manifest could not be read")?.0;
         let bytes = inspect::size_of(&path);
-        Ok(BackedUp { path: path.to_string_lossy().into_owned(), bytes })
+        Ok(BackedUp { path: path.to_string_lossy().into_owned(), bytes, manifest })
     }
 
     fn remembered(run: &NodeRun, proof: &BackedUp) -> bool {
-        run.backed_up.as_ref() == Some(&(proof.path.clone(), proof.bytes))
+        run.backed_up.as_ref() == Some(proof)
     }
 
     fn proof(proof: &BackedUp) -> Proof {
-        Proof::BackedUp { path: proof.path.clone(), bytes: proof.bytes }
+        Proof::BackedUp(proof.clone())
     }
 
     fn reply(proof: BackedUp) -> Reply {

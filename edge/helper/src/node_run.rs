@@ -9,6 +9,7 @@ use belay_wire::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::backup::BackedUp;
 use crate::{Now, Places};
 
 /// The variable that names the record after which a test build of the helper kills itself.
@@ -106,7 +107,7 @@ pub struct PutBackPlan {
 pub enum Proof {
     Fenced(FenceProof),
     Staged(StageProof),
-    BackedUp { path: String, bytes: u64 },
+    BackedUp(BackedUp),
     Proven(BackupReceipt),
     Stopped(StopProof),
     Kept(KeepProof),
@@ -143,7 +144,7 @@ pub struct NodeRun {
     pub tag: Option<K3sVersion>,
     pub fenced: Option<FenceProof>,
     pub staged: Option<StageProof>,
-    pub backed_up: Option<(String, u64)>,
+    pub backed_up: Option<BackedUp>,
     pub proven: Option<BackupReceipt>,
     /// Of the last stop, forgotten at the next intent to start.
     pub stopped: Option<StopProof>,
@@ -241,7 +242,7 @@ impl NodeRun {
         match proof {
             Proof::Fenced(proof) => self.fenced = Some(proof.clone()),
             Proof::Staged(proof) => self.staged = Some(proof.clone()),
-            Proof::BackedUp { path, bytes } => self.backed_up = Some((path.clone(), *bytes)),
+            Proof::BackedUp(proof) => self.backed_up = Some(proof.clone()),
             Proof::Proven(receipt) => self.proven = Some(receipt.clone()),
             Proof::Stopped(proof) => self.stopped = Some(proof.clone()),
             Proof::Kept(proof) => self.kept = Some(proof.clone()),

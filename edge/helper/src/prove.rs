@@ -4,11 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use belay_facts::DatastoreKind;
+use belay_facts::{DatastoreKind, Digest};
 use belay_journal::durable;
 use belay_wire::{BackupReceipt, Fault, Reply};
 
-use crate::backup::{DATASTORE, MANIFEST, Manifest, digests};
+use crate::backup::{BackedUp, DATASTORE, MANIFEST, Manifest, digests};
 use crate::fault::{Attempt as _, failed, refused};
 use crate::node_run::{Before, NodeRun, Proof};
 use crate::sqlite::Database;
@@ -36,9 +36,10 @@ impl Effect for ProveBackup {
     }
 
     fn act(step: &mut Step<'_>) -> Result<BackupReceipt, Fault> {
-        let (path, _) = step.run().backed_up.clone().ok_or_else(|| refused("there is no backup of this run"))?;
+        let backup = step.run().backed_up.clone().ok_or_else(|| refused("there is no backup of this run"))?;
         let within = step.mutation.deadline.duration().saturating_sub(step.begun.elapsed());
-        let receipt = prove(Path::new(&path), within)?;
+        let receipt = prove(&backup, within)?;
+        let path = backup.path;
         let what = || "the receipt could not be written";
         let json = serde_json::to_vec_pretty(&receipt).attempt(what)?;
         durable::replace(&Path::new(&path).join(RECEIPT), &json, 0o600).attempt(what)?;
@@ -59,9 +60,14 @@ impl Effect for ProveBackup {
 }
 
 /// Reads a stored backup to its end and compares it with its manifest.
-pub(crate) fn prove(path: &Path, within: Duration) -> Result<BackupReceipt, Fault> {
+pub(crate) fn prove(backup: &BackedUp, within: Duration) -> Result<BackupReceipt, Fault> {
+    let path = Path::new(&backup.path);
     let what = || format!("the manifest of the backup at {} could not be read", path.display());
-    let manifest: Manifest = serde_json::from_slice(&fs::read(path.join(MANIFEST)).attempt(what)?).attempt(what)?;
+    let manifest = fs::read(path.join(MANIFEST)).attempt(what)?;
+    if Digest::of(&manifest) != backup.manifest {
+        return Err(failed(format!("the manifest of the backup at {} was altered", path.display())));
+    }
+    let manifest: Manifest = serde_json::from_slice(&manifest).attempt(what)?;
     let mut files = digests(path)?;
     files.remove(MANIFEST);
     files.remove(RECEIPT);

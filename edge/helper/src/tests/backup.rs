@@ -37,7 +37,7 @@ fn a_receipt_is_read_from_the_stored_copy() {
     let mode = |path: &std::path::Path| std::os::unix::fs::MetadataExt::mode(&fs::metadata(path).unwrap()) & 0o777;
     assert_eq!(mode(&node.places.backup_dir(&node.run)), 0o700);
     // Two backups of the same state have the same root, one of another state has not.
-    let same = crate::prove::prove(&node.places.backup_dir(&node.run), std::time::Duration::from_secs(9)).unwrap();
+    let same = crate::prove::prove(&node.folded().backed_up.unwrap(), std::time::Duration::from_secs(9)).unwrap();
     assert_eq!(same.root, first.root);
     let other = Node::new();
     other.put("/registry/configmaps/default/kept", "another value");
@@ -47,7 +47,7 @@ fn a_receipt_is_read_from_the_stored_copy() {
 
 #[test]
 fn a_backup_that_was_truncated_or_altered_gets_no_receipt() {
-    for harm in ["truncate", "flip", "empty", "token", "certificate"] {
+    for harm in ["truncate", "flip", "empty", "token", "certificate", "manifest"] {
         let node = Node::new();
         node.forward(3);
         let dir = node.places.backup_dir(&node.run);
@@ -60,6 +60,15 @@ fn a_backup_that_was_truncated_or_altered_gets_no_receipt() {
                 fs::write(&database, bytes).unwrap();
             }
             "empty" => fs::write(&database, "").unwrap(),
+            "manifest" => {
+                // A manifest that agrees with what was altered: only the journal knows better.
+                let manifest = dir.join("manifest.json");
+                let old = belay_facts::Digest::of(&bytes).to_string();
+                bytes.extend([0; 4096]);
+                fs::write(&database, &bytes).unwrap();
+                let new = belay_facts::Digest::of(&bytes).to_string();
+                fs::write(&manifest, fs::read_to_string(&manifest).unwrap().replace(&old, &new)).unwrap();
+            }
             name => {
                 let name = if name == "token" { "token" } else { "tls/client-admin.crt" };
                 let root = node.path("k3s/server").join(name);
