@@ -183,7 +183,9 @@ async fn explain(session: &mut Session, answer: &GateAnswer) -> Fault {
     let (unit, containerd) = session.log(5).await;
     let stop = if answer.says.ends_with(['.', '!', '?']) { "" } else { "." };
     let mut message = format!("gate {}: {}{stop}", answer.name, answer.says);
+    let no_lease = answer.evidence.get("lease-renewed").is_some_and(|renewed| renewed == false);
     if answer.name == GateName::Kubelet
+        && no_lease
         && let Some(line) = containerd.last()
     {
         message.push_str(&format!(" The last line of containerd's log: {}", shorten(line)));
