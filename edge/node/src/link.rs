@@ -3,8 +3,8 @@ use std::process::Stdio;
 
 use belay_facts::Span;
 use belay_wire::{Frame, FrameError, HELLO_VERSION, HELPER_PATH, MAX_FRAME, Progress, Reply, Request};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::process::{Child, Command};
 
 use crate::LinkError;
 
@@ -16,16 +16,15 @@ const HANDSHAKE: Span = Span::seconds(30);
 /// A channel to the helper on one node: one request at a time, each with its deadline.
 ///
 /// Dropping it closes the helper's input; the helper finishes what it has begun, journals it and leaves.
-#[derive(Debug)]
 pub struct Link {
     node: String,
     identity: HelperIdentity,
-    input: ChildStdin,
-    output: ChildStdout,
+    input: Box<dyn AsyncWrite + Send + Sync + Unpin>,
+    output: Box<dyn AsyncRead + Send + Sync + Unpin>,
     /// A call that ended without its answer leaves that answer in the channel: nothing more is asked over it.
     broken: bool,
     /// Kept so that the process is reaped; never killed, because it may be in the middle of an exchange.
-    _child: Child,
+    _child: Option<Child>,
 }
 
 /// Who answered the handshake.
@@ -55,6 +54,16 @@ impl Link {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(LinkError::NoHelper { looked: path.display().to_string() });
         };
+        Self::over(node, Box::new(input), Box::new(output), Some(child)).await
+    }
+
+    /// Shakes hands over any pair of streams.
+    async fn over(
+        node: &str,
+        input: Box<dyn AsyncWrite + Send + Sync + Unpin>,
+        output: Box<dyn AsyncRead + Send + Sync + Unpin>,
+        child: Option<Child>,
+    ) -> Result<Self, LinkError> {
         let identity = HelperIdentity { version: String::new(), boot_id: String::new(), uid: 0 };
         let mut link = Self { node: node.to_owned(), identity, input, output, broken: false, _child: child };
         let hello = Request::Hello { version: HELLO_VERSION };
@@ -219,4 +228,59 @@ fn find_helper() -> Result<PathBuf, LinkError> {
     let looked: Vec<PathBuf> = beside.into_iter().chain([packaged]).collect();
     let shown = looked.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", ");
     looked.into_iter().find(|path| path.is_file()).ok_or(LinkError::NoHelper { looked: shown })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{DuplexStream, duplex, split};
+
+    /// Answers the handshake, then says each reply only when it is told to.
+    async fn linked() -> (Link, DuplexStream) {
+        let (ours, mut theirs) = duplex(64 * 1024);
+        let (output, input) = split(ours);
+        let hello = Reply::Hello { version: HELLO_VERSION, helper: "t".into(), boot_id: "b".into(), uid: 0 };
+        say(&mut theirs, &hello).await;
+        (Link::over("n1", Box::new(input), Box::new(output), None).await.unwrap(), theirs)
+    }
+
+    async fn say(to: &mut DuplexStream, reply: &Reply) {
+        let mut bytes = Vec::new();
+        belay_wire::write_frame(&mut bytes, &Frame::Json(serde_json::to_vec(reply).unwrap())).unwrap();
+        to.write_all(&bytes).await.unwrap();
+    }
+
+    /// The late answer to a call that timed out must never be taken for the answer to the next one: a put-back was once
+    /// journalled as done with the proof of a stop.
+    #[tokio::test(start_paused = true)]
+    async fn a_late_answer_is_never_the_answer_to_the_next_call() {
+        let (mut link, mut helper) = linked().await;
+        let silent = link.call(&Request::Inspect, "tell its facts", Span::seconds(1), |_| {}).await.unwrap_err();
+        assert!(matches!(silent, LinkError::Silent { .. }), "{silent}");
+        say(&mut helper, &Reply::Noted).await;
+        let next = link.call(&Request::Credentials, "give credentials", Span::seconds(1), |_| {}).await.unwrap_err();
+        assert!(matches!(next, LinkError::Channel { .. }), "{next}");
+        assert!(link.is_broken());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fault_is_an_answer_and_the_channel_stays_good() {
+        let (mut link, mut helper) = linked().await;
+        let fault = belay_wire::Fault { kind: belay_wire::FaultKind::Refused, message: "no".into(), hint: None };
+        say(&mut helper, &Reply::Fault(fault)).await;
+        let refused = link.call(&Request::Inspect, "tell its facts", Span::seconds(1), |_| {}).await.unwrap_err();
+        assert!(matches!(refused, LinkError::Fault(_)), "{refused}");
+        say(&mut helper, &Reply::Noted).await;
+        assert!(matches!(link.call(&Request::Inspect, "x", Span::seconds(1), |_| {}).await, Ok(Reply::Noted)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_helper_of_another_protocol_is_refused() {
+        let (ours, mut theirs) = duplex(64 * 1024);
+        let (output, input) = split(ours);
+        let hello = Reply::Hello { version: 99, helper: "t".into(), boot_id: "b".into(), uid: 0 };
+        say(&mut theirs, &hello).await;
+        let refused = Link::over("n1", Box::new(input), Box::new(output), None).await;
+        assert!(matches!(refused, Err(LinkError::Version { theirs: 99, .. })));
+    }
 }
