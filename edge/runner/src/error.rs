@@ -36,7 +36,8 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Link(error) => error.hint(),
-            Self::NoRun(_) | Self::NoRuns => Some("`belay report` without a run shows the last one".to_owned()),
+            Self::NoRun(_) => Some("`belay report` without a run shows the last one".to_owned()),
+            Self::NoRuns => Some("make the first one: belay upgrade --to TAG".to_owned()),
             Self::OpenRun(run) => Some(format!("`belay resume {run}` goes on, `belay rollback {run}` goes back")),
             Self::Lost { run, .. } => Some(format!("when the node is back: `belay resume {run}`")),
             Self::Story { .. } | Self::Journal(_) => {

@@ -84,7 +84,7 @@ pub struct SourceArgs {
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct AcceptArgs {
-    /// Accept a risk: its rule, a reason, and the last day (`belay-disk=known small box@2026-12-31`); repeatable
+    /// Accept a risk: its rule, a reason, and the last day (`belay-disk-space=known small box@2026-12-31`); repeatable
     #[arg(long = "accept", value_name = "RULE=REASON@DATE")]
     pub accept: Vec<String>,
 }

@@ -12,8 +12,10 @@ use crate::output;
 /// plan → facts → findings → still valid? → steps → events → report.
 pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<u8, CommandError> {
     ensure_root()?;
-    let text = std::fs::read_to_string(&args.plan)
-        .map_err(|error| CommandError::refused(format!("could not read the plan {}: {error}", args.plan.display())))?;
+    let text = std::fs::read_to_string(&args.plan).map_err(|error| {
+        CommandError::refused(format!("could not read the plan {}: {error}", args.plan.display()))
+            .hinted("write one with: belay plan --to TAG -o plan.yaml")
+    })?;
     let plan = Plan::from_yaml(&text)?;
     let facts = here().await?.facts;
     let policy = Policy { accepted: plan.accepted.clone(), today: today() };

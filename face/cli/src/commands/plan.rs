@@ -30,6 +30,13 @@ pub async fn plan(context: &Context, args: &PlanArgs) -> Result<u8, CommandError
     Ok(0)
 }
 
+/// Writes the plan to the file that was asked for, if any.
+pub fn write_out(args: &PlanArgs, yaml: &str) -> Result<(), CommandError> {
+    let Some(file) = &args.out else { return Ok(()) };
+    std::fs::write(file, yaml)
+        .map_err(|error| CommandError::refused(format!("could not write the plan to {}: {error}", file.display())))
+}
+
 /// A plan, and what it was made from.
 pub struct Planned {
     pub plan: Plan,

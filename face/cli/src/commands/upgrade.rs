@@ -1,7 +1,7 @@
 use std::io::{BufRead, IsTerminal};
 
 use super::Context;
-use super::plan::{Planned, make};
+use super::plan::{Planned, make, write_out};
 use super::run::{Prepared, carry_out, ensure_root};
 use crate::args::{OutputFormat, UpgradeArgs};
 use crate::error::CommandError;
@@ -11,6 +11,7 @@ use crate::output;
 pub async fn upgrade(context: &Context, args: &UpgradeArgs) -> Result<u8, CommandError> {
     ensure_root()?;
     let Planned { plan, facts, findings, release } = make(context, &args.plan).await?;
+    write_out(&args.plan, &plan.to_yaml()?)?;
     if context.format == OutputFormat::Text {
         output::print(&belay_report::plan_text(&plan, output::style()));
     }
