@@ -12,7 +12,7 @@ use belay_journal::durable;
 use belay_wire::{Fault, KeepProof, Op, PutBackProof, Reply};
 
 use crate::down::Down;
-use crate::fault::{Attempt as _, failed, human, refused};
+use crate::fault::{Attempt as _, failed, human, refused, stale};
 use crate::fence::install_interlock;
 use crate::links::{data_links, set_links};
 use crate::lost::{Lost, compare};
@@ -47,7 +47,7 @@ impl Effect for PutBack {
     }
 
     fn before(step: &mut Step<'_>) -> Result<Before, Fault> {
-        Down::require(step)?;
+        Down::require(step).map_err(|fault| stale(fault.message))?;
         let open = step.run().put_back_plan.clone();
         let plan = match open {
             // Once the marker or an exchange is there, nothing that could have changed the decision has run.

@@ -5,7 +5,7 @@ use std::path::Path;
 use belay_wire::{Fault, Reply, SwapProof};
 
 use crate::down::Down;
-use crate::fault::{failed, human, refused};
+use crate::fault::{failed, human, refused, stale};
 use crate::keep::partial;
 use crate::links::{data_links, set_links};
 use crate::node_run::{Before, NodeRun, Proof};
@@ -39,11 +39,11 @@ impl Effect for SwapBack {
             return Err(refused("this run is being put back, and a swap-back cannot do more"));
         }
         if new_ran(step)? {
-            return Err(refused("the new version has run: only a put-back leads back exactly"));
+            return Err(stale("the new version has run: only a put-back leads back exactly"));
         }
         let digest = step.binary_digest()?;
         if digest == target.new {
-            Down::require(step)?;
+            Down::require(step).map_err(|fault| stale(fault.message))?;
             if step.slot_digest()? != Some(target.old) {
                 return Err(human(
                     format!("the old binary is not in the slot {}", step.slot().display()),

@@ -120,7 +120,7 @@ fn a_start_that_dies_is_seen_at_once_with_its_last_words() {
     node.act(Op::Turn { seen: 0, why: "test".into() });
     node.act(Op::Stop);
     // It may have written before it died.
-    assert!(node.fault(Op::SwapBack, FaultKind::Refused).contains("put-back"));
+    assert!(node.fault(Op::SwapBack, FaultKind::Stale).contains("put-back"));
     node.act(Op::PutBack { seen: 0 });
     node.act(Op::Start);
     assert_eq!(node.version(), OLD);

@@ -7,4 +7,5 @@ mod fence;
 mod forward;
 mod node;
 mod protocol;
+mod races;
 mod stage;

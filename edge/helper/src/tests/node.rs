@@ -62,8 +62,9 @@ save() {
 }
 case "$1" in
 show)
+  if [ -e "$S/on-show" ]; then . "$S/on-show"; fi
   echo "Id=k3s.service"; echo "LoadState=loaded"; echo "ActiveState=$active"; echo "SubState=$sub"; echo "Result=$result"
-  echo "InvocationID=$invocation"; echo "NRestarts=$restarts"; echo "MainPID=0"; echo "Type=notify"; echo "KillMode=process"
+  echo "InvocationID=$invocation"; echo "NRestarts=$restarts"; echo "MainPID=${pid:-0}"; echo "Type=notify"; echo "KillMode=process"
   echo "FragmentPath=ROOT/etc/systemd/system/k3s.service"; echo "TimeoutStopUSec=1min 30s"; echo "UnitFileState=enabled"
   echo "ExecStart={ path=ROOT/bin/k3s ; argv[]=ROOT/bin/k3s server --data-dir ROOT/k3s ; ignore_errors=no ; }"
   echo "EnvironmentFiles=ROOT/etc/systemd/system/k3s.service.env (ignore_errors=yes)"
