@@ -1,7 +1,5 @@
 //! What others do at the same time as a step: start K3s, read its datastore, go away, fill the disk.
 
-use std::fs;
-
 use belay_wire::{FaultKind, Op};
 
 use super::node::{NEW, Node, OLD};
