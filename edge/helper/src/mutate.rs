@@ -32,10 +32,13 @@ pub(crate) fn mutate(places: &Places, mutation: &Mutation, channel: &mut dyn Cha
         Op::PutBack { .. } => dispatch::<put_back::PutBack>(admitted, channel),
         Op::Release { .. } => dispatch::<release::Release>(admitted, channel),
         Op::Vouch => note(admitted, channel, NodeEvent::Vouched, |run| run.vouched),
+        Op::StandDown { why } => {
+            note(admitted, channel, NodeEvent::StoodDown { why: why.clone() }, |run| run.stood_down)
+        }
         Op::Turn { seen, why } => {
             let event = NodeEvent::Turned { seen: *seen, why: why.clone() };
             let seen = *seen;
-            note(admitted, channel, event, move |run| run.turned.is_some_and(|known| known >= seen))
+            note(admitted, channel, event, move |run| !run.stood_down && run.turned.is_some_and(|known| known >= seen))
         }
     });
     // Whatever came of it, the artifact's bytes follow a request that announced them.

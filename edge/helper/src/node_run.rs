@@ -54,6 +54,10 @@ pub enum NodeEvent {
         seen: u64,
         why: String,
     },
+    /// The run ended needing a human.
+    StoodDown {
+        why: String,
+    },
     Ended {
         state: String,
     },
@@ -165,6 +169,8 @@ pub struct NodeRun {
     pub vouched: bool,
     /// Highest revision seen by the coordinator, from `turn`.
     pub turned: Option<u64>,
+    /// The run ended needing a human: a boot begins nothing by itself.
+    pub stood_down: bool,
     pub ended: Option<String>,
     /// A short clause about the last record.
     pub last: String,
@@ -198,6 +204,7 @@ impl NodeRun {
             NodeEvent::Failed { step, why } => format!("{step} not done: {why}"),
             NodeEvent::Vouched => "vouched for".to_owned(),
             NodeEvent::Turned { why, .. } => format!("turned back: {why}"),
+            NodeEvent::StoodDown { why } => format!("needs a human: {why}"),
             NodeEvent::Ended { state } => format!("ended: {state}"),
         };
         match &record.ev {
@@ -205,7 +212,11 @@ impl NodeRun {
             NodeEvent::Outcome { proof, .. } => self.prove(proof),
             NodeEvent::Failed { .. } => {}
             NodeEvent::Vouched => self.vouched = true,
-            NodeEvent::Turned { seen, .. } => self.turned = Some(self.turned.unwrap_or(0).max(*seen)),
+            NodeEvent::Turned { seen, .. } => {
+                self.turned = Some(self.turned.unwrap_or(0).max(*seen));
+                self.stood_down = false;
+            }
+            NodeEvent::StoodDown { .. } => self.stood_down = true,
             NodeEvent::Ended { state } => self.ended = Some(state.clone()),
         }
     }

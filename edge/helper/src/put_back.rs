@@ -52,7 +52,7 @@ impl Effect for PutBack {
         let plan = match open {
             // Once the marker or an exchange is there, nothing that could have changed the decision has run.
             Some(plan) if step.marker().exists() || inode(&step.server()) == Some(plan.kept_inode) => plan,
-            _ => decide(step)?,
+            _ => decide_under_marker(step)?,
         };
         Ok(Before { put_back: Some(Box::new(plan)), ..Before::default() })
     }
@@ -112,10 +112,13 @@ fn exchanged(step: &Step<'_>, plan: &PutBackPlan) -> Result<bool, Fault> {
 }
 
 fn set_marker(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault> {
+    raise_marker(step, &plan.keep)
+}
+
+fn raise_marker(step: &mut Step<'_>, keep: &str) -> Result<(), Fault> {
     install_interlock(step)?;
     let marker = step.marker();
-    let text =
-        format!("Belay run {} is exchanging {} with {}\n", step.mutation.run, step.server().display(), plan.keep);
+    let text = format!("Belay run {} is exchanging {} with {keep}\n", step.mutation.run, step.server().display());
     durable::replace(&marker, text.as_bytes(), 0o600).attempt(|| format!("{} could not be written", marker.display()))
 }
 
@@ -170,6 +173,19 @@ fn move_links(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault> {
 fn remove_marker(step: &mut Step<'_>, _: &PutBackPlan) -> Result<(), Fault> {
     let marker = step.marker();
     durable::remove(&marker).attempt(|| format!("{} could not be removed", marker.display()))
+}
+
+/// The decision reads whole datastores, which takes a while: from before it until the last exchange the marker keeps
+/// K3s down, and that K3s is down is looked at once more under it. Where nothing is decided, the marker goes again.
+fn decide_under_marker(step: &mut Step<'_>) -> Result<PutBackPlan, Fault> {
+    let kept = step.run().kept.as_ref().map(|kept| kept.path.clone()).unwrap_or_default();
+    raise_marker(step, &kept)?;
+    let decided = Down::require(step).map_err(|fault| stale(fault.message)).and_then(|_| decide(step));
+    if decided.is_err() {
+        let marker = step.marker();
+        durable::remove(&marker).attempt(|| format!("{} could not be removed", marker.display()))?;
+    }
+    decided
 }
 
 /// Decides everything before the first exchange, and writes the list of what is lost.

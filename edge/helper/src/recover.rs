@@ -57,7 +57,11 @@ pub fn recover(places: &Places) -> Vec<String> {
 fn finish(places: &Places, run: NodeRun) -> Result<&'static str, Fault> {
     let Some(target) = run.target.clone() else { return Ok("nothing to finish") };
     let marked = std::path::Path::new(&target.data_dir).join(belay_wire::MARKER).exists();
-    if !(run.turned.is_some() || run.put_back_open() || marked) {
+    let begun_here = run.put_back_open() || marked;
+    if !begun_here && run.stood_down {
+        return Ok("left as it is: it needs a human, then `belay resume`");
+    }
+    if !(run.turned.is_some() || begun_here) {
         return Ok("left as it is; `belay resume` decides");
     }
     let unit = target.unit.clone();

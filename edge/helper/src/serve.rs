@@ -11,6 +11,7 @@ use belay_wire::{Fault, Frame, FrameError, HELLO_VERSION, Progress, Reply, Reque
 
 use crate::digests::SeenDigests;
 use crate::fault::{failed, refused};
+use crate::fence::Holder;
 use crate::{NodeRun, Now, Places, mutate};
 
 /// Why the protocol ended before the other side closed it.
@@ -160,9 +161,11 @@ fn answer<W: Write>(
 
 fn remember(places: &Places, run: &str) -> Result<Reply, Fault> {
     let run = NodeRun::read(places, run).map_err(|error| failed(error.to_string()))?.unwrap_or_default();
+    // A boot that finished a way back has raised the fence above what the journal says.
+    let fence = Holder::read(places)?.map_or(0, |holder| holder.generation);
     Ok(Reply::Remembered {
         open: run.is_open(),
-        generation: run.generation,
+        generation: run.generation.max(fence),
         turned: run.turned.is_some(),
         records: run.records,
         last: run.last,

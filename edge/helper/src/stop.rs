@@ -59,6 +59,11 @@ impl Effect for Stop {
         let name = step.target().unit.clone();
         let ended = Unit::show(step.places, &name)?.invocation;
         let begun = std::time::Instant::now();
+        let forward = step.run().turned.is_none();
+        // Whoever is left alone does not begin an outage: nobody would end it.
+        if forward && step.channel.orphaned() {
+            return Err(failed("the coordinator went away before the unit was stopped; it still runs"));
+        }
         queue(step.places, "stop", &name)?;
         let mut asked = None;
         loop {
@@ -84,6 +89,10 @@ impl Effect for Stop {
                 return Err(fault(FaultKind::Deadline, message));
             }
             if step.channel.orphaned() {
+                if forward {
+                    // Nothing halts with K3s down: what was begun alone is taken back alone.
+                    queue(step.places, "start", &name)?;
+                }
                 return Err(failed("the coordinator went away while the unit was being stopped"));
             }
             step.channel.progress(&format!("waiting: {}", down.against.join("; ")), 0, 0);

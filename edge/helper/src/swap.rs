@@ -66,6 +66,14 @@ impl Effect for Swap {
     fn act(step: &mut Step<'_>) -> Result<SwapProof, Fault> {
         if step.binary_digest()? == step.target().old {
             exchange(step)?;
+            // The last look before took a while, and somebody may have started K3s in it: what the old version then wrote
+            // is not in the copy.
+            if let Some(kept) = step.run().kept.clone()
+                && let Err(why) = still_true(step, &kept)?
+            {
+                exchange(step)?;
+                return Err(stale(format!("the stopped copy became stale during the swap: {why}")));
+            }
         }
         let hash = step.run().staged.as_ref().map(|staged| staged.data_hash.clone());
         let hash = hash.ok_or_else(|| refused("nothing is staged on this node"))?;

@@ -306,6 +306,12 @@ impl Runner {
                     for leftover in self.session.clean_cluster().await {
                         self.book.record(Event::Note { says: format!("removed {leftover}") })?;
                     }
+                    if state == EndState::NeedsHuman {
+                        // A boot weeks later must not go on with this by itself; a node that cannot be told now tells its
+                        // own story at the next resume.
+                        let step = format!("{}.stand-down", self.session.node());
+                        let _ = self.session.note(&step, Op::StandDown { why: why.clone() }).await;
+                    }
                     self.measured()?;
                     self.book.record(Event::End { state, why })?;
                     let _ = self.book.dir.free_reserve();

@@ -78,6 +78,9 @@ pub enum Op {
     Vouch,
     /// Remember on the node that this run goes back, whatever happens next. `seen` is the highest revision seen by probes and gates.
     Turn { seen: u64, why: String },
+    /// Remember on the node that the run ended needing a human: from now on a boot finishes only what was begun there, and
+    /// begins no way back by itself. A later `Turn` arms it again.
+    StandDown { why: String },
     /// Undo `swap` (and drop a partial or complete keep) when the new version never ran.
     SwapBack,
     /// Class K: exchange `server/` and the binary with what was kept (design.md §6).

@@ -124,7 +124,8 @@ fn a_put_back_that_was_cut_after_any_line_is_finished_to_the_same_end() {
             let node = Node::new();
             let kept = abandoned(&node);
             interrupted(&node, lines);
-            assert_eq!(node.path("k3s/.belay-put-back").exists(), (1..7).contains(&lines));
+            // From before the decision until the last line: it keeps K3s down all the while.
+            assert_eq!(node.path("k3s/.belay-put-back").exists(), lines < 7);
             if by_boot {
                 node.boot();
                 let jobs = node.jobs();

@@ -1,8 +1,11 @@
 //! What others do at the same time as a step: start K3s, read its datastore, go away, fill the disk.
 
+use std::fs;
+
 use belay_wire::{FaultKind, Op};
 
 use super::node::{NEW, Node, OLD};
+use crate::recover;
 
 #[test]
 fn a_swap_back_after_the_new_version_ran_rewinds_to_a_put_back_instead_of_needing_a_human() {
@@ -29,5 +32,60 @@ fn a_put_back_of_a_k3s_that_runs_again_rewinds_to_stop_instead_of_needing_a_huma
     assert_eq!(node.version(), NEW);
     node.act(Op::Stop);
     node.act(Op::PutBack { seen: 0 });
+    assert_eq!(node.version(), OLD);
+}
+
+/// K3s is started by hand while the two datastores are compared: it must not be exchanged under itself.
+#[test]
+fn a_k3s_that_starts_while_a_put_back_is_decided_is_seen_under_the_marker() {
+    let node = Node::new();
+    node.forward(8);
+    node.act(Op::Turn { seen: 0, why: "test".into() });
+    node.act(Op::Stop);
+    let unit = node.root.path().join("unit");
+    // The first look finds it down; once the marker lies there, it runs.
+    let marker = node.root.path().join("k3s/.belay-put-back");
+    fs::write(
+        unit.join("on-show"),
+        format!("if [ -e {} ]; then active=active; sub=running; invocation=99; fi\n", marker.display()),
+    )
+    .unwrap();
+    node.fault(Op::PutBack { seen: 0 }, FaultKind::Stale);
+    assert_eq!(node.version(), NEW, "nothing was exchanged");
+    assert!(!marker.exists(), "the marker of a decision that was not made goes again");
+    fs::remove_file(unit.join("on-show")).unwrap();
+    node.act(Op::PutBack { seen: 0 });
+    assert_eq!(node.version(), OLD);
+}
+
+/// The old version is started between the last look and the exchange: its writes are not in the copy.
+#[test]
+fn a_k3s_that_starts_during_the_swap_makes_the_copy_stale_and_the_swap_undone() {
+    let node = Node::new();
+    node.forward(6);
+    let unit = node.root.path().join("unit");
+    // It runs as soon as the path names the new version, which is after every look before the exchange.
+    let binary = node.root.path().join("bin/k3s");
+    fs::write(
+        unit.join("on-show"),
+        format!("if grep -q '{NEW}' {}; then active=active; sub=running; invocation=99; fi\n", binary.display()),
+    )
+    .unwrap();
+    node.fault(Op::Swap, FaultKind::Stale);
+    fs::remove_file(unit.join("on-show")).unwrap();
+    assert_eq!(node.version(), OLD, "the swap was undone");
+}
+
+/// Weeks after a run that needed a human, a reboot must not put the old copy back without a question.
+#[test]
+fn a_run_that_needs_a_human_is_not_taken_back_by_a_boot() {
+    let node = Node::new();
+    node.forward(8);
+    node.act(Op::Turn { seen: 0, why: "test".into() });
+    node.act(Op::StandDown { why: "test".into() });
+    let _said = recover(&node.places);
+    assert_eq!(node.version(), NEW);
+    node.act(Op::Turn { seen: 0, why: "resumed".into() });
+    let _said = recover(&node.places);
     assert_eq!(node.version(), OLD);
 }
