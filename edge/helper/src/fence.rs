@@ -11,10 +11,11 @@ use rustix::fs::{FallocateFlags, fallocate};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Attempt as _, fault, refused};
+use crate::keep::refuse_mounts;
 use crate::node_run::{Before, NodeRun, Proof, open_runs};
 use crate::step::{Effect, Found, Step};
 use crate::unit::daemon_reload;
-use crate::{Installation, Places};
+use crate::{Installation, Places, token};
 
 /// For the journal's records, the list of lost objects and the row of a put-back.
 const SECOND_RESERVE: u64 = 4 * 1024 * 1024;
@@ -118,6 +119,9 @@ impl Effect for Fence {
         if !step.data_dir().is_dir() {
             return Err(refused(format!("there is no data directory {}", target.data_dir)));
         }
+        // What would stop the way back with K3s down is asked while it still runs.
+        refuse_mounts(step)?;
+        token::matches(&found.config, &step.server()).map_err(|why| refused(format!("no way back: {why}")))?;
         Ok(Before::default())
     }
 

@@ -159,7 +159,7 @@ fn never_written_again(name: &Path) -> bool {
 }
 
 /// `server` as a mount point, or with one below it, cannot be exchanged.
-fn refuse_mounts(step: &Step<'_>) -> Result<(), Fault> {
+pub(crate) fn refuse_mounts(step: &Step<'_>) -> Result<(), Fault> {
     let server = step.server();
     let mounts = fs::read_to_string(step.places.proc.join("self/mountinfo")).unwrap_or_default();
     let points = mounts.lines().filter_map(|line| line.split(' ').nth(4)).map(unescaped);

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, symlink};
+use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
 use belay_journal::durable;
@@ -46,7 +46,8 @@ impl<'a> TreeCopy<'a> {
 
     fn directory(&mut self, from: &Path, to: &Path, name: &Path) -> Result<(), Fault> {
         let what = || format!("{} could not be copied to {}", from.display(), to.display());
-        fs::create_dir(to).attempt(what)?;
+        // Closed until its own mode is set at the end: state.db is 0644, and only its directories keep others out.
+        fs::DirBuilder::new().mode(0o700).create(to).attempt(what)?;
         let mut entries = fs::read_dir(from).attempt(what)?.collect::<io::Result<Vec<_>>>().attempt(what)?;
         entries.sort_by_key(fs::DirEntry::file_name);
         for entry in entries {

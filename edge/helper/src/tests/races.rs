@@ -89,3 +89,12 @@ fn a_run_that_needs_a_human_is_not_taken_back_by_a_boot() {
     let _said = recover(&node.places);
     assert_eq!(node.version(), OLD);
 }
+
+/// A token that would stop the way back is found while K3s still runs, not with K3s down.
+#[test]
+fn a_token_that_does_not_match_refuses_the_fence() {
+    let node = Node::new();
+    fs::write(node.path("etc/rancher/k3s/config.yaml"), "token: another\n").unwrap();
+    let said = node.fault(node.fence(), FaultKind::Refused);
+    assert!(said.contains("token") && !said.contains("another"), "{said}");
+}
