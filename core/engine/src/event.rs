@@ -62,8 +62,14 @@ pub enum Event {
         #[serde(flatten)]
         cause: TurnCause,
     },
-    /// Somebody went on with a run that had been left.
-    Resumed { by: String, belay: String },
+    /// Somebody went on with a run that had been left; `back`: to go back, which stays true if this process dies before
+    /// the turn is written.
+    Resumed {
+        by: String,
+        belay: String,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        back: bool,
+    },
     /// What the probe measured since this process began, and the highest revision that it saw.
     Measured { outages: Vec<Outage>, shots: u64, seen: u64 },
     /// Something to know that is no step and no gate.

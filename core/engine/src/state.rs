@@ -14,6 +14,8 @@ pub struct RunState {
     end: Option<EndState>,
     opened: bool,
     resumes: u32,
+    /// A person resumed it to go back.
+    wish: bool,
     generation: u64,
     seen: u64,
 }
@@ -133,7 +135,10 @@ impl RunState {
                 }
                 self.turn = Some((*reached, cause.clone()));
             }
-            Event::Resumed { .. } => self.resumes += 1,
+            Event::Resumed { back, .. } => {
+                self.resumes += 1;
+                self.wish |= back;
+            }
             Event::Measured { seen, .. } => self.seen = self.seen.max(*seen),
             Event::Gate { .. } | Event::Note { .. } => {}
             Event::End { state, .. } => self.end = Some(*state),
@@ -190,6 +195,9 @@ impl RunState {
         if self.resumes > MAX_RESUMES {
             let why = format!("it was resumed {} times; the budget is {MAX_RESUMES}", self.resumes);
             return Command::End { state: EndState::NeedsHuman, why };
+        }
+        if let Some(turn) = self.ask_back(plan, "belay rollback").filter(|_| self.wish) {
+            return turn;
         }
         let steps: Vec<Step> = match back {
             None => plan.steps().cloned().collect(),
@@ -326,6 +334,6 @@ impl RunState {
     /// Whether a person asked for the way back.
     #[must_use]
     pub fn asked(&self) -> bool {
-        self.turn.as_ref().is_some_and(|(_, cause)| cause.asked)
+        self.wish || self.turn.as_ref().is_some_and(|(_, cause)| cause.asked)
     }
 }

@@ -176,7 +176,7 @@ impl Life<'_> {
         assert_eq!(replayed, self.state, "a replay differs from the life");
         self.state = replayed;
         self.generation += 1;
-        self.record(Event::Resumed { by: "test".into(), belay: "0".into() });
+        self.record(Event::Resumed { by: "test".into(), belay: "0".into(), back: false });
     }
 }
 
@@ -332,10 +332,29 @@ fn a_run_that_needed_a_human_can_be_resumed() {
     let mut state = RunState::replay(&plan, &records).unwrap();
     let mut resumed = records.last().unwrap().clone();
     resumed.generation += 1;
-    resumed.event = Event::Resumed { by: "test".into(), belay: "0".into() };
+    resumed.event = Event::Resumed { by: "test".into(), belay: "0".into(), back: false };
     state.apply(&plan, &resumed).unwrap();
     assert!(matches!(state.next(&plan), Command::Do { attempt: 1, .. }), "{:?}", state.next(&plan));
     assert!(state.turn().is_some(), "it still goes back");
+}
+
+/// `belay rollback` was killed between telling the node and writing its turn: the wish was written before, so that
+/// whoever goes on, by `resume` or `rollback`, goes back as asked (exit 0), and not by itself (exit 3).
+#[test]
+fn a_rollback_that_was_killed_before_its_turn_is_still_asked_for() {
+    let plan = made();
+    let (_, _, records) = live(&plan, true, &[Fate::Fine; 10]);
+    let soaking = records.iter().position(|r| matches!(&r.event, Event::Intent { step, .. } if step.ends_with("soak")));
+    let mut state = RunState::replay(&plan, &records[..=soaking.unwrap()]).unwrap();
+    let mut resumed = records[0].clone();
+    for (generation, back) in [(2, true), (3, false)] {
+        resumed.generation = generation;
+        resumed.event = Event::Resumed { by: "test".into(), belay: "0".into(), back };
+        state.apply(&plan, &resumed).unwrap();
+    }
+    let Command::Turn { reached, cause } = state.next(&plan) else { panic!("{:?}", state.next(&plan)) };
+    assert_eq!((reached, cause.asked), (Reached::Started, true));
+    assert!(state.asked());
 }
 
 #[test]

@@ -52,7 +52,8 @@ impl Down {
                 against.push(format!("process {} listens on port {port}", owner.pid));
             }
         }
-        if against.is_empty() {
+        // On the way back the directory is set aside as it is: whoever else reads it (an open `sqlite3` shell) is left to.
+        if against.is_empty() && step.run().turned.is_none() {
             against.extend(locked(step)?);
         }
         Ok(Self { unit, against, containerd: running.pop().map(|(process, _)| process) })

@@ -16,13 +16,12 @@ pub(crate) struct Lost {
     pub uncounted: BTreeMap<String, u64>,
 }
 
-/// Compares two databases of one line: the abandoned one began as the kept one.
-pub(crate) fn compare(kept: &Database, abandoned: &Database) -> Result<Lost, DatabaseError> {
+/// Compares two databases of one line: the abandoned one began as the kept one, at revision `since`.
+pub(crate) fn compare(kept: &Database, since: u64, abandoned: &Database) -> Result<Lost, DatabaseError> {
     let mut before = BTreeMap::new();
     kept.latest(|name, revision, live| {
         before.insert(name, (revision, live));
     })?;
-    let since = kept.revision()?;
     let mut lost = Lost { complete: abandoned.compacted()? <= since, ..Lost::default() };
     abandoned.latest(|name, revision, live| {
         let change = match (before.remove(&name), live) {

@@ -27,6 +27,8 @@ use crate::{Installation, carry, token};
 const MARGIN: u64 = 1000;
 /// When the abandoned datastore cannot be read, nobody knows how far it went.
 const LARGE_MARGIN: u64 = 1_000_000;
+/// So many lost objects travel in an answer and fit into a journal's record; the others are in `lost.json` on the node.
+const LISTED: usize = 20_000;
 
 pub(crate) struct PutBack;
 
@@ -34,7 +36,9 @@ impl Effect for PutBack {
     type Proof = PutBackProof;
 
     fn probe(step: &mut Step<'_>) -> Result<Found<PutBackProof>, Fault> {
-        let Some(plan) = step.run().put_back_plan.clone() else { return Ok(Found::NotDone) };
+        let Some(plan) = step.run().put_back_plan.clone() else {
+            return if step.run().swapped_back { swapped_back(step) } else { Ok(Found::NotDone) };
+        };
         let done = inode(&step.server()) == Some(plan.kept_inode)
             && step.binary_digest()? == plan.old
             && !step.marker().exists();
@@ -64,7 +68,7 @@ impl Effect for PutBack {
     }
 
     fn remembered(run: &NodeRun, _: &PutBackProof) -> bool {
-        run.put_back.is_some()
+        run.put_back.is_some() || run.swapped_back
     }
 
     fn proof(proof: &PutBackProof) -> Proof {
@@ -211,15 +215,14 @@ fn decide(step: &mut Step<'_>) -> Result<PutBackPlan, Fault> {
     step.channel.progress("comparing the two datastores", 0, 0);
     // The abandoned version may have left anything behind; that must not be in the way of going back.
     let abandoned = Database::read_only(&step.server().join("db/state.db"))
-        .and_then(|abandoned| Ok((abandoned.revision()?, compare(&kept_read, &abandoned)?)));
+        .and_then(|abandoned| Ok((abandoned.revision()?, compare(&kept_read, kept_revision, &abandoned)?)));
     let (abandoned_revision, lost) = match abandoned {
         Ok((revision, lost)) => (Some(revision), lost),
         Err(_) => (None, Lost::default()),
     };
     drop(kept_read);
-    let json = serde_json::to_vec(&lost).attempt(|| "the list of lost objects has no JSON form")?;
-    durable::replace(&step.run_dir().join("lost.json"), &json, 0o600)
-        .attempt(|| "the list of lost objects could not be written")?;
+    // A full disk must not stop a way back for the sake of a list: both datastores are still there to be compared again.
+    let _ = serde_json::to_vec(&lost).map(|json| durable::replace(&step.lost(), &json, 0o600));
     let highest = kept_revision.max(abandoned_revision.unwrap_or(0)).max(seen);
     let margin = if abandoned_revision.is_some() { MARGIN } else { LARGE_MARGIN };
     Ok(PutBackPlan {
@@ -265,10 +268,52 @@ fn raised_by_us(step: &Step<'_>, kept: &KeepProof) -> bool {
         .is_ok_and(|revision| revision == plan.revision)
 }
 
+/// When a boot found that the new version had never run, it swapped the binaries back: a coordinator that was killed
+/// between its intent to start and the start itself asks for a put-back, and there is nothing left to put back.
+fn swapped_back(step: &Step<'_>) -> Result<Found<PutBackProof>, Fault> {
+    let digest = step.binary_digest()?;
+    if digest != step.target().old {
+        return Ok(Found::NotDone);
+    }
+    let revision = Database::read_only(&step.server().join("db/state.db")).and_then(|database| database.revision());
+    let revision = revision.attempt(|| "the datastore could not be read")?;
+    Ok(Found::Done(PutBackProof {
+        server_inode: inode(&step.server()).unwrap_or(0),
+        abandoned: String::new(),
+        digest,
+        revision,
+        kept_revision: revision,
+        abandoned_revision: None,
+        links: data_links(&step.data_dir()),
+        carried: Vec::new(),
+        lost_complete: true,
+        lost: Vec::new(),
+        lost_unlisted: 0,
+        uncounted: std::collections::BTreeMap::new(),
+        took: Span::ZERO,
+    }))
+}
+
+/// The list as it was written when the put-back was decided; compared again where that could not be written and K3s has
+/// not run on what was put back.
+fn lost(step: &Step<'_>, plan: &PutBackPlan) -> Lost {
+    let written = fs::read(step.lost()).ok().and_then(|json| serde_json::from_slice(&json).ok());
+    let again = || {
+        let kept = Database::read_only(&step.server().join("db/state.db")).ok()?;
+        let abandoned = Database::read_only(&Path::new(&plan.keep).join("db/state.db")).ok()?;
+        // The raised row is the only one above what the copy had when it was made.
+        compare(&kept, plan.kept_revision, &abandoned).ok()
+    };
+    let fresh = step.run().started.as_ref().is_none_or(|_| step.run().stopped.is_some());
+    written.or_else(|| if fresh { again() } else { None }).unwrap_or_default()
+}
+
 fn proof(step: &Step<'_>, plan: &PutBackPlan) -> Result<PutBackProof, Fault> {
-    let path = step.run_dir().join("lost.json");
-    let lost: Lost = fs::read(&path).ok().and_then(|json| serde_json::from_slice(&json).ok()).unwrap_or_default();
+    let lost = lost(step, plan);
     let took = step.now().uptime.as_millis().saturating_sub(plan.begun_up);
+    let mut listed = lost.objects;
+    let unlisted = listed.len().saturating_sub(LISTED);
+    listed.truncate(LISTED);
     Ok(PutBackProof {
         server_inode: plan.kept_inode,
         abandoned: plan.keep.clone(),
@@ -279,7 +324,8 @@ fn proof(step: &Step<'_>, plan: &PutBackPlan) -> Result<PutBackProof, Fault> {
         links: data_links(&step.data_dir()),
         carried: plan.carry.clone(),
         lost_complete: lost.complete,
-        lost: lost.objects,
+        lost: listed,
+        lost_unlisted: unlisted as u64,
         uncounted: lost.uncounted,
         took: Span::millis(took),
     })

@@ -148,6 +148,11 @@ impl Step<'_> {
         let _ = durable::remove(&self.second_reserve());
     }
 
+    /// What a put-back sets aside, object by object.
+    pub(crate) fn lost(&self) -> PathBuf {
+        self.run_dir().join("lost.json")
+    }
+
     pub(crate) fn marker(&self) -> PathBuf {
         self.data_dir().join(belay_wire::MARKER)
     }

@@ -7,8 +7,8 @@ use belay_wire::{ArtifactSpec, Op, Reply, StageProof, StartProof, StepProbe, Way
 use serde_json::Value;
 
 use crate::RunError;
+use crate::book::Book;
 use crate::gates::{self, Expectation};
-use crate::runner::Book;
 use crate::session::{Session, fault};
 
 /// Carries out one step: on the node through its helper, or here by asking gates. The intent is journalled already.

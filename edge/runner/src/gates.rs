@@ -13,7 +13,7 @@ use belay_plan::{GateName, Step};
 use serde_json::Value;
 
 use crate::RunError;
-use crate::runner::Book;
+use crate::book::Book;
 use crate::session::Session;
 
 mod canary_pod;

@@ -1,23 +1,22 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use belay_engine::{Command, EndState, Event, Fault, Outage, ProbeState, Record, RunState, TurnCause};
+use belay_engine::{Command, EndState, Event, Fault, Outage, ProbeState, RunState, TurnCause};
 use belay_facts::{Facts, Span};
-use belay_journal::{Journal, JournalError};
+use belay_journal::Journal;
 use belay_plan::{Plan, Reached, Step, StepKind};
 use belay_wire::Op;
 use serde_json::Value;
 
+use crate::book::Book;
 use crate::session::Session;
-use crate::{Clock, Progress, RunDir, RunError, Sink, effect};
+use crate::{Clock, RunDir, RunError, Sink, effect};
 
 /// How often in a row a broken channel is opened again before the run is left for a resume.
 const RECONNECTS: u32 = 5;
 /// How long to wait before a broken channel is opened again.
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
-/// How often a face hears of the current step.
-const TICK: Duration = Duration::from_millis(250);
 
 /// A person's wish to stop: the current step is finished or undone, then the run halts safe.
 #[derive(Clone, Debug, Default)]
@@ -49,114 +48,6 @@ impl Outcome {
     }
 }
 
-/// The journal of a run, its state, and those who hear of it: what is heard was journalled first.
-pub struct Book {
-    plan: Plan,
-    journal: Journal,
-    dir: RunDir,
-    reserve_freed: bool,
-    state: RunState,
-    records: Vec<Record>,
-    sinks: Arc<Mutex<Vec<Box<dyn Sink>>>>,
-    current: Arc<Mutex<Option<Current>>>,
-    clock: Clock,
-    generation: u64,
-    interrupt: Interrupt,
-}
-
-/// The step under way, for a face.
-#[derive(Clone, Debug)]
-struct Current {
-    step: Step,
-    began: Instant,
-    doing: String,
-    done: u64,
-    total: u64,
-}
-
-impl Book {
-    /// Journals an event, durably, then lets everybody hear it.
-    pub fn record(&mut self, event: Event) -> Result<(), RunError> {
-        let record = Record {
-            run: self.plan.id.clone(),
-            generation: self.generation,
-            at: self.clock.wall(),
-            up: self.clock.since_boot().as_millis(),
-            boot: self.clock.boot_id().to_owned(),
-            event,
-        };
-        let mut state = self.state.clone();
-        state.apply(&self.plan, &record).map_err(|why| RunError::Story {
-            run: self.plan.id.clone(),
-            source: belay_engine::IllegalEvent { record: self.records.len() + 1, event: "new".to_owned(), why },
-        })?;
-        if let Err(error) = self.journal.append(&record) {
-            self.append_with_reserve(&record, error)?;
-        }
-        self.state = state;
-        for sink in self.sinks.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
-            sink.event(&record);
-        }
-        self.records.push(record);
-        Ok(())
-    }
-
-    /// A full disk must not leave K3s down between stop and start: the reserved room is given up for the journal. What
-    /// may have been written of the record is cut off as a torn tail, since it was never acknowledged.
-    fn append_with_reserve(&mut self, record: &Record, error: JournalError) -> Result<(), RunError> {
-        // Only a full disk passes with room. After any other error nothing that is read back proves anything.
-        if self.reserve_freed || !error.is_full_disk() {
-            return Err(error.into());
-        }
-        self.reserve_freed = true;
-        if !self.dir.free_reserve() {
-            return Err(error.into());
-        }
-        self.journal.reopen()?;
-        self.journal.append(record)?;
-        Ok(())
-    }
-
-    pub fn doing(&self, doing: &str) {
-        self.progress(doing, 0, 0);
-    }
-
-    pub fn progress(&self, doing: &str, done: u64, total: u64) {
-        if let Some(current) = self.current.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
-            (current.doing, current.done, current.total) = (doing.to_owned(), done, total);
-        }
-    }
-
-    #[must_use]
-    pub fn interrupted(&self) -> bool {
-        self.interrupt.asked()
-    }
-
-    #[must_use]
-    pub const fn plan(&self) -> &Plan {
-        &self.plan
-    }
-
-    #[must_use]
-    pub const fn state(&self) -> &RunState {
-        &self.state
-    }
-
-    #[must_use]
-    pub fn records(&self) -> &[Record] {
-        &self.records
-    }
-
-    fn begin(&self, step: &Step) {
-        let current = Current { step: step.clone(), began: Instant::now(), doing: String::new(), done: 0, total: 0 };
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Some(current);
-    }
-
-    fn rest(&self) {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-}
-
 /// The one loop that acts.
 pub struct Runner {
     book: Book,
@@ -183,7 +74,7 @@ impl Runner {
         let session = Session::open(&plan, facts.clone(), 1, clock.clone()).await?;
         let journal = dir.create(&yaml, &facts)?;
         let (digest, from, to) = (plan.digest, plan.from.clone(), plan.to.clone());
-        let mut book = book(plan, journal, dir, RunState::default(), Vec::new(), sinks, clock, 1, interrupt);
+        let mut book = Book::new(plan, journal, dir, sinks, clock, interrupt);
         book.record(Event::Open {
             plan: digest,
             from,
@@ -195,7 +86,7 @@ impl Runner {
     }
 
     /// Goes on with a run that was left: its journal is replayed, its fence raised, and what the node did by itself at
-    /// a boot is taken over.
+    /// a boot is taken over. `back`: a person asks for the way back.
     ///
     /// # Errors
     /// When the run has ended, is held by somebody, or cannot be read.
@@ -204,6 +95,7 @@ impl Runner {
         artifact: std::path::PathBuf,
         sinks: Vec<Box<dyn Sink>>,
         interrupt: Interrupt,
+        back: bool,
     ) -> Result<Self, RunError> {
         let clock = Clock::of_this_machine();
         let plan = dir.plan()?;
@@ -226,31 +118,32 @@ impl Runner {
         session.generation = generation;
         let unopened = records.is_empty();
         let (digest, from, to) = (plan.digest, plan.from.clone(), plan.to.clone());
-        let mut book = book(plan, journal, dir, state, records, sinks, clock, generation, interrupt);
+        let mut book = Book::new(plan, journal, dir, sinks, clock, interrupt).after(records, state, generation);
         let belay = env!("CARGO_PKG_VERSION").to_owned();
         if unopened {
             // Killed between the making of the directory and the first record: nothing was begun.
             book.record(Event::Open { plan: digest, from, to, by: somebody(), belay: belay.clone() })?;
         }
-        book.record(Event::Resumed { by: somebody(), belay })?;
+        book.record(Event::Resumed { by: somebody(), belay, back })?;
         let mut runner = Self { book, session, artifact };
         runner.adopt().await?;
         Ok(runner)
     }
 
-    /// A person asks for the way back. False when there is none any more: the run has begun to commit.
-    ///
-    /// # Errors
-    /// When the turn cannot be journalled.
-    pub async fn ask_back(&mut self, why: &str) -> Result<bool, RunError> {
-        self.go_back(why, true).await?;
-        Ok(self.book.state.turn().is_some())
+    /// Whether the run goes back: false when it was asked to and has no way back any more, having begun to commit.
+    #[must_use]
+    pub fn goes_back(&self) -> bool {
+        let (state, plan) = (self.book.state(), self.book.plan());
+        state.turn().is_some() || matches!(state.next(plan), Command::Turn { .. })
     }
 
-    /// `asked`: the way back is what the person wanted. An upgrade that was interrupted has not done what it was asked.
-    async fn go_back(&mut self, why: &str, asked: bool) -> Result<(), RunError> {
-        match self.book.state.ask_back(&self.book.plan, why) {
-            Some(Command::Turn { reached, cause }) => self.turn(reached, TurnCause { asked, ..cause }).await,
+    /// An upgrade that was interrupted goes back, and has not done what it was asked.
+    async fn go_back(&mut self, why: &str) -> Result<(), RunError> {
+        match self.book.state().ask_back(self.book.plan(), why) {
+            Some(Command::Turn { reached, cause }) => {
+                let asked = self.book.state().asked();
+                self.turn(reached, TurnCause { asked, ..cause }).await
+            }
             _ => Ok(()),
         }
     }
@@ -260,7 +153,7 @@ impl Runner {
     /// # Errors
     /// When the journal cannot be written or the node is gone: the run is left as it is, for a resume.
     pub async fn run(mut self) -> Result<Outcome, RunError> {
-        let ticker = self.tick();
+        let ticker = self.book.tick(self.session.prober.latest());
         let ended = self.carry_out().await;
         ticker.abort();
         ended
@@ -270,9 +163,9 @@ impl Runner {
         let mut broken = 0;
         loop {
             if self.book.interrupted() {
-                self.go_back("interrupted by Ctrl-C", false).await?;
+                self.go_back("interrupted by Ctrl-C").await?;
             }
-            match self.book.state.next(&self.book.plan) {
+            match self.book.state().next(self.book.plan()) {
                 Command::Do { step, attempt } => {
                     self.book.record(Event::Intent { step: step.id.clone(), attempt })?;
                     self.book.begin(&step);
@@ -314,16 +207,16 @@ impl Runner {
                     }
                     self.measured()?;
                     self.book.record(Event::End { state, why })?;
-                    let _ = self.book.dir.free_reserve();
+                    self.book.free_reserve();
                 }
-                Command::Finished { state } => return Ok(Outcome { state, asked: self.book.state.asked() }),
+                Command::Finished { state } => return Ok(Outcome { state, asked: self.book.state().asked() }),
             }
         }
     }
 
     /// Node first, then journal: a node that is cut off from power right now must know by itself that it goes back.
     async fn turn(&mut self, reached: Reached, cause: TurnCause) -> Result<(), RunError> {
-        let seen = self.session.seen_revision().await.max(self.book.state.seen());
+        let seen = self.session.seen_revision().await.max(self.book.state().seen());
         if reached != Reached::Prepared {
             let step = format!("{}.turn", self.session.node());
             let told = self.session.note(&step, Op::Turn { seen, why: cause.why.clone() }).await;
@@ -353,30 +246,29 @@ impl Runner {
             Err(_) => return Ok(()),
         };
         if remembered.turned
-            && self.book.state.turn().is_none()
-            && self.book.state.reached(&self.book.plan) > Reached::Prepared
+            && self.book.state().turn().is_none()
+            && self.book.state().reached(self.book.plan()) > Reached::Prepared
         {
-            let reached = self.book.state.reached(&self.book.plan);
+            let (reached, asked) = (self.book.state().reached(self.book.plan()), self.book.state().asked());
             let why = "the node was told to go back before this coordinator was killed".to_owned();
-            self.book
-                .record(Event::Turn { reached, cause: TurnCause { step: None, asked: false, why, fault: None } })?;
+            self.book.record(Event::Turn { reached, cause: TurnCause { step: None, asked, why, fault: None } })?;
         }
-        let Some((reached, _)) = self.book.state.turn() else { return Ok(()) };
-        let steps = self.book.plan.inverse(*reached);
+        let Some((reached, _)) = self.book.state().turn() else { return Ok(()) };
+        let steps = self.book.plan().inverse(*reached);
         let Some(undo) = steps.iter().find(|step| matches!(step.kind, StepKind::PutBack | StepKind::SwapBack)) else {
             return Ok(());
         };
-        if self.book.state.proof(&undo.id).is_some() {
+        if self.book.state().proof(&undo.id).is_some() {
             return Ok(());
         }
         let Ok((ProbeState::Done, proof, _)) = effect::find_out(&mut self.session, undo).await else { return Ok(()) };
         let before: Vec<Step> = steps.iter().take_while(|step| step.id != undo.id).cloned().collect();
         for (step, proof) in before.into_iter().map(|step| (step, Value::Null)).chain([(undo.clone(), proof)]) {
-            if self.book.state.proof(&step.id).is_some() {
+            if self.book.state().proof(&step.id).is_some() {
                 continue;
             }
-            if !matches!(self.book.state.step(&step.id), belay_engine::StepState::Intended) {
-                let attempt = self.book.state.tries(&step.id) + 1;
+            if !matches!(self.book.state().step(&step.id), belay_engine::StepState::Intended) {
+                let attempt = self.book.state().tries(&step.id) + 1;
                 self.book.record(Event::Intent { step: step.id.clone(), attempt })?;
             }
             let says = "the node did it by itself, at a boot or after its coordinator was killed".to_owned();
@@ -388,7 +280,7 @@ impl Runner {
     async fn reopen(&mut self, times: u32, last: &Fault) -> Result<(), RunError> {
         if times > RECONNECTS {
             return Err(RunError::Lost {
-                run: self.book.plan.id.clone(),
+                run: self.book.plan().id.clone(),
                 node: self.session.node().to_owned(),
                 times,
                 last: last.message.clone(),
@@ -398,58 +290,6 @@ impl Runner {
         // A failure shows at the next call, and is counted there.
         let _ = self.session.reconnect().await;
         Ok(())
-    }
-
-    /// Tells the faces about the current step while it goes on.
-    fn tick(&self) -> tokio::task::JoinHandle<()> {
-        let (sinks, current) = (Arc::clone(&self.book.sinks), Arc::clone(&self.book.current));
-        let latest = self.session.prober.latest();
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(TICK).await;
-                let Some(now) = current.lock().unwrap_or_else(PoisonError::into_inner).clone() else { continue };
-                let progress = Progress {
-                    step: now.step.id,
-                    doing: now.doing,
-                    done: now.done,
-                    total: now.total,
-                    elapsed: Span::from(now.began.elapsed()),
-                    deadline: now.step.deadline,
-                    api: latest.borrow().map(|shot| shot.is_up()),
-                };
-                for sink in sinks.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
-                    sink.progress(&progress);
-                }
-            }
-        })
-    }
-}
-
-#[expect(clippy::too_many_arguments, reason = "a private constructor of plain fields")]
-fn book(
-    plan: Plan,
-    journal: Journal,
-    dir: &RunDir,
-    state: RunState,
-    records: Vec<Record>,
-    sinks: Vec<Box<dyn Sink>>,
-    clock: Clock,
-    generation: u64,
-    interrupt: Interrupt,
-) -> Book {
-    let (sinks, current) = (Arc::new(Mutex::new(sinks)), Arc::new(Mutex::new(None)));
-    Book {
-        plan,
-        journal,
-        dir: dir.clone(),
-        reserve_freed: false,
-        state,
-        records,
-        sinks,
-        current,
-        clock,
-        generation,
-        interrupt,
     }
 }
 

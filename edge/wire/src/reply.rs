@@ -157,6 +157,9 @@ pub struct PutBackProof {
     /// False when the abandoned datastore could not be read to its end.
     pub lost_complete: bool,
     pub lost: Vec<LostObject>,
+    /// How many more are named only in `lost.json` beside the node's journal.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub lost_unlisted: u64,
     /// Heartbeats: leases and events by resource, counted and not listed.
     pub uncounted: BTreeMap<String, u64>,
     pub took: Span,
@@ -195,4 +198,9 @@ pub enum FaultKind {
     Space,
     /// Only a human can decide; nothing further may be tried.
     Human,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_zero(n: &u64) -> bool {
+    *n == 0
 }

@@ -84,6 +84,7 @@ impl Report {
         gate::tally(&mut steps, &gates);
         let turn = turn::turn(records, turn_at, &gates);
         let end = journal::end(records);
+        let wished = records.iter().any(|record| matches!(record.event, Event::Resumed { back: true, .. }));
         let mut report = Self {
             belay: FORMAT,
             run: plan.id.clone(),
@@ -93,7 +94,9 @@ impl Report {
             to: plan.to.clone(),
             plan: plan.digest,
             verdict: String::new(),
-            exit_code: end.as_ref().map(|end| end.state.exit_code(turn.as_ref().is_some_and(|turn| turn.asked))),
+            exit_code: end
+                .as_ref()
+                .map(|end| end.state.exit_code(wished || turn.as_ref().is_some_and(|turn| turn.asked))),
             next: Vec::new(),
             started: records.first().map(|record| record.at),
             took: records.first().zip(records.last()).map(|(first, last)| quantity::between(first.at, last.at)),

@@ -132,7 +132,7 @@ fn going_back(report: &Report, turn: &TurnReport, style: Style) -> String {
         (None, _) => line.push_str(" …"),
     }
     if let Some(lost) = &report.lost {
-        let n = lost.objects.len();
+        let n = lost.objects.len() + usize::try_from(lost.unlisted).unwrap_or(usize::MAX);
         match (lost.complete, n) {
             (true, 0) => line.push_str(" Nothing was written after the swap but heartbeats."),
             (true, _) => line.push_str(&format!(

@@ -28,7 +28,7 @@ fn page(story: &Story) -> String {
 fn canaries() -> (Story, Vec<String>) {
     let mut story = Story::begin();
     story.generation = 8;
-    story.event(Event::Resumed { by: "canary-resumed-by".into(), belay: "canary-resumed-belay".into() });
+    story.event(Event::Resumed { by: "canary-resumed-by".into(), belay: "canary-resumed-belay".into(), back: false });
     story.event(Event::Note { says: "canary-note".into() });
     let fault = |n: u32| belay_engine::Fault {
         kind: FaultKind::Failed,
@@ -140,7 +140,7 @@ fn what_is_written_in_a_cluster_is_text_and_nothing_else() {
     let (ok, took) = (true, Span::millis(9));
     story.event(Event::Outcome { step: "n1.back.put-back".into(), ok, proof: put_back, fault: None, took });
     story.event(Event::Note { says: EVIL.into() });
-    story.event(Event::Resumed { by: EVIL.into(), belay: EVIL.into() });
+    story.event(Event::Resumed { by: EVIL.into(), belay: EVIL.into(), back: false });
     story.event(Event::Intent { step: EVIL.into(), attempt: 1 });
     story.plan.cluster.id = EVIL.into();
     story.plan.artifacts[0].source = EVIL.into();

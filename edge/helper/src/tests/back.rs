@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::MetadataExt as _;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use belay_wire::{Change, FaultKind, Op, PutBackProof, Reply, StepProbe, Way};
@@ -256,4 +258,89 @@ fn the_interlock_keeps_k3s_down_while_the_marker_is_there() {
     node.fault(Op::Start, FaultKind::Refused);
     node.fault(Op::Release { keep_way_back: true }, FaultKind::Refused);
     assert!(node.places.interlock("k3s.service").exists());
+}
+
+/// The coordinator journals its intent to start and is cut off with the node: a boot swaps back, since the new version
+/// never ran, and the coordinator then asks for a put-back, because for all it knows it did (review, A10).
+#[test]
+fn a_put_back_after_a_boot_that_swapped_back_is_done_already() {
+    let node = Node::new();
+    node.forward(7);
+    node.act(Op::Turn { seen: 0, why: "test".into() });
+    node.boot();
+    assert_eq!(recover(&node.places), [format!("run {}: swapped back", node.run)]);
+    let mut node = node;
+    node.generation = node.folded().generation + 1;
+    let StepProbe::Done { .. } = node.probe(Op::PutBack { seen: 0 }) else { panic!("it is done") };
+    let proof = proven(node.act(Op::PutBack { seen: 0 }));
+    assert_eq!((proof.abandoned.as_str(), proof.lost_complete, proof.lost.len()), ("", true, 0));
+    assert_eq!(node.version(), OLD);
+    node.act(Op::Start);
+    node.act(Op::Release { keep_way_back: false });
+    assert_eq!(node.folded().ended.as_deref(), Some("restored"));
+}
+
+/// A full disk has no room for the list of what is lost: the way back goes on, and the answer has it all the same
+/// (review, A12).
+#[test]
+fn a_list_that_cannot_be_written_does_not_stop_a_put_back() {
+    let node = Node::new();
+    let kept = abandoned(&node);
+    fs::create_dir(node.places.run_dir(&node.run).join("lost.json")).unwrap();
+    let proof = proven(node.act(Op::PutBack { seen: 7 }));
+    assert_back(&node, &kept);
+    assert_eq!((proof.lost.len(), proof.lost_complete), (4, true));
+}
+
+/// More lost objects than a journal's record can hold: the rest is in `lost.json` (review, A6).
+#[test]
+fn a_very_long_list_travels_in_part_and_lies_whole_on_the_node() {
+    let node = Node::new();
+    abandoned(&node);
+    node.database()
+        .execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20500)
+             INSERT INTO kine(name, created, deleted, create_revision, prev_revision, lease, value, old_value)
+             SELECT '/registry/configmaps/default/many-' || i, 1, 0, 0, 0, 0, NULL, NULL FROM n",
+            (),
+        )
+        .unwrap();
+    let proof = proven(node.act(Op::PutBack { seen: 0 }));
+    assert_eq!((proof.lost.len(), proof.lost_unlisted), (20_000, 504));
+    let whole = fs::read(node.places.run_dir(&node.run).join("lost.json")).unwrap();
+    let whole: serde_json::Value = serde_json::from_slice(&whole).unwrap();
+    assert_eq!(whole["objects"].as_array().unwrap().len(), 20_504);
+}
+
+/// Not a test: the other process of the next one. It locks what the variable names until its input ends.
+#[test]
+#[ignore = "started by another test, as another process"]
+fn another_process_that_reads_the_datastore() {
+    let Ok(path) = std::env::var("BELAY_TEST_READS") else { return };
+    let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    rustix::fs::fcntl_lock(&file, rustix::fs::FlockOperation::LockShared).unwrap();
+    println!("\nlocked");
+    std::io::stdin().read_line(&mut String::new()).unwrap();
+}
+
+/// An open `sqlite3` shell is left alone: the directory is set aside as it is (review, A11).
+#[test]
+fn somebody_who_reads_the_datastore_does_not_stop_the_way_back() {
+    let node = Node::new();
+    let kept = abandoned(&node);
+    let mut other = Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--nocapture", "another_process_that_reads_the_datastore"])
+        .env("BELAY_TEST_READS", node.path("k3s/server/db/state.db"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(other.stdout.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap() == "locked"));
+    node.act(Op::Stop);
+    node.act(Op::PutBack { seen: 7 });
+    drop(other.stdin.take());
+    assert_eq!(said.filter(Result::is_err).count(), 0);
+    assert!(other.wait().unwrap().success());
+    assert_back(&node, &kept);
 }

@@ -11,6 +11,6 @@ pub async fn resume(context: &Context, args: &RunArgs) -> Result<u8, CommandErro
     let dir = context.state.find(args.run.as_deref())?;
     let plan = dir.plan()?;
     let artifact = cached_artifact(context, &plan);
-    let runner = Runner::resume(&dir, artifact, sinks(context, &plan), listen()).await?;
+    let runner = Runner::resume(&dir, artifact, sinks(context, &plan), listen(), false).await?;
     finish(context, &dir, runner).await
 }

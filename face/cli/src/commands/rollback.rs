@@ -12,7 +12,7 @@ pub async fn rollback(context: &Context, args: &RunArgs) -> Result<u8, CommandEr
     let dir = context.state.find(args.run.as_deref())?;
     let plan = dir.plan()?;
     let artifact = cached_artifact(context, &plan);
-    let mut runner = match Runner::resume(&dir, artifact, sinks(context, &plan), listen()).await {
+    let runner = match Runner::resume(&dir, artifact, sinks(context, &plan), listen(), true).await {
         Err(RunError::Ended { run, state }) if state == EndState::Committed.name() => {
             return Err(CommandError::refused(format!(
                 "run {run} has committed: going back now would lose everything written since, which this build does not do yet"
@@ -21,7 +21,7 @@ pub async fn rollback(context: &Context, args: &RunArgs) -> Result<u8, CommandEr
         }
         other => other?,
     };
-    if !runner.ask_back("belay rollback").await? {
+    if !runner.goes_back() {
         return Err(CommandError::refused(format!(
             "run {} has begun to commit; its way back is being taken away",
             plan.id

@@ -51,7 +51,7 @@ impl Told {
             Event::Open { by, belay, .. } => {
                 (Mark::Plain, format!("{}: run {} by {by}, Belay {belay}", self.title, record.run))
             }
-            Event::Resumed { by, belay } => (
+            Event::Resumed { by, belay, .. } => (
                 Mark::Plain,
                 format!(
                     "{}: run {} goes on, by {by}, Belay {belay}, generation {}",

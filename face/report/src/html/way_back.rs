@@ -27,6 +27,9 @@ pub(super) fn lost(report: &Report) -> Markup {
                         }
                     } }
                 } }
+                @if lost.unlisted > 0 {
+                    p { "And " (lost.unlisted) " more, named in " code { "lost.json" } " beside the run's journal on the node." }
+                }
             }
             (rest(lost))
         }
@@ -38,7 +41,7 @@ pub(super) fn lost(report: &Report) -> Markup {
 fn rest(lost: &Lost) -> Markup {
     html! {
         dl.pairs {
-            div { dt { "set aside in" } dd { code { (lost.abandoned) } } }
+            @if !lost.abandoned.is_empty() { div { dt { "set aside in" } dd { code { (lost.abandoned) } } } }
             @if !lost.uncounted.is_empty() {
                 div { dt { "heartbeats, not listed" } dd {
                     @for (index, (resource, n)) in lost.uncounted.iter().enumerate() { @if index > 0 { ", " } (n) " " (resource) }

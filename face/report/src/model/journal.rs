@@ -86,7 +86,7 @@ pub(super) fn end(records: &[Record]) -> Option<EndReport> {
 
 pub(super) fn resumes(records: &[Record]) -> Vec<ResumeReport> {
     let resume = |record: &Record| match &record.event {
-        Event::Resumed { by, belay } => {
+        Event::Resumed { by, belay, .. } => {
             Some(ResumeReport { at: record.at, by: by.clone(), belay: belay.clone(), generation: record.generation })
         }
         _ => None,

@@ -16,6 +16,9 @@ pub struct Lost {
     pub complete: bool,
     #[serde(rename(deserialize = "lost"))]
     pub objects: Vec<LostObject>,
+    /// How many more are named only in `lost.json` on the node.
+    #[serde(default, rename(deserialize = "lost-unlisted"))]
+    pub unlisted: u64,
     /// Heartbeats by resource: leases and events.
     #[serde(default)]
     pub uncounted: BTreeMap<String, u64>,
@@ -68,6 +71,7 @@ fn unreadable(proof: &serde_json::Value) -> Lost {
         abandoned: abandoned.unwrap_or("a place that the proof does not name").to_owned(),
         complete: false,
         objects: Vec::new(),
+        unlisted: 0,
         uncounted: BTreeMap::new(),
         carried: Vec::new(),
         revision: revision("revision").unwrap_or(0),

@@ -370,7 +370,7 @@ pub fn resumed() -> Story {
     let mut story = open();
     story.generation = 8;
     story.now += 9 * 3_600_000;
-    story.event(Event::Resumed { by: "mara@laptop".to_owned(), belay: "0.1.1".to_owned() });
+    story.event(Event::Resumed { by: "mara@laptop".to_owned(), belay: "0.1.1".to_owned(), back: false });
     let says = "the path names the new binary".to_owned();
     story.event(Event::Probed { step: "n1.swap".to_owned(), state: ProbeState::Done, proof: proof("n1.swap"), says });
     story.event(Event::Note { says: "K3s was down for 9 h while nobody went on".to_owned() });
