@@ -251,7 +251,7 @@ fn guard_text(step: &Step<'_>) -> String {
     format!(
         "# Written by Belay for run {run}; removed when it ends.\n\
          [Unit]\nDescription=Belay: finish an open way back\nRequiresMountsFor={paths}\nBefore={unit}\n\n\
-         [Service]\nType=oneshot\nExecStart={helper} recover\nTimeoutStartSec=infinity\n\n\
+         [Service]\nType=oneshot\nExecStart={helper} recover\nTimeoutStartSec=1800\n\n\
          [Install]\nWantedBy=multi-user.target\n",
         run = step.mutation.run,
         unit = step.target().unit,
