@@ -50,6 +50,8 @@ func config(address string, extra []string) string {
 
 // Options of an installation.
 type Options struct {
+	// Datastore is made at the first start; later ones go on with what is there.
+	Datastore Datastore
 	// Config is appended to config.yaml, one line each.
 	Config []string
 }
@@ -70,7 +72,7 @@ func Install(ctx context.Context, n *node.Node, releases release.Dir, tag string
 	}{
 		{Unit, unit, 0o644},
 		{UnitEnv, "", 0o600},
-		{Config, config(n.Address, opt.Config), 0o644},
+		{Config, config(n.Address, append(opt.Datastore.config(), opt.Config...)), 0o644},
 		{DataDir + "/agent/etc/containerd/config-v3.toml.d/oom.toml", oomDropIn, 0o644},
 	}
 	for _, f := range files {

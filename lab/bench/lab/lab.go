@@ -19,6 +19,7 @@ import (
 	"syscall"
 
 	"belay.dev/lab/bench/cache"
+	"belay.dev/lab/bench/k3s"
 	"belay.dev/lab/bench/node"
 	"belay.dev/lab/bench/root"
 )
@@ -141,6 +142,8 @@ func (l *Lab) Gateway() string { return l.net.gateway() }
 type Options struct {
 	// DiskMB limits the file system of /var/lib and /usr/local.
 	DiskMB int
+	// Datastore is for who installs K3s on the node; the lab makes the node alike.
+	Datastore k3s.Datastore
 }
 
 // Up makes the node unless it exists, and boots it.

@@ -85,7 +85,8 @@ func Node(t testing.TB, opt lab.Options) *node.Node {
 	return n
 }
 
-// K3s makes a node with a release of K3s, READY and Ready.
+// K3s makes a node with a release of K3s over the datastore of opt, READY and
+// Ready.
 func K3s(t testing.TB, tag string, opt lab.Options) *node.Node {
 	t.Helper()
 	if _, err := release.Default().Binary(tag); err != nil {
@@ -93,10 +94,10 @@ func K3s(t testing.TB, tag string, opt lab.Options) *node.Node {
 	}
 	n := Node(t, opt)
 	begin := time.Now()
-	if err := k3s.Up(t.Context(), n, release.Default(), tag, k3s.Options{}); err != nil {
+	if err := k3s.Up(t.Context(), n, release.Default(), tag, k3s.Options{Datastore: opt.Datastore}); err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("K3s %s up on %s after %s", tag, n.Name, time.Since(begin).Round(100*time.Millisecond))
+	t.Logf("K3s %s with %s up on %s after %s", tag, opt.Datastore, n.Name, time.Since(begin).Round(100*time.Millisecond))
 	return n
 }
 

@@ -1,5 +1,5 @@
 // Package components are the processes of a server, each upstream's own code:
-// kine, kube-apiserver, kube-controller-manager, kube-scheduler, the hollow
+// kine, etcd, kube-apiserver, kube-controller-manager, kube-scheduler, the hollow
 // kubelet and kubectl.
 package components
 
@@ -29,8 +29,21 @@ func Kine(etcdVersion string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	var wg sync.WaitGroup
+	if err := listenKine(ctx, &wg, etcdVersion); err != nil {
+		logrus.Errorf("kine: %v", err)
+		return 1
+	}
+	<-ctx.Done()
+	wg.Wait()
+	if err := os.Remove("kine.sock"); err != nil && !os.IsNotExist(err) {
+		logrus.Warnf("kine: %v", err)
+	}
+	return 0
+}
+
+func listenKine(ctx context.Context, wg *sync.WaitGroup, etcdVersion string) error {
 	_, err := endpoint.Listen(ctx, endpoint.Config{
-		WaitGroup:             &wg,
+		WaitGroup:             wg,
 		Listener:              KineSocket,
 		NotifyInterval:        5 * time.Second,
 		EmulatedETCDVersion:   etcdVersion,
@@ -41,16 +54,25 @@ func Kine(etcdVersion string) int {
 		CompactBatchSize:      1000,
 		PollBatchSize:         500,
 	})
+	return err
+}
+
+// SQLiteRows are the keys below a prefix of db/state.db of the working
+// directory, for the way from SQLite to etcd.
+func SQLiteRows(ctx context.Context, etcdVersion, prefix string) (map[string][]byte, error) {
+	ctx, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	if err := listenKine(ctx, &wg, etcdVersion); err != nil {
+		return nil, err
+	}
+	store, err := DialKine(ctx, "kine.sock")
 	if err != nil {
-		logrus.Errorf("kine: %v", err)
-		return 1
+		return nil, err
 	}
-	<-ctx.Done()
-	wg.Wait()
-	if err := os.Remove("kine.sock"); err != nil && !os.IsNotExist(err) {
-		logrus.Warnf("kine: %v", err)
-	}
-	return 0
+	defer store.Close()
+	return store.Rows(ctx, prefix)
 }
 
 // KineStore reads and writes rows through a running kine.

@@ -34,6 +34,11 @@ func dispatch(r release.Release, name string) int {
 	switch name {
 	case "kine":
 		return components.Kine(r.Etcd)
+	case "etcd":
+		if len(os.Args) < 2 {
+			return complain("etcd: no configuration file")
+		}
+		return components.Etcd(os.Args[1], r.Etcd)
 	case "kube-apiserver":
 		return components.APIServer()
 	case "kube-controller-manager":

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+
+	"belay.test/dist/components"
 )
 
 // arguments merges a component's flags with the user's *-arg ones, which win.
@@ -26,7 +28,7 @@ func arguments(own map[string]string, user []string) []string {
 const issuer = "https://kubernetes.default.svc.cluster.local"
 
 // The flags are K3s' own, as its log shows them (captures/…/journal-start.txt).
-func (s *settings) apiServer(tag string) []string {
+func (s *settings) apiServer(tag string, etcd bool) []string {
 	own := map[string]string{
 		"version":                            tag,
 		"advertise-address":                  s.advertise,
@@ -40,7 +42,7 @@ func (s *settings) apiServer(tag string) []string {
 		"enable-admission-plugins":           "NodeRestriction",
 		"enable-aggregator-routing":          "true",
 		"enable-bootstrap-token-auth":        "true",
-		"etcd-servers":                       "unix://kine.sock",
+		"etcd-servers":                       components.KineSocket,
 		"kubelet-certificate-authority":      s.TLS("server-ca.crt"),
 		"kubelet-client-certificate":         s.TLS("client-kube-apiserver.crt"),
 		"kubelet-client-key":                 s.TLS("client-kube-apiserver.key"),
@@ -63,13 +65,19 @@ func (s *settings) apiServer(tag string) []string {
 		"tls-cert-file":                      s.TLS("serving-kube-apiserver.crt"),
 		"tls-private-key-file":               s.TLS("serving-kube-apiserver.key"),
 	}
+	if etcd {
+		own["etcd-servers"] = components.EtcdEndpoint
+		own["etcd-cafile"] = s.TLS("etcd", "server-ca.crt")
+		own["etcd-certfile"] = s.TLS("etcd", "client.crt")
+		own["etcd-keyfile"] = s.TLS("etcd", "client.key")
+	}
 	if s.encrypted() {
 		own["encryption-provider-config"] = s.Cred("encryption-config.json")
 	}
 	return arguments(own, s.values.List("kube-apiserver-arg"))
 }
 
-func (s *settings) controllerManager(tag string) []string {
+func (s *settings) controllerManager(tag string, etcd bool) []string {
 	config := s.Cred("controller.kubeconfig")
 	own := map[string]string{
 		"version":                                tag,
@@ -85,7 +93,7 @@ func (s *settings) controllerManager(tag string) []string {
 		"kube-api-qps":                           "100",                            // the default ServiceAccount after 3 s instead of 8
 		"kube-api-burst":                         "200",
 		"kubeconfig":                             config,
-		"leader-elect":                           "false",
+		"leader-elect":                           fmt.Sprint(etcd), // off only where one server is all there can be
 		"profiling":                              "false",
 		"root-ca-file":                           s.TLS("server-ca.crt"),
 		"secure-port":                            "10257",
@@ -105,7 +113,7 @@ func (s *settings) controllerManager(tag string) []string {
 	return arguments(own, s.values.List("kube-controller-manager-arg"))
 }
 
-func (s *settings) scheduler(tag string) []string {
+func (s *settings) scheduler(tag string, etcd bool) []string {
 	config := s.Cred("scheduler.kubeconfig")
 	return arguments(map[string]string{
 		"version":                                tag,
@@ -114,7 +122,7 @@ func (s *settings) scheduler(tag string) []string {
 		"authentication-tolerate-lookup-failure": "true",
 		"bind-address":                           "127.0.0.1",
 		"kubeconfig":                             config,
-		"leader-elect":                           "false",
+		"leader-elect":                           fmt.Sprint(etcd),
 		"profiling":                              "false",
 		"secure-port":                            "10259",
 		"tls-cert-file":                          s.TLS("kube-scheduler", "kube-scheduler.crt"),

@@ -30,12 +30,30 @@ const passwordFile = "/etc/rancher/node/password"
 // node is what the server does for the Node object of its own agent.
 type node struct {
 	*settings
-	api *clientset.Clientset
+	etcd *member // nil with kine
+	api  *clientset.Clientset
 }
 
-func newNode(s *settings) (*node, error) {
+func newNode(s *settings, etcd *member) (*node, error) {
 	api, err := s.client()
-	return &node{s, api}, err
+	return &node{s, etcd, api}, err
+}
+
+// afterReset forgets the node's password, which the restored datastore may
+// know another one of, and with it that there was a reset.
+func (n *node) afterReset(ctx context.Context) error {
+	if n.etcd == nil {
+		return nil
+	}
+	if _, err := os.Stat(n.etcd.resetFlag()); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	name := n.NodeName + ".node-password.k3s"
+	err := n.api.CoreV1().Secrets(metav1.NamespaceSystem).Delete(ctx, name, metav1.DeleteOptions{})
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("failed to delete old node password secret: %w", err)
+	}
+	return os.Remove(n.etcd.resetFlag())
 }
 
 // admit compares /etc/rancher/node/password with the Secret that remembers it.
@@ -136,6 +154,12 @@ func (n *node) describe(ctx context.Context) {
 		"node.kubernetes.io/instance-type":      "k3s",
 		"beta.kubernetes.io/instance-type":      "k3s",
 	}
+	if n.etcd != nil {
+		annotations["etcd.k3s.cattle.io/node-name"] = n.etcd.name
+		annotations["etcd.k3s.cattle.io/node-address"] = n.NodeIP
+		annotations["etcd.k3s.cattle.io/local-snapshots-timestamp"] = time.Now().UTC().Format(time.RFC3339)
+		labels["node-role.kubernetes.io/etcd"] = "true"
+	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotations, "labels": labels}})
 	if err != nil {
 		logrus.Errorf("node annotations: %v", err)
@@ -143,6 +167,9 @@ func (n *node) describe(ctx context.Context) {
 	}
 	for {
 		_, err := n.api.CoreV1().Nodes().Patch(ctx, n.NodeName, types.MergePatchType, patch, metav1.PatchOptions{})
+		if err == nil {
+			err = n.voter(ctx)
+		}
 		if err == nil {
 			return
 		}
@@ -155,4 +182,21 @@ func (n *node) describe(ctx context.Context) {
 		case <-time.After(300 * time.Millisecond):
 		}
 	}
+}
+
+// voter is the condition EtcdIsVoter.
+func (n *node) voter(ctx context.Context) error {
+	if n.etcd == nil {
+		return nil
+	}
+	now := metav1.Now()
+	patch, err := json.Marshal(map[string]any{"status": map[string]any{"conditions": []corev1.NodeCondition{{
+		Type: "EtcdIsVoter", Status: corev1.ConditionTrue, Reason: "MemberNotLearner",
+		Message: "Node is a voting member of the etcd cluster", LastHeartbeatTime: now, LastTransitionTime: now,
+	}}}})
+	if err != nil {
+		return err
+	}
+	_, err = n.api.CoreV1().Nodes().Patch(ctx, n.NodeName, types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+	return err
 }

@@ -16,8 +16,6 @@ import (
 	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/sirupsen/logrus"
 
-	"belay.test/dist/components"
-	"belay.test/dist/face/bootstrap"
 	"belay.test/dist/face/children"
 	"belay.test/dist/face/front"
 	"belay.test/dist/face/options"
@@ -37,8 +35,9 @@ type server struct {
 	password string
 	set      *children.Set
 	front    *front.Front
+	member   *member // nil with kine
 
-	kine, api, controllers, scheduler, kubelet *children.Child
+	kine, etcd, api, controllers, scheduler, kubelet *children.Child
 }
 
 var errAsked = errors.New("asked to stop")
@@ -80,7 +79,10 @@ func Run(r release.Release, args []string) int {
 		<-ctx.Done()
 	}
 	cause := context.Cause(ctx)
-	if errors.Is(cause, errAsked) {
+	if errors.Is(cause, errReset) {
+		logrus.Errorf("Shutdown request received: %q", cause.Error())
+	}
+	if errors.Is(cause, errAsked) || errors.Is(cause, errReset) {
 		v.stop()
 		return 0
 	}
@@ -97,28 +99,15 @@ func (v *server) start(ctx context.Context) error {
 	if err := v.directories(); err != nil {
 		return err
 	}
-	if _, err := os.Stat(v.Server("db", "etcd")); err == nil {
-		return errors.New("embedded etcd is not in this build of the bench distribution yet")
+	if err := v.stage(v.release); err != nil {
+		return err
 	}
 	if err := v.datastore(ctx); err != nil {
 		return err
 	}
-	if err := v.stage(v.release); err != nil {
-		return err
+	if v.member != nil {
+		logrus.Info("ETCD server is now running")
 	}
-	var err error
-	if v.front, err = front.New(v.Layout, v.password, v.apiPort); err != nil {
-		return err
-	}
-	listener, err := v.front.Listen(net.JoinHostPort(v.bind, strconv.Itoa(v.Port)))
-	if err != nil {
-		return err
-	}
-	go func() {
-		if err := v.front.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
-			logrus.Errorf("listener: %v", err)
-		}
-	}()
 	if v.values.Bool("disable-apiserver") {
 		return ready()
 	}
@@ -135,40 +124,33 @@ func (v *server) start(ctx context.Context) error {
 	return v.agent(ctx)
 }
 
-// datastore starts kine and settles who we are before anything else may use it.
-// An empty server/db makes a new, empty cluster without a word, as on K3s.
-func (v *server) datastore(ctx context.Context) error {
+// listen opens 6443; it needs the certificates, and nothing else.
+func (v *server) listen() error {
+	var db http.Handler
+	if v.member != nil {
+		db = &database{member: v.member}
+	}
 	var err error
-	if v.password, err = v.ChoosePassword(v.values.Text("token", "")); err != nil {
+	if v.front, err = front.New(v.Layout, v.password, v.apiPort, db); err != nil {
 		return err
 	}
-	if v.kine, err = v.set.Start("kine", "--emulated-etcd-version="+v.release.Etcd); err != nil {
-		return err
-	}
-	if err := os.Chdir(v.Server()); err != nil { // the socket's path is relative
-		return err
-	}
-	store, err := components.DialKine(ctx, "kine.sock")
+	listener, err := v.front.Listen(net.JoinHostPort(v.bind, strconv.Itoa(v.Port)))
 	if err != nil {
 		return err
 	}
-	defer store.Close()
-	logrus.Info("Reconciling bootstrap data between datastore and disk")
-	files := v.BootstrapFiles()
-	if _, err := bootstrap.Reconcile(ctx, store, v.password, files); err != nil {
-		return err
-	}
-	if err := v.issue(v.password); err != nil {
-		return err
-	}
-	return bootstrap.Save(ctx, store, v.password, files)
+	go func() {
+		if err := v.front.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			logrus.Errorf("listener: %v", err)
+		}
+	}()
+	return nil
 }
 
 // controlPlane starts kube-apiserver, waits for its /readyz, then starts what
 // needs it.
 func (v *server) controlPlane(ctx context.Context) error {
 	var err error
-	args := v.apiServer(v.release.Tag)
+	args := v.apiServer(v.release.Tag, v.member != nil)
 	logrus.Infof("Running kube-apiserver %s", join(args))
 	if v.api, err = v.set.Start("kube-apiserver", args...); err != nil {
 		return err
@@ -177,14 +159,14 @@ func (v *server) controlPlane(ctx context.Context) error {
 		return err
 	}
 	if !v.values.Bool("disable-controller-manager") {
-		args := v.controllerManager(v.release.Tag)
+		args := v.controllerManager(v.release.Tag, v.member != nil)
 		logrus.Infof("Running kube-controller-manager %s", join(args))
 		if v.controllers, err = v.set.Start("kube-controller-manager", args...); err != nil {
 			return err
 		}
 	}
 	if !v.values.Bool("disable-scheduler") {
-		args := v.settings.scheduler(v.release.Tag)
+		args := v.settings.scheduler(v.release.Tag, v.member != nil)
 		logrus.Infof("Running kube-scheduler %s", join(args))
 		if v.scheduler, err = v.set.Start("kube-scheduler", args...); err != nil {
 			return err
@@ -196,8 +178,11 @@ func (v *server) controlPlane(ctx context.Context) error {
 // agent starts the kubelet once the node has proven who it is. READY has been
 // said by then: K3s does not wait for it (k3s-facts §5.1).
 func (v *server) agent(ctx context.Context) error {
-	node, err := newNode(v.settings)
+	node, err := newNode(v.settings, v.member)
 	if err != nil {
+		return err
+	}
+	if err := node.afterReset(ctx); err != nil {
 		return err
 	}
 	if err := node.admit(ctx); err != nil {
@@ -210,8 +195,8 @@ func (v *server) agent(ctx context.Context) error {
 	return nil
 }
 
-// stop ends the components in the order in which they need each other; kine
-// last, so that what the API server has acknowledged is stored. Clients go
+// stop ends the components in the order in which they need each other; the
+// datastore last, so that what the API server has acknowledged is stored. Clients go
 // before the API server: it would wait for their watches.
 func (v *server) stop() {
 	v.set.Stopping()
@@ -223,6 +208,7 @@ func (v *server) stop() {
 	}
 	v.api.Stop(stopGrace)
 	v.kine.Stop(stopGrace)
+	v.etcd.Stop(stopGrace)
 	logrus.Info("Stopped")
 }
 

@@ -5,6 +5,7 @@ package server
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -66,6 +67,9 @@ func readSettings(v options.Values) (*settings, error) {
 		s.NodeIP = ip.String()
 	}
 	s.advertise = v.Text("advertise-address", s.NodeIP)
+	if err := s.tokenForRestore(); err != nil {
+		return nil, err
+	}
 	service, err := netip.ParsePrefix(s.serviceCIDR)
 	if err != nil {
 		return nil, fmt.Errorf("service-cidr: %w", err)
@@ -74,13 +78,33 @@ func readSettings(v options.Values) (*settings, error) {
 	return s, nil
 }
 
+// tokenForRestore: a snapshot's bootstrap row opens with the token only.
+func (s *settings) tokenForRestore() error {
+	if !s.values.Given("cluster-reset-restore-path") || s.values.Given("token") {
+		return nil
+	}
+	if _, err := os.Stat(s.Server("token")); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s does not exist, please pass --token to complete the restoration", s.Server("token"))
+	}
+	return nil
+}
+
 // refuse names what real K3s can and this build cannot, rather than to start
 // something else than was asked for.
 func refuse(v options.Values) error {
-	if os.Getuid() != 0 && !v.Bool("disable-agent") {
+	if os.Getuid() != 0 && !v.Bool("disable-agent") && !v.Bool("cluster-reset") {
 		return errors.New("must run as root unless --disable-agent is specified")
 	}
-	for _, name := range []string{"cluster-init", "cluster-reset", "server", "datastore-endpoint", "rootless", "docker"} {
+	reset := v.Bool("cluster-reset")
+	switch {
+	case v.Given("cluster-reset-restore-path") && !reset:
+		return errors.New("invalid flag use; --cluster-reset required with --cluster-reset-restore-path")
+	case v.Bool("disable-etcd") && !v.Given("server"):
+		return errors.New("invalid flag use; --server is required with --disable-etcd")
+	case reset && v.Given("server"):
+		return errors.New("cannot perform cluster-reset while server URL is set - remove server from configuration before resetting")
+	}
+	for _, name := range []string{"server", "datastore-endpoint", "rootless", "docker"} {
 		if v.Bool(name) || (name == "server" || name == "datastore-endpoint") && v.Given(name) {
 			return fmt.Errorf("--%s is not in this build of the bench distribution yet", name)
 		}

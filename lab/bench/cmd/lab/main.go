@@ -12,7 +12,7 @@ import (
 
 const usage = `usage: ./dev lab COMMAND
 
-  up [--lab L] [--name n1] [--tag TAG] [--disk MB] [--bare]
+  up [--lab L] [--name n1] [--tag TAG] [--disk MB] [--datastore sqlite|etcd] [--bare]
                                make and boot a node; with K3s of TAG unless --bare
   down [--lab L] [NAME…]       take nodes away, or the whole lab
   down --all                   every lab, and whatever crashed ones left behind

@@ -40,9 +40,14 @@ func up(ctx context.Context, args []string) error {
 	name := f.String("name", "n1", "")
 	tag := f.String("tag", "v1.35.4+k3s1", "")
 	diskMB := f.Int("disk", 0, "")
+	store := f.String("datastore", "sqlite", "")
 	bare := f.Bool("bare", false, "")
 	if err := parse(f, args[1:]); err != nil {
 		return err
+	}
+	datastore, err := k3s.ParseDatastore(*store)
+	if err != nil {
+		return fmt.Errorf("%w: %v", errUsage, err)
 	}
 	if !*bare {
 		if _, err := release.Default().Binary(*tag); err != nil {
@@ -70,7 +75,7 @@ func up(ctx context.Context, args []string) error {
 		return k3s.Start(ctx, n)
 	}
 	begin = time.Now()
-	if err := k3s.Up(ctx, n, release.Default(), *tag, k3s.Options{}); err != nil {
+	if err := k3s.Up(ctx, n, release.Default(), *tag, k3s.Options{Datastore: datastore}); err != nil {
 		return err
 	}
 	say(fmt.Sprintf("K3s %s is READY and the node is Ready after %s", *tag, time.Since(begin).Round(100*time.Millisecond)))

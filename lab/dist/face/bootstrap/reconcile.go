@@ -33,26 +33,58 @@ type record struct {
 // file comes back from the row, an older one is replaced, and a newer one that
 // differs stops the start. It reports whether there was a row.
 func Reconcile(ctx context.Context, store Datastore, password string, files map[string]string) (bool, error) {
+	stored, err := load(ctx, store, password)
+	if err != nil || stored == nil {
+		return false, err
+	}
+	return true, apply(stored, files)
+}
+
+// Recover makes the disk what the row says, whatever is newer: what a cluster
+// reset does.
+func Recover(ctx context.Context, store Datastore, password string, files map[string]string) error {
+	stored, err := load(ctx, store, password)
+	if err != nil {
+		return err
+	}
+	if stored == nil {
+		return ErrNoRow
+	}
+	for name, path := range files {
+		if row := stored[name]; len(row.Content) > 0 {
+			if err := restore(path, row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// ErrNoRow is K3s' word for an initialised datastore without the row.
+var ErrNoRow = errors.New("no bootstrap data found in datastore - check server token value and verify datastore integrity")
+
+// load is the opened row, or nil where the datastore has none at all.
+func load(ctx context.Context, store Datastore, password string) (map[string]record, error) {
 	rows, err := store.Rows(ctx, Prefix)
 	if err != nil {
-		return false, fmt.Errorf("bootstrap data: %w", err)
+		return nil, fmt.Errorf("bootstrap data: %w", err)
 	}
 	sealed, ok := rows[Key(password)]
 	if !ok {
 		if len(rows) > 0 {
-			return false, errors.New("bootstrap data already found and encrypted with different token")
+			return nil, errors.New("bootstrap data already found and encrypted with different token")
 		}
-		return false, nil
+		return nil, nil
 	}
 	plain, err := Open(password, sealed)
 	if err != nil {
-		return false, fmt.Errorf("bootstrap data: %w", err)
+		return nil, fmt.Errorf("bootstrap data: %w", err)
 	}
 	var stored map[string]record
 	if err := json.Unmarshal(plain, &stored); err != nil {
-		return false, fmt.Errorf("bootstrap data: %w", err)
+		return nil, fmt.Errorf("bootstrap data: %w", err)
 	}
-	return true, apply(stored, files)
+	return stored, nil
 }
 
 func apply(stored map[string]record, files map[string]string) error {

@@ -34,12 +34,14 @@ type Front struct {
 	clientCAs *x509.CertPool
 	named     *httputil.ReverseProxy // carries a client certificate's identity
 	plain     *httputil.ReverseProxy
+	database  http.Handler // answers below /db/; nil where the datastore is not etcd
 	ready     atomic.Bool
 	server    *http.Server
 }
 
-// New prepares the listener; apiPort is where kube-apiserver listens on loopback.
-func New(l identity.Layout, password string, apiPort int) (*Front, error) {
+// New prepares the listener; apiPort is where kube-apiserver listens on
+// loopback, database what answers below /db/ where the datastore is etcd.
+func New(l identity.Layout, password string, apiPort int, database http.Handler) (*Front, error) {
 	clientCAs, err := pool(l.TLS("client-ca.crt"))
 	if err != nil {
 		return nil, err
@@ -52,7 +54,7 @@ func New(l identity.Layout, password string, apiPort int) (*Front, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &Front{layout: l, password: password, clientCAs: clientCAs}
+	f := &Front{layout: l, password: password, clientCAs: clientCAs, database: database}
 	target := &url.URL{Scheme: "https", Host: fmt.Sprintf("127.0.0.1:%d", apiPort)}
 	f.named = reverse(target, &tls.Config{RootCAs: serverCAs, Certificates: []tls.Certificate{proxy}})
 	f.plain = reverse(target, &tls.Config{RootCAs: serverCAs})
@@ -116,7 +118,7 @@ func reverse(target *url.URL, config *tls.Config) *httputil.ReverseProxy {
 		FlushInterval: -1, // watches
 		ErrorLog:      log.New(logrus.StandardLogger().WriterLevel(logrus.DebugLevel), "", 0),
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			writeStatus(w, http.StatusServiceUnavailable, "ServiceUnavailable", "apiserver not ready: "+err.Error())
+			Status(w, http.StatusServiceUnavailable, "ServiceUnavailable", "apiserver not ready: "+err.Error())
 		},
 	}
 }

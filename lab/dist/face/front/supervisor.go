@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 )
@@ -19,7 +20,7 @@ func (f *Front) routes() http.Handler {
 	mux.HandleFunc("/cacerts", func(w http.ResponseWriter, _ *http.Request) {
 		raw, err := os.ReadFile(f.layout.TLS("server-ca.crt"))
 		if err != nil {
-			writeStatus(w, http.StatusInternalServerError, "InternalError", err.Error())
+			Status(w, http.StatusInternalServerError, "InternalError", err.Error())
 			return
 		}
 		w.Header().Set("Content-Type", "text/plain")
@@ -28,27 +29,45 @@ func (f *Front) routes() http.Handler {
 	charts := http.StripPrefix("/static/", http.FileServer(http.Dir(f.layout.Server("static"))))
 	mux.Handle("/static/", charts)
 	mux.HandleFunc("/v1-k3s/", f.supervisor)
+	mux.HandleFunc("/db/", f.datastore)
 	mux.HandleFunc("/", f.proxy)
 	return mux
 }
 
 func (f *Front) supervisor(w http.ResponseWriter, r *http.Request) {
 	if !f.mayAskSupervisor(r) {
-		writeStatus(w, http.StatusForbidden, "Forbidden", "forbidden")
+		Status(w, http.StatusForbidden, "Forbidden", "forbidden")
 		return
 	}
 	switch r.URL.Path {
 	case "/v1-k3s/readyz":
 		if !f.ready.Load() {
-			writeStatus(w, http.StatusServiceUnavailable, "ServiceUnavailable", "runtime core not ready")
+			Status(w, http.StatusServiceUnavailable, "ServiceUnavailable", "runtime core not ready")
 			return
 		}
 		fmt.Fprint(w, "ok")
 	case "/v1-k3s/server-ca.crt", "/v1-k3s/client-ca.crt":
 		http.ServeFile(w, r, f.layout.TLS(r.URL.Path[len("/v1-k3s/"):]))
 	default:
-		writeStatus(w, http.StatusNotFound, "NotFound", "not found")
+		Status(w, http.StatusNotFound, "NotFound", "not found")
 	}
+}
+
+// datastore passes on what a server may ask; /db/info needs no name on the
+// machine itself.
+func (f *Front) datastore(w http.ResponseWriter, r *http.Request) {
+	if f.database == nil {
+		Status(w, http.StatusBadRequest, "BadRequest", "etcd datastore disabled")
+		return
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	local := err == nil && net.ParseIP(host).IsLoopback() && r.URL.Path == "/db/info"
+	user, password, ok := r.BasicAuth()
+	if !local && !(ok && user == "server" && subtle.ConstantTimeCompare([]byte(password), []byte(f.password)) == 1) {
+		Status(w, http.StatusForbidden, "Forbidden", "forbidden")
+		return
+	}
+	f.database.ServeHTTP(w, r)
 }
 
 // mayAskSupervisor: a node's or an administrator's certificate, or the token
@@ -71,8 +90,8 @@ func permitted(client *x509.Certificate) bool {
 	return false
 }
 
-// writeStatus answers in the API's own error form.
-func writeStatus(w http.ResponseWriter, code int, reason, message string) {
+// Status answers in the API's own error form.
+func Status(w http.ResponseWriter, code int, reason, message string) {
 	body, err := json.MarshalIndent(map[string]any{
 		"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{},
 		"status": "Failure", "message": message, "reason": reason, "code": code,
