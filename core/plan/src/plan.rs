@@ -80,6 +80,14 @@ pub enum PlanError {
     Facts,
 }
 
+impl PlanError {
+    /// The parser's own words, without its mark of an error: they complete a sentence.
+    fn yaml(error: &serde_saphyr::Error) -> Self {
+        let said = error.to_string();
+        Self::Yaml(said.strip_prefix("error: ").unwrap_or(&said).to_owned())
+    }
+}
+
 impl Plan {
     /// Reads a plan file, and refuses one whose digest or lint does not hold.
     ///
@@ -90,11 +98,11 @@ impl Plan {
         struct Head {
             belay: String,
         }
-        let head: Head = serde_saphyr::from_str(text).map_err(|e| PlanError::Yaml(e.to_string()))?;
+        let head: Head = serde_saphyr::from_str(text).map_err(|e| PlanError::yaml(&e))?;
         if head.belay != FORMAT {
             return Err(PlanError::Format(head.belay.chars().take(40).collect()));
         }
-        let plan: Self = serde_saphyr::from_str(text).map_err(|e| PlanError::Yaml(e.to_string()))?;
+        let plan: Self = serde_saphyr::from_str(text).map_err(|e| PlanError::yaml(&e))?;
         let is = plan.content_digest();
         if is != plan.digest {
             return Err(PlanError::Edited { said: plan.digest, is });

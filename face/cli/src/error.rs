@@ -42,6 +42,13 @@ impl CommandError {
         self
     }
 
+    /// Names the file that it is about.
+    #[must_use]
+    pub fn about(mut self, file: &std::path::Path) -> Self {
+        self.message = format!("{}: {}", file.display(), self.message);
+        self
+    }
+
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self.kind {

@@ -16,7 +16,7 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<u8, CommandErr
         CommandError::refused(format!("could not read the plan {}: {error}", args.plan.display()))
             .hinted("write one with: belay plan --to TAG -o plan.yaml")
     })?;
-    let plan = Plan::from_yaml(&text)?;
+    let plan = Plan::from_yaml(&text).map_err(|error| CommandError::from(error).about(&args.plan))?;
     let facts = here().await?.facts;
     let policy = Policy { accepted: plan.accepted.clone(), today: today() };
     let findings = judge(&facts, Some(plan.to.clone()), &policy)?;

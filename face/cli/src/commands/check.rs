@@ -74,5 +74,7 @@ pub async fn here() -> Result<Gathered, CommandError> {
 fn read(file: &std::path::Path) -> Result<Facts, CommandError> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| CommandError::refused(format!("could not read the facts from {}: {error}", file.display())))?;
-    Facts::from_json(&text).map_err(CommandError::refused)
+    Facts::from_json(&text).map_err(|error| {
+        CommandError::refused(error).about(file).hinted("write them with: belay check --save-facts FILE")
+    })
 }

@@ -48,6 +48,12 @@ pub fn judge(facts: &Facts, to: Option<K3sVersion>, policy: &Policy) -> Result<V
         .find_map(|node| node.binary.as_ref().and_then(|binary| binary.version.clone()))
         .or_else(|| facts.cluster.as_ref().and_then(|cluster| cluster.version.clone()))
         .ok_or_else(|| {
+            // Without systemd there is no unit to find K3s by.
+            if let Some(node) = facts.nodes.iter().find(|node| !node.init.is_empty() && node.init != "systemd") {
+                let why =
+                    format!("process 1 of this node is {}, and Belay knows only K3s that systemd runs", node.init);
+                return CommandError::refused(why).hinted("upgrade this node by another way for now");
+            }
             CommandError::refused("no K3s was found on this node: no unit runs a k3s binary, and none says its version")
                 .hinted("run belay on the K3s server; for another one, give its facts: belay check --facts FILE")
         })?;
