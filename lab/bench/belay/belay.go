@@ -41,15 +41,20 @@ type Belay struct {
 // Install places the programs that ./dev built, or those that the environment
 // names, where Belay's packages would.
 func Install(ctx context.Context, n *node.Node) (*Belay, error) {
-	program, err := built("BELAY_BIN", "bin/belay")
-	if err != nil {
-		return nil, err
-	}
-	helper, err := built("BELAY_HELPER", "bin/belay-helper")
+	program, helper, err := Built()
 	if err != nil {
 		return nil, err
 	}
 	return &Belay{Node: n}, n.InstallBelay(ctx, program, helper)
+}
+
+// Built finds the two programs on the host.
+func Built() (program, helper string, err error) {
+	if program, err = built("BELAY_BIN", "bin/belay"); err != nil {
+		return "", "", err
+	}
+	helper, err = built("BELAY_HELPER", "bin/belay-helper")
+	return program, helper, err
 }
 
 // InstallCrash places the build that can be killed at its own records.

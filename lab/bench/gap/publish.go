@@ -1,0 +1,150 @@
+package gap
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Marks in a page between which the table lies.
+const (
+	Begin = "<!-- gap: written by ./dev bench gap --publish -->"
+	End   = "<!-- /gap -->"
+)
+
+func gapOf(r Run) float64   { return r.Gap }
+func totalOf(r Run) float64 { return r.Returned }
+func readyOf(r Run) float64 { return r.Ready }
+
+// Enough is how many runs of each kind a series needs before its table says
+// more than that the bench works.
+const Enough = 15
+
+// Table is the Markdown of a record.
+func Table(r *Record) string {
+	var b strings.Builder
+	s := r.Setting
+	releases := "the bench's releases (upstream Kubernetes in K3s' face)"
+	if s.Real {
+		releases = "real K3s releases"
+	}
+	fmt.Fprintf(&b, "%s to %s, %s; %d objects of 4 KiB in SQLite; %s. Medians, in brackets the fastest and the slowest run.\n",
+		s.From, s.To, releases, s.Objects, s.Machine)
+	for _, cold := range []bool{false, true} {
+		counts := []int{len(r.Of(cold, Restart, gapOf)), len(r.Of(cold, Naive, gapOf)), len(r.Of(cold, Belay, gapOf))}
+		if slices.Min(counts) == 0 {
+			continue
+		}
+		title := "Page cache warm"
+		if cold {
+			title = "Page cache dropped before every run"
+		}
+		fmt.Fprintf(&b, "\n**%s** (%d restarts, %d naive swaps, %d upgrades by Belay)\n\n", title, counts[0], counts[1], counts[2])
+		b.WriteString("| | API gap | until the command returned | until the node was Ready |\n|---|---|---|---|\n")
+		names := map[Kind]string{Restart: "bare restart", Naive: "naive swap", Belay: "Belay, without its soak"}
+		for _, kind := range Kinds {
+			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", names[kind],
+				spread(r.Of(cold, kind, gapOf)), spread(r.Of(cold, kind, totalOf)), spread(r.Of(cold, kind, readyOf)))
+		}
+		b.WriteString("\n| ratio of medians | | 95 % bound | goal | |\n|---|---|---|---|---|\n")
+		for _, goal := range goals {
+			ratio := Compare(r.Of(cold, Belay, goal.number), r.Of(cold, goal.against, goal.other))
+			verdict := "not met"
+			if goal.met(ratio) {
+				verdict = "met"
+			}
+			fmt.Fprintf(&b, "| %s | %.3f | %.3f | %s | %s |\n", goal.name, ratio.Median, ratio.High, goal.words, verdict)
+		}
+		if slices.Min(counts) < Enough {
+			fmt.Fprintf(&b, "\nFewer than %d of each: this shows that the bench works, nothing more.\n", Enough)
+		}
+		if busy := len(r.Of(cold, Restart, gapOf)) + len(r.Of(cold, Naive, gapOf)) + len(r.Of(cold, Belay, gapOf)) - quietOnes(r, cold); busy > 0 {
+			fmt.Fprintf(&b, "\n%d of these runs began on a busy machine.\n", busy)
+		}
+	}
+	b.WriteString("\nLost requests to workloads were not measured: the bench's pods have no containers.\n")
+	return b.String()
+}
+
+var goals = []struct {
+	name          string
+	number, other func(Run) float64
+	against       Kind
+	words         string
+	met           func(Ratio) bool
+}{
+	{"gap, Belay / restart", gapOf, gapOf, Restart, "≤ 1.10", func(r Ratio) bool { return r.High <= 1.10 }},
+	{"gap, Belay / naive", gapOf, gapOf, Naive, "< 1", func(r Ratio) bool { return r.High < 1 }},
+	{"total, Belay / naive until Ready", totalOf, readyOf, Naive, "≤ 1.2", func(r Ratio) bool { return r.Median <= 1.2 }},
+}
+
+func quietOnes(r *Record, cold bool) int {
+	n := 0
+	for _, x := range r.Runs {
+		if x.Cold == cold && x.Quiet {
+			n++
+		}
+	}
+	return n
+}
+
+func spread(of []float64) string {
+	return fmt.Sprintf("%.2f s (%.2f–%.2f)", Median(of), slices.Min(of), slices.Max(of))
+}
+
+// Publish writes the record as JSON and CSV into bench/ of the clone, the plot
+// beside the page, and the table into the page.
+func Publish(r *Record, root string) ([]string, error) {
+	raw := filepath.Join(root, "bench")
+	if err := os.MkdirAll(raw, 0o755); err != nil {
+		return nil, err
+	}
+	page := filepath.Join(root, "docs", "performance.md")
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return nil, err
+	}
+	before, rest, ok1 := strings.Cut(string(text), Begin)
+	_, after, ok2 := strings.Cut(rest, End)
+	if !ok1 || !ok2 {
+		return nil, fmt.Errorf("%s has no place for the table: %s … %s", page, Begin, End)
+	}
+	whole, err := json.MarshalIndent(map[string]any{"setting": r.Setting, "runs": r.Runs}, "", " ")
+	if err != nil {
+		return nil, err
+	}
+	table := before + Begin + "\n" + Table(r) + "\n![Every run of the series](gap.svg)\n" + End + after
+	files := []struct{ path, text string }{
+		{filepath.Join(raw, "gap.json"), string(whole) + "\n"},
+		{filepath.Join(raw, "gap.csv"), comma(r)},
+		{filepath.Join(root, "docs", "gap.svg"), Plot(r)},
+		{page, table},
+	}
+	var written []string
+	for _, f := range files {
+		if err := os.WriteFile(f.path, []byte(f.text), 0o644); err != nil {
+			return written, err
+		}
+		written = append(written, f.path)
+	}
+	return written, nil
+}
+
+func comma(r *Record) string {
+	var b strings.Builder
+	w := csv.NewWriter(&b)
+	number := func(v float64) string { return strconv.FormatFloat(v, 'f', 3, 64) }
+	// A strings.Builder does not fail.
+	_ = w.Write([]string{"series", "kind", "round", "gap_s", "outages", "returned_s", "ready_s", "quiet", "at"})
+	for _, x := range r.Runs {
+		_ = w.Write([]string{Series(x.Cold), string(x.Kind), strconv.Itoa(x.Round + 1), number(x.Gap), strconv.Itoa(x.Outages),
+			number(x.Returned), number(x.Ready), strconv.FormatBool(x.Quiet), x.At})
+	}
+	w.Flush()
+	return b.String()
+}
