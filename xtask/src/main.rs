@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 mod checks;
+mod dist;
 mod docs;
 mod layers;
 
@@ -12,14 +13,17 @@ usage: cargo xtask <task>
   layers   fail on a dependency between crates that the house does not allow (design: floors and arrows)
   checks   print the table of rules, and fail when a rule lacks a fixture
   docs     write the pages that are made from declarations: docs/steps.md, docs/risks.md
+  dist     build, prove and pack a release: tarball, deb, bill of materials, sums [--out DIR]
 ";
 
 fn main() -> ExitCode {
-    let task = std::env::args().nth(1).unwrap_or_default();
+    let mut arguments = std::env::args().skip(1);
+    let task = arguments.next().unwrap_or_default();
     let outcome = match task.as_str() {
         "layers" => layers::run(),
         "checks" => checks::run(),
         "docs" => docs::run(),
+        "dist" => dist::run(&arguments.collect::<Vec<_>>()),
         _ => Err(if task.is_empty() { HELP.to_owned() } else { format!("no task `{task}`\n\n{HELP}") }),
     };
     match outcome {

@@ -1,0 +1,44 @@
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::succeed;
+
+/// The one target that is packaged.
+pub(super) const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// The two programs as they are shipped.
+pub(super) struct Programs {
+    pub belay: PathBuf,
+    pub helper: PathBuf,
+}
+
+impl Programs {
+    /// Builds the static helper, and `belay` against the symbols of `glibc`.
+    ///
+    /// # Errors
+    /// When a build fails, or cargo-zigbuild is not there.
+    pub(super) fn build(root: &Path, target_dir: &Path, glibc: (u32, u32)) -> Result<Self, String> {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let common = ["--locked", "--target"];
+        succeed(
+            Command::new(&cargo)
+                .arg("build")
+                .args(common)
+                .args([TARGET, "--profile", "helper", "--bin", "belay-helper"])
+                .env("RUSTFLAGS", "-C target-feature=+crt-static")
+                .current_dir(root),
+        )?;
+        // Not through `cargo zigbuild`: the cargo that runs this need not be the one that has it in its path.
+        succeed(
+            Command::new("cargo-zigbuild")
+                .arg("zigbuild")
+                .args(common)
+                .arg(format!("{TARGET}.{}.{}", glibc.0, glibc.1))
+                .args(["--profile", "dist", "--bin", "belay"])
+                .current_dir(root),
+        )
+        .map_err(|error| format!("{error}\n./dev dist brings cargo-zigbuild and zig"))?;
+        let built = target_dir.join(TARGET);
+        Ok(Self { belay: built.join("dist/belay"), helper: built.join("helper/belay-helper") })
+    }
+}
