@@ -13,6 +13,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"belay.test/dist/components"
+	"belay.test/dist/face/options"
 	"belay.test/dist/release"
 	"belay.test/dist/server"
 )
@@ -76,14 +77,31 @@ func command(r release.Release, name string, args []string) int {
 	case "secrets-encrypt":
 		return secretsEncrypt()
 	case "etcd-snapshot":
-		logrus.Error("Error: see server log for details: etcd datastore disabled")
-		return 1
+		return etcdSnapshot(r, args)
+	case "agent":
+		return agent(r, args)
 	case "check-config":
 		fmt.Println("STATUS: pass (the bench distribution checks nothing)")
 		return 0
 	default:
 		return complain("k3s %s is not in this build of the bench distribution yet", name)
 	}
+}
+
+// agent reads what it is told, as K3s does before anything else, and cannot
+// be run yet.
+func agent(r release.Release, args []string) int {
+	if _, err := options.Parse(options.Agent, r.Minor(), args, func(message string) { logrus.Warn(message) }); err != nil {
+		return fatal(err)
+	}
+	return complain("k3s agent is not in this build of the bench distribution yet")
+}
+
+// fatal is the last line of K3s' log when a command fails.
+func fatal(err error) int {
+	logrus.SetFormatter(&logrus.TextFormatter{DisableColors: true, FullTimestamp: true})
+	logrus.StandardLogger().Logf(logrus.FatalLevel, "Error: %v", err)
+	return 1
 }
 
 func complain(format string, args ...any) int {

@@ -46,7 +46,7 @@ var errAsked = errors.New("asked to stop")
 func Run(r release.Release, args []string) int {
 	logrus.SetFormatter(&logrus.TextFormatter{DisableColors: true, FullTimestamp: true})
 	warn := func(message string) { logrus.Warn(message) }
-	values, err := options.Parse(r.Minor(), args, warn)
+	values, err := options.Parse(options.Server, r.Minor(), args, warn)
 	if err != nil {
 		return fatal(err)
 	}

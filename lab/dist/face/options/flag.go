@@ -1,4 +1,4 @@
-// Package options reads what `k3s server` is told: command line, K3S_*
+// Package options reads what a command of k3s is told: command line, K3S_*
 // environment, config.yaml and config.yaml.d, with K3s' rules for who wins and
 // for what happens to an unknown word (k3s-facts §2.1, §4.3).
 package options
@@ -10,6 +10,30 @@ import (
 
 //go:embed server-flags.txt
 var serverFlags string
+
+//go:embed agent-flags.txt
+var agentFlags string
+
+//go:embed etcd-snapshot-flags.txt
+var etcdSnapshotFlags string
+
+// Command is one that reads config.yaml.
+type Command struct {
+	name  string
+	flags *string
+	// strips: an unknown key of the files is lost with a warning instead of
+	// ending the start (k3s-facts §4.3).
+	strips bool
+	// words: takes arguments that are no flags.
+	words bool
+}
+
+// The commands.
+var (
+	Server       = Command{name: "server", flags: &serverFlags, strips: true}
+	Agent        = Command{name: "agent", flags: &agentFlags}
+	EtcdSnapshot = Command{name: "etcd-snapshot", flags: &etcdSnapshotFlags, strips: true, words: true}
+)
 
 type kind int
 
@@ -30,9 +54,9 @@ type table map[string]*flag
 
 // newTable knows the flags of one minor. Flags come and go between minors, and
 // a key that only the newer one knows is lost in silence on the older.
-func newTable(minor string) table {
+func newTable(c Command, minor string) table {
 	t := table{}
-	for _, line := range strings.Split(serverFlags, "\n") {
+	for _, line := range strings.Split(*c.flags, "\n") {
 		words := strings.Fields(line)
 		if len(words) < 2 || words[0] == "#" || strings.HasPrefix(line, "#") {
 			continue

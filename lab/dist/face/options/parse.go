@@ -10,6 +10,7 @@ import (
 // Values is what was said, by flag name.
 type Values struct {
 	said map[string][]string
+	rest []string // arguments that are no flags
 	args []string // what ends up in k3s.io/node-args: files first, then the command line
 	env  map[string]string
 }
@@ -19,14 +20,18 @@ type word struct{ name, value string }
 // Parse merges the sources: the command line wins over the files, a list given
 // there replaces the list of the files, and the environment fills what is left.
 // warn receives K3s' log line for each unknown key of the files; an unknown
-// flag on the command line is an error.
-func Parse(minor string, args []string, warn func(string)) (Values, error) {
-	t := newTable(minor)
+// flag on the command line is an error, and for an agent one of the files too.
+func Parse(c Command, minor string, args []string, warn func(string)) (Values, error) {
+	t := newTable(c, minor)
 	v := Values{said: map[string][]string{}, env: map[string]string{}}
-	line, err := t.commandLine(args)
+	line, rest, err := t.commandLine(args)
 	if err != nil {
 		return v, err
 	}
+	if len(rest) > 0 && !c.words {
+		return v, fmt.Errorf("unexpected argument %q", rest[0])
+	}
+	v.rest = rest
 	file := DefaultConfig
 	if env := os.Getenv("K3S_CONFIG_FILE"); env != "" {
 		file = env
@@ -44,10 +49,13 @@ func Parse(minor string, args []string, warn func(string)) (Values, error) {
 	for _, w := range line {
 		onLine[w.name] = true
 	}
-	v.args = []string{"server"}
+	v.args = []string{c.name}
 	for _, s := range settings {
 		f := t[s.key]
 		for _, value := range s.values {
+			if f == nil && !c.strips {
+				return v, fmt.Errorf("flag provided but not defined: -%s", s.key)
+			}
 			if f == nil {
 				warn(fmt.Sprintf("Unknown flag --%s found in config.yaml, skipping\n", s.key))
 				continue
@@ -89,35 +97,38 @@ func (v *Values) fromEnvironment(t table) {
 	}
 }
 
-func (t table) commandLine(args []string) ([]word, error) {
-	var words []word
+func (t table) commandLine(args []string) (words []word, rest []string, err error) {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "" || arg[0] != '-' {
-			return nil, fmt.Errorf("unexpected argument %q", arg)
+			rest = append(rest, arg)
+			continue
 		}
 		name, value, given := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 		f := t[name]
 		if f == nil {
-			return nil, fmt.Errorf("flag provided but not defined: -%s", name)
+			return nil, nil, fmt.Errorf("flag provided but not defined: -%s", name)
 		}
 		if !given && f.kind == boolean {
 			value = "true"
 		} else if !given {
 			if i++; i >= len(args) {
-				return nil, fmt.Errorf("flag needs an argument: -%s", name)
+				return nil, nil, fmt.Errorf("flag needs an argument: -%s", name)
 			}
 			value = args[i]
 		}
 		if f.kind == boolean {
 			if _, err := strconv.ParseBool(value); err != nil {
-				return nil, fmt.Errorf("invalid boolean value %q for -%s", value, name)
+				return nil, nil, fmt.Errorf("invalid boolean value %q for -%s", value, name)
 			}
 		}
 		words = append(words, word{f.name, value})
 	}
-	return words, nil
+	return words, rest, nil
 }
+
+// Rest is what was said that is no flag.
+func (v Values) Rest() []string { return v.rest }
 
 // Text is the value of a flag, or fallback when it was not given.
 func (v Values) Text(name, fallback string) string {

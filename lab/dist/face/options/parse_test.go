@@ -27,7 +27,7 @@ func config(t *testing.T, files map[string]string) {
 func TestUnknownKeyIsStripped(t *testing.T) {
 	config(t, map[string]string{"config.yaml": "bogus: 1\nnode-name: n1\n"})
 	var warned []string
-	v, err := Parse("v1.36", nil, func(s string) { warned = append(warned, s) })
+	v, err := Parse(Server, "v1.36", nil, func(s string) { warned = append(warned, s) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestUnknownKeyIsStripped(t *testing.T) {
 
 func TestUnknownFlagOnTheCommandLineIsFatal(t *testing.T) {
 	config(t, nil)
-	if _, err := Parse("v1.36", []string{"--bogus"}, func(string) {}); err == nil {
+	if _, err := Parse(Server, "v1.36", []string{"--bogus"}, func(string) {}); err == nil {
 		t.Error("no error")
 	}
 }
@@ -51,7 +51,7 @@ func TestFlagsComeWithTheirMinor(t *testing.T) {
 	config(t, map[string]string{"config.yaml": "helm-controller-arg: [a=b]\n"})
 	for minor, want := range map[string]int{"v1.35": 1, "v1.36": 0} {
 		var warned int
-		if _, err := Parse(minor, nil, func(string) { warned++ }); err != nil {
+		if _, err := Parse(Server, minor, nil, func(string) { warned++ }); err != nil {
 			t.Fatal(err)
 		}
 		if warned != want {
@@ -66,7 +66,7 @@ func TestLaterFileReplacesAndPlusAppends(t *testing.T) {
 		"config.yaml.d/10-a.yaml": "tls-san: b\ndisable+: [traefik]\n",
 		"config.yaml.d/20-b.yaml": "tls-san: c\n",
 	})
-	v, err := Parse("v1.36", []string{"--token", "t"}, func(string) {})
+	v, err := Parse(Server, "v1.36", []string{"--token", "t"}, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ disable-helm-controller: true
 disable-network-policy: true
 flannel-backend: none
 `})
-	v, err := Parse("v1.36", nil, func(string) {})
+	v, err := Parse(Server, "v1.36", nil, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ flannel-backend: none
 func TestSecretsAreMasked(t *testing.T) {
 	config(t, nil)
 	t.Setenv("K3S_AGENT_TOKEN", "hidden")
-	v, err := Parse("v1.36", []string{"--token=hidden"}, func(string) {})
+	v, err := Parse(Server, "v1.36", []string{"--token=hidden"}, func(string) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -120,5 +120,30 @@ func TestSecretsAreMasked(t *testing.T) {
 		if strings.Contains(value, "hidden") {
 			t.Errorf("%s shows a secret: %s", name, value)
 		}
+	}
+}
+
+// TestAnAgentRefusesAnUnknownKey: what a server loses in silence ends an agent.
+func TestAnAgentRefusesAnUnknownKey(t *testing.T) {
+	config(t, map[string]string{"config.yaml": "node-name: n1\n", "config.yaml.d/10.yaml": "cluster-init: true\n"})
+	_, err := Parse(Agent, "v1.36", nil, func(string) { t.Error("a warning") })
+	if err == nil || err.Error() != "flag provided but not defined: -cluster-init" {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestEtcdSnapshotStripsWhatIsTheServers, one warning for each value, as in the capture.
+func TestEtcdSnapshotStripsWhatIsTheServers(t *testing.T) {
+	config(t, map[string]string{"config.yaml": "disable: [coredns, traefik]\netcd-snapshot-retention: 3\ntoken: t\n"})
+	var warned int
+	v, err := Parse(EtcdSnapshot, "v1.36", []string{"--name", "mine", "one", "--dir=/x", "two"}, func(string) { warned++ })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if warned != 3 || v.Text("name", "") != "mine" || v.Text("etcd-snapshot-dir", "") != "/x" || v.Text("etcd-snapshot-retention", "") != "3" {
+		t.Errorf("%d warnings, %+v", warned, v.said)
+	}
+	if !slices.Equal(v.Rest(), []string{"one", "two"}) {
+		t.Errorf("the rest is %v", v.Rest())
 	}
 }
