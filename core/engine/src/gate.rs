@@ -37,3 +37,14 @@ pub struct Outage {
     /// Failed shots by cause: `refused`, `timeout`, `status 503`, …
     pub causes: std::collections::BTreeMap<String, u64>,
 }
+
+impl Outage {
+    /// The cause of shots that never left this machine, because the connection to the node was lost.
+    pub const UNSEEN: &str = "connection to the node lost";
+
+    /// Nothing is known of the API in this time: only the way to it was cut.
+    #[must_use]
+    pub fn is_unseen(&self) -> bool {
+        !self.causes.is_empty() && self.causes.keys().all(|cause| cause == Self::UNSEEN)
+    }
+}

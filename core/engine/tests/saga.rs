@@ -32,6 +32,7 @@ fn made() -> Plan {
         artifacts: vec![artifact],
         soak: Span::seconds(1),
         accepted: Vec::new(),
+        ssh: None,
         date: "2026-11-23".parse().unwrap(),
     };
     plan(&facts, &[], &request).unwrap()

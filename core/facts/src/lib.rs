@@ -4,6 +4,7 @@
 //! Does not own how a fact is read (edge) nor what it means (checks).
 
 mod cluster;
+mod destination;
 mod digest;
 mod file;
 mod node;
@@ -12,6 +13,7 @@ mod span;
 mod version;
 
 pub use cluster::{Canary, ClusterFacts, DeprecatedApi, DnsService, KubeNode, Readiness, UpgradeTool, Workload};
+pub use destination::{Destination, DestinationError};
 pub use digest::{Digest, DigestError, canonical_json};
 pub use file::{FORMAT, Facts, FactsError};
 pub use node::{

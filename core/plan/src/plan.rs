@@ -1,5 +1,5 @@
 use belay_checks::{Acceptance, Finding};
-use belay_facts::{Digest, Facts, K3sVersion};
+use belay_facts::{Destination, Digest, Facts, K3sVersion};
 use serde::{Deserialize, Serialize};
 
 use crate::{Changed, Expect, Lint, Material, Step, WayBack};
@@ -17,6 +17,9 @@ pub struct Plan {
     /// The facts that it was made from.
     pub parent: Digest,
     pub cluster: ClusterRef,
+    /// How its node is reached; without it, it is the machine that the plan was made on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<Destination>,
     pub from: K3sVersion,
     pub to: K3sVersion,
     pub artifacts: Vec<Artifact>,

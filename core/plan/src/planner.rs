@@ -1,5 +1,5 @@
 use belay_checks::{Acceptance, Finding};
-use belay_facts::{DatastoreKind, Digest, Facts, K3sVersion, NodeFacts, Span};
+use belay_facts::{DatastoreKind, Destination, Digest, Facts, K3sVersion, NodeFacts, Span};
 
 use crate::{
     Artifact, ClusterRef, Expect, FORMAT, GateName, Material, Mebibytes, Plan, Step, StepKind, Wave, WayBack, WayClass,
@@ -12,6 +12,8 @@ pub struct PlanRequest {
     pub artifacts: Vec<Artifact>,
     pub soak: Span,
     pub accepted: Vec<Acceptance>,
+    /// How the node is reached; `None` for this machine.
+    pub ssh: Option<Destination>,
     /// The date that names the plan; given, because a planner has no clock.
     pub date: jiff::civil::Date,
 }
@@ -67,6 +69,7 @@ pub fn plan(facts: &Facts, findings: &[Finding], request: &PlanRequest) -> Resul
         id: String::new(),
         parent: facts.digest().ok_or(Refusal::Facts)?,
         cluster: ClusterRef { id: material.cluster.clone(), ca: material.ca },
+        ssh: request.ssh.clone(),
         way_back: measures.way_back(&from, &request.to),
         expect: measures.expect(),
         from,

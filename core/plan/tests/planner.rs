@@ -31,6 +31,7 @@ fn request() -> PlanRequest {
         }],
         soak: Span::seconds(60),
         accepted: Vec::new(),
+        ssh: None,
         date: "2026-11-23".parse().unwrap(),
     }
 }

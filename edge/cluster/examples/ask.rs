@@ -21,8 +21,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let certificate = read_to_string(format!("{dir}/client-admin.crt"))?;
     let key = Secret::new(read_to_string(format!("{dir}/client-admin.key"))?);
 
-    let prober = Prober::start(&address, &ca, &certificate, &key)?;
-    let api = Api::connect(&address, &ca, &certificate, &key).await?;
+    let prober = Prober::start(address.as_str(), &ca, &certificate, &key)?;
+    let api = Api::connect(address.as_str(), &ca, &certificate, &key).await?;
     let gathered = api.facts(&node, &ca, "cluster.local").await?;
     println!("{}", serde_json::to_string_pretty(&gathered.facts)?);
     gathered.notes.iter().for_each(|note| println!("note: {note}"));

@@ -10,7 +10,7 @@ use kube::client::Body;
 use kube::{Client, Config};
 
 use crate::address::Address;
-use crate::{ClusterError, tls};
+use crate::{ClusterError, Endpoint, tls};
 
 /// How long one request may take. A server that is busy with its start answers within seconds or not at all.
 const REQUEST: Duration = Duration::from_secs(15);
@@ -27,9 +27,8 @@ pub struct Api {
 }
 
 impl Api {
-    /// Reaches the server and asks for `/version`. All PEM is kept in memory. `address` is `127.0.0.1:6443` or what
-    /// `bind-address` and `https-listen-port` say; the server must prove itself by `server_ca` before our certificate
-    /// is sent.
+    /// Reaches the server and asks for `/version`. All PEM is kept in memory. The server must prove itself by
+    /// `server_ca` before our certificate is sent, through a forward as well.
     ///
     /// A server that answers 5xx is reached, and not ready: that is for the questions to find out.
     ///
@@ -37,13 +36,13 @@ impl Api {
     /// `Credentials` and `Address` for what cannot be read, `Untrusted` for a server of another cluster,
     /// `Denied` for credentials that are not taken, `Unreachable` and `Timeout`.
     pub async fn connect(
-        address: &str,
+        endpoint: impl Into<Endpoint>,
         server_ca: &str,
         client_certificate: &str,
         client_key: &Secret,
     ) -> Result<Self, ClusterError> {
         let asking = "connecting to the API";
-        let address = Address::parse(address)?;
+        let address = Address::of(&endpoint.into())?;
         // Parsed once here only for the sake of a clear error: kube's own says nothing of which file it is.
         tls::client_config(server_ca, client_certificate, client_key)?;
         let uri: Uri = format!("https://{}", address.text).parse().map_err(|e: http::uri::InvalidUri| {
@@ -53,6 +52,7 @@ impl Api {
         config.root_cert = Some(tls::roots(server_ca)?.iter().map(|root| root.to_vec()).collect());
         config.auth_info.client_certificate_data = Some(STANDARD.encode(client_certificate));
         config.auth_info.client_key_data = Some(STANDARD.encode(client_key.expose()).into());
+        config.tls_server_name = address.forwarded.then(|| address.name.to_str().into_owned());
         config.connect_timeout = Some(CONNECT);
         // The deadline of a request lies around it, see `ask`.
         config.write_timeout = None;

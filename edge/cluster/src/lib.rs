@@ -12,6 +12,7 @@ mod canary_image;
 mod canary_pod;
 mod cleanup;
 mod deprecated;
+mod endpoint;
 mod error;
 mod gather;
 mod identity;
@@ -29,6 +30,7 @@ mod write_read;
 
 pub use api::Api;
 pub use canary::CanaryOutcome;
+pub use endpoint::Endpoint;
 pub use error::ClusterError;
 pub use gather::Gathered;
 pub use identity::Identity;

@@ -27,6 +27,8 @@ pub struct Causes {
     pub timeout: u32,
     pub untrusted: u32,
     pub broken: u32,
+    /// The way to the server was cut: of that time nothing is known.
+    pub severed: u32,
     /// By HTTP status.
     pub status: BTreeMap<u16, u32>,
 }
@@ -40,13 +42,14 @@ impl Causes {
             Answer::Timeout => self.timeout += 1,
             Answer::Untrusted => self.untrusted += 1,
             Answer::Broken => self.broken += 1,
+            Answer::Severed => self.severed += 1,
             Answer::Status(status) => *self.status.entry(status).or_insert(0) += 1,
         }
     }
 
     #[must_use]
     pub fn shots(&self) -> u32 {
-        let named = [self.refused, self.unreachable, self.timeout, self.untrusted, self.broken];
+        let named = [self.refused, self.unreachable, self.timeout, self.untrusted, self.broken, self.severed];
         named.iter().chain(self.status.values()).sum()
     }
 }
@@ -55,10 +58,11 @@ impl Causes {
 /// what counts is the order in which they were sent. Two outages with one success between them share that shot's time.
 #[must_use]
 pub fn outages(shots: &[Shot]) -> Vec<Outage> {
+    let shots = severed(shots);
     let mut found = Vec::new();
     let mut last_up: Option<Shot> = None;
     let mut open: Option<Open> = None;
-    for shot in shots {
+    for shot in &shots {
         if shot.is_up() {
             if let Some(open) = open.take() {
                 found.push(open.close(Some(shot.end())));
@@ -70,6 +74,28 @@ pub fn outages(shots: &[Shot]) -> Vec<Outage> {
     }
     found.extend(open.map(|open| open.close(None)));
     found
+}
+
+/// How long a connection may be dead before it is noticed, during which shots hang (microseconds).
+const UNNOTICED: u64 = 25_000_000;
+/// Shots that were under way when the connection broke (microseconds).
+const UNDER_WAY: u64 = 300_000;
+
+/// A cut connection is noticed after some time: shots that hung until then, or broke off with it, say nothing of the
+/// server either. Those that broke off before may have been refused by the server, and count.
+fn severed(shots: &[Shot]) -> Vec<Shot> {
+    let mut told = shots.to_vec();
+    let mut noticed = None;
+    for shot in told.iter_mut().rev() {
+        let within = |limit: u64| noticed.is_some_and(|at: u64| shot.end().saturating_add(limit) >= at);
+        match shot.answer {
+            Answer::Severed => noticed = Some(shot.at),
+            Answer::Timeout if within(UNNOTICED) => shot.answer = Answer::Severed,
+            Answer::Broken if within(UNDER_WAY) => shot.answer = Answer::Severed,
+            _ => noticed = None,
+        }
+    }
+    told
 }
 
 /// The time in which the API was away in all, each moment counted once.
@@ -170,6 +196,24 @@ mod tests {
         assert_eq!(total(&found), Span::millis(900));
     }
 
+    #[test]
+    fn what_hangs_until_the_cut_is_noticed_says_nothing_of_the_server() {
+        let shots = [
+            shot(0, 5, Answer::Up),
+            shot(100, 1, Answer::Refused),
+            shot(200, 1000, Answer::Timeout),
+            shot(300, 2, Answer::Broken),
+            shot(400, 1, Answer::Severed),
+            shot(500, 1000, Answer::Timeout),
+            shot(600, 5, Answer::Up),
+        ];
+        let causes = outages(&shots).remove(0).causes;
+        assert_eq!(causes, Causes { refused: 1, severed: 3, timeout: 1, ..Causes::default() });
+        // K3s was stopped, which beyond a forward looks like this, and some time later the connection was cut.
+        let stopped = [shot(0, 5, Answer::Up), shot(100, 2, Answer::Broken), shot(3000, 1, Answer::Severed)];
+        assert_eq!(outages(&stopped).remove(0).causes, Causes { broken: 1, severed: 1, ..Causes::default() });
+    }
+
     fn answer() -> impl Strategy<Value = Answer> {
         prop_oneof![
             4 => Just(Answer::Up),
@@ -178,6 +222,7 @@ mod tests {
             1 => Just(Answer::Timeout),
             1 => Just(Answer::Untrusted),
             1 => Just(Answer::Broken),
+            1 => Just(Answer::Severed),
             1 => prop_oneof![Just(401u16), Just(500), Just(503)].prop_map(Answer::Status),
         ]
     }

@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::address::Address;
 use crate::outage::{Outage, outages, total};
 use crate::shot::{Shot, Target, shoot};
-use crate::{ClusterError, tls};
+use crate::{ClusterError, Endpoint, tls};
 
 const PERIOD: Duration = Duration::from_millis(100);
 /// Each tenth shot also asks for the revision: 11 requests a second in all.
@@ -56,12 +56,12 @@ impl Prober {
     /// # Errors
     /// `Credentials` and `Address`. A server that is not there is what it is made to measure.
     pub fn start(
-        address: &str,
+        endpoint: impl Into<Endpoint>,
         server_ca: &str,
         client_certificate: &str,
         client_key: &Secret,
     ) -> Result<Self, ClusterError> {
-        let target = target(address, server_ca, client_certificate, client_key)?;
+        let target = target(&endpoint.into(), server_ca, client_certificate, client_key)?;
         let (target, targets) = watch::channel(Arc::new(target));
         let (halt, halted) = watch::channel(false);
         let record = Arc::new(Record {
@@ -76,18 +76,18 @@ impl Prober {
         Ok(Self { record, target, halt, task })
     }
 
-    /// From the next shot on: K3s may renew its certificates at a start.
+    /// From the next shot on: K3s may renew its certificates at a start, and a new connection has a new forward.
     ///
     /// # Errors
     /// `Credentials` and `Address`; the old ones stay in use then.
     pub fn update_credentials(
         &self,
-        address: &str,
+        endpoint: impl Into<Endpoint>,
         server_ca: &str,
         client_certificate: &str,
         client_key: &Secret,
     ) -> Result<(), ClusterError> {
-        let target = target(address, server_ca, client_certificate, client_key)?;
+        let target = target(&endpoint.into(), server_ca, client_certificate, client_key)?;
         self.target.send_replace(Arc::new(target));
         Ok(())
     }
@@ -151,13 +151,13 @@ impl fmt::Debug for Prober {
 }
 
 fn target(
-    address: &str,
+    endpoint: &Endpoint,
     server_ca: &str,
     client_certificate: &str,
     client_key: &Secret,
 ) -> Result<Target, ClusterError> {
     let tls = tls::client_config(server_ca, client_certificate, client_key)?;
-    Ok(Target { address: Address::parse(address)?, tls })
+    Ok(Target { address: Address::of(endpoint)?, tls })
 }
 
 /// In order of completion; 24 bytes a shot, so under a megabyte for an hour.

@@ -55,6 +55,8 @@ pub enum Answer {
     Refused,
     /// No route, no name, no socket.
     Unreachable,
+    /// The way there is cut: nobody listens at the near end of the forward. Nothing is known of the server.
+    Severed,
     /// Not done within a second.
     Timeout,
     /// The server did not prove that it belongs to this cluster; nothing of ours was sent.
@@ -92,6 +94,8 @@ pub(crate) async fn shoot(target: &Target) -> (Answer, Option<Connection>) {
 async fn open_and_ask(target: &Target) -> Result<(StatusCode, Connection), Answer> {
     let host = HeaderValue::from_str(&target.address.text).map_err(|_| Answer::Unreachable)?;
     let tcp = TcpStream::connect(&target.address.text).await.map_err(|e| match e.kind() {
+        // Beyond a forward a refusal looks like a connection that breaks off.
+        _ if target.address.forwarded => Answer::Severed,
         io::ErrorKind::ConnectionRefused => Answer::Refused,
         io::ErrorKind::TimedOut => Answer::Timeout,
         _ => Answer::Unreachable,

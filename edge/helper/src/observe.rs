@@ -36,6 +36,7 @@ pub fn observe(places: &Places, unit: &str, data_dir: &Path, digests: &mut SeenD
         containerd: containerd(places, data_dir),
         boot_id: now.boot_id,
         uptime: now.uptime,
+        wall: now.wall,
     })
 }
 

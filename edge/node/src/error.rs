@@ -1,6 +1,8 @@
 use belay_facts::Span;
 use belay_wire::{Fault, FrameError};
 
+use crate::SshError;
+
 /// Why a node did not answer as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
@@ -16,6 +18,8 @@ pub enum LinkError {
     Silent { node: String, what: String, within: Span },
     #[error("{node} answered something else than was asked ({what})")]
     Confused { node: String, what: String },
+    #[error("{0}")]
+    Ssh(#[from] SshError),
     #[error("{}", .0.message)]
     Fault(Fault),
     #[error("{path} could not be read: {source}")]
@@ -32,6 +36,7 @@ impl LinkError {
             }
             Self::Version { .. } => Some("install belay and belay-helper of the same release".to_owned()),
             Self::Fault(fault) => fault.hint.clone(),
+            Self::Ssh(error) => error.hint(),
             _ => None,
         }
     }

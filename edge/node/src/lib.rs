@@ -1,13 +1,17 @@
 //! Links to a node, and what is read over them.
 //!
-//! Owns the channel to a helper (spawned on a pipe, the same words as over SSH), its handshake and deadlines, and the
+//! Owns the channel to a helper (on a pipe of this machine or over SSH: the same words), its handshake and deadlines, and the
 //! facts of a node. Does not own what a step means.
 
 mod certificates;
 mod error;
 mod inspect;
 mod link;
+mod ssh;
+mod way;
 
 pub use error::LinkError;
 pub use inspect::Inspected;
 pub use link::{HelperIdentity, Link};
+pub use ssh::SshError;
+pub use way::Way;

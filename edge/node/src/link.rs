@@ -1,12 +1,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use belay_facts::Span;
+use belay_facts::{Destination, Span};
 use belay_wire::{Frame, FrameError, HELLO_VERSION, HELPER_PATH, MAX_FRAME, Progress, Reply, Request};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::{Child, Command};
 
-use crate::LinkError;
+use crate::ssh::Ssh;
+use crate::{LinkError, Way};
 
 /// Bytes of an artifact in one frame.
 const CHUNK: usize = 1024 * 1024;
@@ -23,8 +24,15 @@ pub struct Link {
     output: Box<dyn AsyncRead + Send + Sync + Unpin>,
     /// A call that ended without its answer leaves that answer in the channel: nothing more is asked over it.
     broken: bool,
+    far: Far,
+}
+
+/// What holds the channel open on its other side.
+enum Far {
     /// Kept so that the process is reaped; never killed, because it may be in the middle of an exchange.
-    _child: Option<Child>,
+    Here { _child: Option<Child> },
+    /// Dropped, the connection ends, and with it the helper's input.
+    There { ssh: Ssh, _child: openssh::Child<std::sync::Arc<openssh::Session>> },
 }
 
 /// Who answered the handshake.
@@ -36,11 +44,29 @@ pub struct HelperIdentity {
 }
 
 impl Link {
-    /// Starts the helper on this machine and shakes hands.
+    /// Opens the channel to a node: over SSH where a destination is given, else on this machine.
     ///
     /// # Errors
-    /// When there is no helper, or it is of another version.
-    pub async fn local(node: &str) -> Result<Self, LinkError> {
+    /// When the node cannot be reached, or its helper not be started.
+    pub async fn open(node: &str, over: Option<&Destination>) -> Result<Self, LinkError> {
+        match over {
+            Some(to) => Self::remote(node, to).await,
+            None => Self::local(node).await,
+        }
+    }
+
+    /// Starts this coordinator's own helper on another machine, and shakes hands.
+    async fn remote(node: &str, to: &Destination) -> Result<Self, LinkError> {
+        let ssh = Ssh::connect(to).await?;
+        let mut child = ssh.helper().await?;
+        let (Some(input), Some(output)) = (child.stdin().take(), child.stdout().take()) else {
+            return Err(LinkError::Confused { node: node.to_owned(), what: "start its helper".to_owned() });
+        };
+        Self::over(node, Box::new(input), Box::new(output), Far::There { ssh, _child: child }).await
+    }
+
+    /// Starts the helper on this machine and shakes hands.
+    async fn local(node: &str) -> Result<Self, LinkError> {
         let path = find_helper()?;
         // A process group of its own: a Ctrl-C at the terminal is for the coordinator to decide about.
         let spawned = Command::new(&path)
@@ -54,7 +80,7 @@ impl Link {
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(LinkError::NoHelper { looked: path.display().to_string() });
         };
-        Self::over(node, Box::new(input), Box::new(output), Some(child)).await
+        Self::over(node, Box::new(input), Box::new(output), Far::Here { _child: Some(child) }).await
     }
 
     /// Shakes hands over any pair of streams.
@@ -62,10 +88,10 @@ impl Link {
         node: &str,
         input: Box<dyn AsyncWrite + Send + Sync + Unpin>,
         output: Box<dyn AsyncRead + Send + Sync + Unpin>,
-        child: Option<Child>,
+        far: Far,
     ) -> Result<Self, LinkError> {
         let identity = HelperIdentity { version: String::new(), boot_id: String::new(), uid: 0 };
-        let mut link = Self { node: node.to_owned(), identity, input, output, broken: false, _child: child };
+        let mut link = Self { node: node.to_owned(), identity, input, output, broken: false, far };
         let hello = Request::Hello { version: HELLO_VERSION };
         match link.call(&hello, "say hello", HANDSHAKE, |_| {}).await? {
             Reply::Hello { version, helper, boot_id, uid } if version == HELLO_VERSION => {
@@ -82,6 +108,28 @@ impl Link {
     #[must_use]
     pub const fn identity(&self) -> &HelperIdentity {
         &self.identity
+    }
+
+    /// How the API of the node, which listens at `server` there, is reached from here: over SSH through a forward, which
+    /// lives as long as this link.
+    ///
+    /// # Errors
+    /// When it cannot be forwarded.
+    pub async fn way_to(&self, server: &str) -> Result<Way, LinkError> {
+        match &self.far {
+            Far::Here { .. } => Ok(Way { server: server.to_owned(), forward: None }),
+            Far::There { ssh, .. } => Ok(Way { server: server.to_owned(), forward: Some(ssh.forward(server).await?) }),
+        }
+    }
+
+    /// Looks whether the connection still stands, for whoever gets no answer from the API behind it. True: it is lost.
+    pub async fn is_lost(&mut self) -> bool {
+        if let Far::There { ssh, .. } = &self.far
+            && !ssh.is_there().await
+        {
+            self.broken = true;
+        }
+        self.broken
     }
 
     /// Whether nothing more can be asked over this channel.
@@ -219,7 +267,7 @@ fn json(request: &Request) -> Vec<u8> {
 }
 
 /// `BELAY_HELPER`, else beside this program, else where packages put it.
-fn find_helper() -> Result<PathBuf, LinkError> {
+pub(crate) fn find_helper() -> Result<PathBuf, LinkError> {
     if let Some(path) = std::env::var_os("BELAY_HELPER") {
         return Ok(PathBuf::from(path));
     }
@@ -241,7 +289,7 @@ mod tests {
         let (output, input) = split(ours);
         let hello = Reply::Hello { version: HELLO_VERSION, helper: "t".into(), boot_id: "b".into(), uid: 0 };
         say(&mut theirs, &hello).await;
-        (Link::over("n1", Box::new(input), Box::new(output), None).await.unwrap(), theirs)
+        (Link::over("n1", Box::new(input), Box::new(output), Far::Here { _child: None }).await.unwrap(), theirs)
     }
 
     async fn say(to: &mut DuplexStream, reply: &Reply) {
@@ -280,7 +328,7 @@ mod tests {
         let (output, input) = split(ours);
         let hello = Reply::Hello { version: 99, helper: "t".into(), boot_id: "b".into(), uid: 0 };
         say(&mut theirs, &hello).await;
-        let refused = Link::over("n1", Box::new(input), Box::new(output), None).await;
+        let refused = Link::over("n1", Box::new(input), Box::new(output), Far::Here { _child: None }).await;
         assert!(matches!(refused, Err(LinkError::Version { theirs: 99, .. })));
     }
 }

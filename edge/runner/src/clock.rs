@@ -27,13 +27,6 @@ impl Clock {
         Span::millis(u64::try_from(millis).unwrap_or(0))
     }
 
-    /// When this machine booted, on the calendar as it stands now.
-    #[must_use]
-    pub fn booted_at(&self) -> Option<jiff::Timestamp> {
-        let up = i64::try_from(self.since_boot().as_millis()).ok()?;
-        self.wall().checked_sub(jiff::SignedDuration::from_millis(up)).ok()
-    }
-
     #[must_use]
     pub fn boot_id(&self) -> &str {
         &self.boot_id

@@ -174,16 +174,17 @@ fn expectation(session: &Session, step: &Step, book: &Book) -> Expectation {
     let before_stop = step.kind == StepKind::Baseline;
     // A boot since the start began another life, by itself and rightly: it is the one to be judged, from its boot on.
     let rebooted = started.as_ref().is_some_and(|proof| proof.boot_id != session.link.identity().boot_id);
-    let start_begun = match rebooted {
-        true => session.clock.booted_at(),
-        false => time_of(book.records(), &start_id, true),
-    };
+    let start_begun = time_of(book.records(), &start_id, true);
+    let ready = ready_since_boot(book, &start_id);
+    // Seen again no sooner than the link was: the kubelet has its time from then on.
+    let ready = if rebooted { ready.max(Some(session.linked)) } else { ready };
     let new = back.is_none() && !before_stop;
     Expectation {
         version: if new { plan.to.clone() } else { plan.from.clone() },
         start_begun: if before_stop { None } else { start_begun },
         ready: if before_stop { None } else { time_of(book.records(), &start_id, false) },
-        ready_since_boot: if before_stop { None } else { ready_since_boot(book, &start_id) },
+        ready_since_boot: if before_stop { None } else { ready },
+        rebooted: !before_stop && rebooted,
         invocation: if before_stop || rebooted { None } else { started.map(|proof| proof.invocation) },
         data_hash: if new { staged.as_ref().map(|s| s.data_hash.clone()) } else { process.and_then(|p| p.data_hash) },
         executable: if new { staged.map(|s| s.inner) } else { None },

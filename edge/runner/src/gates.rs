@@ -36,9 +36,11 @@ const SILENCE: Span = Span::seconds(30);
 pub struct Expectation {
     /// The version that should serve.
     pub version: K3sVersion,
-    /// When the start was begun: a lease renewed after it was renewed by the new kubelet, since the old one was proven
-    /// gone. `None` before a stop.
+    /// When the start was begun, by this machine's calendar: a lease renewed after it was renewed by the new kubelet,
+    /// since the old one was proven gone. `None` before a stop.
     pub start_begun: Option<jiff::Timestamp>,
+    /// The node has booted since the start: the life to be judged began with that boot.
+    pub rebooted: bool,
     /// When READY came.
     pub ready: Option<jiff::Timestamp>,
     /// The same on the boot clock, from which waiting is measured.
@@ -103,6 +105,7 @@ pub async fn ask_all(
             match answer {
                 Answer::Yes { says, evidence } => break settled(gate, Verdict::Yes, says, evidence),
                 Answer::No { says, evidence } => break settled(gate, Verdict::No, says, evidence),
+                Answer::NotYet { .. } if session.link.is_lost().await => return Ok(Err(unheard(session, gate))),
                 Answer::NotYet { says, evidence } => {
                     if began.elapsed() >= step.deadline.duration() {
                         break settled(gate, Verdict::Inconclusive, says, evidence);
@@ -140,6 +143,7 @@ pub async fn soak(
                     continue;
                 }
                 Answer::No { says, evidence } => (Verdict::No, says, evidence),
+                Answer::NotYet { .. } if session.link.is_lost().await => return Ok(Err(unheard(session, gate))),
                 Answer::NotYet { says, evidence } => {
                     let since = silent.entry(gate).or_insert_with(Instant::now);
                     if since.elapsed() < SILENCE.duration() {
@@ -165,6 +169,12 @@ pub async fn soak(
         book.progress("soaking: every gate goes on being asked", passed.as_millis(), length.as_millis());
         tokio::time::sleep(Duration::from_secs(1).min(left.max(Duration::from_millis(100)))).await;
     }
+}
+
+/// Silence of a node that cannot be reached is no answer of a gate: it is asked again over a new connection.
+fn unheard(session: &Session, gate: GateName) -> Fault {
+    let message = format!("the connection to {} was lost while gate {gate} was asked", session.node());
+    Fault { kind: FaultKind::Channel, message, hint: None }
 }
 
 /// Positive evidence that the life that was started is over settles every other question.

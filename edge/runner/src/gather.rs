@@ -1,6 +1,6 @@
-use belay_cluster::Api;
+use belay_cluster::{Api, ClusterError, Endpoint};
 use belay_facts::{FORMAT, Facts, Span};
-use belay_node::Link;
+use belay_node::{Link, Way};
 use belay_wire::Credentials;
 
 use crate::{Clock, RunError};
@@ -29,7 +29,8 @@ pub async fn gather(link: &mut Link, clock: &Clock) -> Result<Gathered, RunError
         Ok(credentials) => {
             let domain = inspected.node.config.last("cluster-domain").unwrap_or("cluster.local").to_owned();
             let asked = async {
-                let api = connect(&credentials).await.map_err(|error| error.to_string())?;
+                let way = link.way_to(&credentials.address).await.map_err(|error| error.to_string())?;
+                let api = connect(&endpoint(way), &credentials).await.map_err(|error| error.to_string())?;
                 let asked = api.facts(&inspected.node.name, &credentials.server_ca, &domain);
                 asked.await.map_err(|error| error.to_string())
             };
@@ -57,7 +58,12 @@ pub async fn gather(link: &mut Link, clock: &Clock) -> Result<Gathered, RunError
     Ok(Gathered { facts, notes })
 }
 
-pub(crate) async fn connect(credentials: &Credentials) -> Result<Api, belay_cluster::ClusterError> {
-    Api::connect(&credentials.address, &credentials.server_ca, &credentials.client_certificate, &credentials.client_key)
-        .await
+pub(crate) async fn connect(endpoint: &Endpoint, credentials: &Credentials) -> Result<Api, ClusterError> {
+    let Credentials { server_ca, client_certificate, client_key, .. } = credentials;
+    Api::connect(endpoint.clone(), server_ca, client_certificate, client_key).await
+}
+
+/// What a link says of the way to the API, in the API's words.
+pub(crate) fn endpoint(way: Way) -> Endpoint {
+    Endpoint { server: way.server, forward: way.forward }
 }

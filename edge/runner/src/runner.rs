@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use belay_engine::{Command, EndState, Event, Fault, Outage, ProbeState, RunState, TurnCause};
-use belay_facts::{Facts, Span};
+use belay_facts::{Destination, Facts, Span};
 use belay_journal::Journal;
 use belay_plan::{Plan, Reached, Step, StepKind};
 use belay_wire::Op;
@@ -15,7 +15,7 @@ use crate::{Clock, RunDir, RunError, Sink, effect};
 
 /// How often in a row a broken channel is opened again before the run is left for a resume.
 const RECONNECTS: u32 = 5;
-/// How long to wait before a broken channel is opened again.
+/// How long to wait before a broken channel is opened again; doubled each time, so that a node may boot meanwhile.
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 
 /// A person's wish to stop: the current step is finished or undone, then the run halts safe.
@@ -57,12 +57,14 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// Opens a new run: its directory, its journal, the link, the probe.
+    /// Opens a new run: its directory, its journal, the link, the probe. `over`: how the node is reached, `None` when it
+    /// is this machine.
     ///
     /// # Errors
     /// When any of it cannot be had; nothing was changed on the node then.
     pub async fn open(
         plan: Plan,
+        over: Option<Destination>,
         facts: Facts,
         dir: &RunDir,
         artifact: std::path::PathBuf,
@@ -71,7 +73,7 @@ impl Runner {
     ) -> Result<Self, RunError> {
         let clock = Clock::of_this_machine();
         let yaml = plan.to_yaml().map_err(|error| RunError::Plan { run: plan.id.clone(), why: error.to_string() })?;
-        let session = Session::open(&plan, facts.clone(), 1, clock.clone()).await?;
+        let session = Session::open(&plan, over, facts.clone(), 1, clock.clone()).await?;
         let journal = dir.create(&yaml, &facts)?;
         let (digest, from, to) = (plan.digest, plan.from.clone(), plan.to.clone());
         let mut book = Book::new(plan, journal, dir, sinks, clock, interrupt);
@@ -92,6 +94,7 @@ impl Runner {
     /// When the run has ended, is held by somebody, or cannot be read.
     pub async fn resume(
         dir: &RunDir,
+        over: Option<Destination>,
         artifact: std::path::PathBuf,
         sinks: Vec<Box<dyn Sink>>,
         interrupt: Interrupt,
@@ -111,7 +114,7 @@ impl Runner {
             run: plan.id.clone(),
             why: "its facts.json is missing or cannot be read".to_owned(),
         })?;
-        let mut session = Session::open(&plan, facts, own, clock.clone()).await?;
+        let mut session = Session::open(&plan, over, facts, own, clock.clone()).await?;
         // A boot that finished a way back has raised the node's fence by itself.
         let remembered = session.remember().await.map_or(0, |remembered| remembered.generation);
         let generation = own.max(remembered) + 1;
@@ -277,19 +280,24 @@ impl Runner {
         Ok(())
     }
 
-    async fn reopen(&mut self, times: u32, last: &Fault) -> Result<(), RunError> {
-        if times > RECONNECTS {
-            return Err(RunError::Lost {
-                run: self.book.plan().id.clone(),
-                node: self.session.node().to_owned(),
-                times,
-                last: last.message.clone(),
-            });
+    /// Waits until the node is there again, so that an attempt at a step is never spent on a node that is away.
+    async fn reopen(&mut self, times: u32, fault: &Fault) -> Result<(), RunError> {
+        let mut last = fault.message.clone();
+        for time in times..=RECONNECTS {
+            tokio::time::sleep(RECONNECT_AFTER * 2u32.saturating_pow(time.saturating_sub(1))).await;
+            match self.session.reconnect().await {
+                Ok(()) => return Ok(()),
+                Err(error) => last = error.to_string(),
+            }
         }
-        tokio::time::sleep(RECONNECT_AFTER).await;
-        // A failure shows at the next call, and is counted there.
-        let _ = self.session.reconnect().await;
-        Ok(())
+        // What this process saw until now is known to nobody else.
+        self.measured()?;
+        Err(RunError::Lost {
+            run: self.book.plan().id.clone(),
+            node: self.session.node().to_owned(),
+            times: RECONNECTS + 1,
+            last,
+        })
     }
 }
 
@@ -316,6 +324,7 @@ fn told(began: jiff::Timestamp, outage: &belay_cluster::Outage) -> Outage {
         ("timeout", causes.timeout),
         ("untrusted", causes.untrusted),
         ("broken", causes.broken),
+        (Outage::UNSEEN, causes.severed),
     ] {
         if count > 0 {
             counted.insert(name.to_owned(), u64::from(count));

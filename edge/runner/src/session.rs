@@ -1,18 +1,23 @@
 use std::sync::Arc;
 
-use belay_cluster::{Api, ClusterError, Prober};
+use belay_cluster::{Api, ClusterError, Endpoint, Prober};
 use belay_engine::Fault;
-use belay_facts::{Digest, Facts, Span};
+use belay_facts::{Destination, Digest, Facts, Span};
 use belay_node::{Link, LinkError};
 use belay_plan::{Artifact, Plan, Step};
 use belay_wire::{Credentials, Mutation, NodeTarget, Observation, Op, Progress as NodeProgress, Reply, Request, Way};
 
-use crate::gather::connect;
+use crate::gather::{connect, endpoint};
 use crate::{Clock, RunError};
 
 /// What one run holds open on one node: the link, the API behind it, the probe, and what the plan says of the node.
 pub struct Session {
     pub link: Link,
+    /// How the node is reached; `None` when it is this machine.
+    over: Option<Destination>,
+    /// When the link was opened last, on this machine's boot clock: a node that has booted since was seen again then.
+    pub linked: Span,
+    endpoint: Endpoint,
     /// Connected when it is first needed: K3s may be down when a run is resumed.
     api: Option<Api>,
     credentials: Credentials,
@@ -45,20 +50,31 @@ const REVISION: Span = Span::seconds(2);
 
 impl Session {
     /// Opens link, API and probe. K3s may be down: only the credentials are needed, not an answer.
-    pub async fn open(plan: &Plan, before: Facts, generation: u64, clock: Clock) -> Result<Self, RunError> {
+    pub async fn open(
+        plan: &Plan,
+        over: Option<Destination>,
+        before: Facts,
+        generation: u64,
+        clock: Clock,
+    ) -> Result<Self, RunError> {
         let (target, artifact) = target(plan, &before)?;
-        let mut link = Link::local(&node_name(plan)).await?;
+        let mut link = Link::open(&node_name(plan), over.as_ref()).await?;
         let credentials = link.credentials().await?;
+        let endpoint = endpoint(link.way_to(&credentials.address).await?);
         let prober = Prober::start(
-            &credentials.address,
+            endpoint.clone(),
             &credentials.server_ca,
             &credentials.client_certificate,
             &credentials.client_key,
         )?;
         let prober = Arc::new(prober);
         let run = plan.id.clone();
+        let linked = clock.since_boot();
         Ok(Self {
             link,
+            over,
+            linked,
+            endpoint,
             api: None,
             credentials,
             prober,
@@ -72,11 +88,23 @@ impl Session {
         })
     }
 
-    /// A fresh channel to the node, after the old one broke.
+    /// A fresh channel to the node, after the old one broke, and with it a fresh way to its API.
     pub async fn reconnect(&mut self) -> Result<(), LinkError> {
         let node = self.link.node().to_owned();
-        self.link = Link::local(&node).await?;
+        let link = Link::open(&node, self.over.as_ref()).await?;
+        self.endpoint = endpoint(link.way_to(&self.credentials.address).await?);
+        self.linked = self.clock.since_boot();
+        self.link = link;
+        self.api = None;
+        // The credentials are those that were taken before: they cannot be refused now.
+        let _ = self.aim();
         Ok(())
+    }
+
+    /// Turns the probe to where the API is reached now, as whom we are now.
+    fn aim(&self) -> Result<(), ClusterError> {
+        let Credentials { server_ca, client_certificate, client_key, .. } = &self.credentials;
+        self.prober.update_credentials(self.endpoint.clone(), server_ca, client_certificate, client_key)
     }
 
     /// New certificates, perhaps: K3s renews them at a start.
@@ -85,15 +113,12 @@ impl Session {
             self.reconnect().await?;
         }
         let credentials = self.link.credentials().await?;
-        self.prober.update_credentials(
-            &credentials.address,
-            &credentials.server_ca,
-            &credentials.client_certificate,
-            &credentials.client_key,
-        )?;
+        if credentials.address != self.credentials.address {
+            self.endpoint = endpoint(self.link.way_to(&credentials.address).await?);
+        }
         self.credentials = credentials;
         self.api = None;
-        Ok(())
+        Ok(self.aim()?)
     }
 
     /// The API of the node's server.
@@ -104,7 +129,7 @@ impl Session {
         if let Some(api) = &self.api {
             return Ok(api.clone());
         }
-        let api = connect(&self.credentials).await?;
+        let api = connect(&self.endpoint, &self.credentials).await?;
         self.api = Some(api.clone());
         Ok(api)
     }

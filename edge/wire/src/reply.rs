@@ -91,6 +91,8 @@ pub struct Observation {
     pub containerd: Option<bool>,
     pub boot_id: String,
     pub uptime: Span,
+    /// Milliseconds since 1970 by the node's calendar, which need not be the coordinator's.
+    pub wall: u64,
 }
 
 /// Whether a step's effect is there.

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use belay_facts::{Digest, Span};
+use belay_facts::{Destination, Digest, Span};
 use belay_runner::vault::{CHANNELS, GITHUB, Origin};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -17,7 +17,7 @@ use clap_complete::Shell;
     name = "belay",
     version,
     max_term_width = 100,
-    after_help = "Run it on the K3s server as root. First: belay check --to stable"
+    after_help = "Run it on the K3s server as root, or anywhere with --node root@SERVER. First: belay check --to stable"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -25,6 +25,12 @@ pub struct Args {
     /// How to print: for people, or for machines from the same model
     #[arg(long, global = true, value_enum, default_value_t = OutputFormat::Text)]
     pub output: OutputFormat,
+    /// Reach the node over SSH, as ~/.ssh/config knows it, instead of acting on this machine
+    #[arg(long, global = true, value_name = "[USER@]HOST[:PORT]", env = "BELAY_NODE")]
+    pub node: Option<Destination>,
+    /// The OpenSSH configuration to use with --node instead of ~/.ssh/config
+    #[arg(long, global = true, value_name = "FILE", env = "BELAY_SSH_CONFIG")]
+    pub ssh_config: Option<PathBuf>,
     /// Where runs and releases are kept [default: /var/lib/belay as root, else $XDG_STATE_HOME/belay]
     #[arg(long, global = true, value_name = "DIR", env = "BELAY_STATE")]
     pub state: Option<PathBuf>,

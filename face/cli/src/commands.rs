@@ -12,20 +12,38 @@ mod rollback;
 mod run;
 mod upgrade;
 
+use std::path::PathBuf;
+
 use crate::args::{Args, Command, OutputFormat};
 use crate::error::CommandError;
+use belay_facts::Destination;
+use belay_plan::Plan;
 use belay_runner::StateDir;
 
 /// What every command needs to know.
 pub struct Context {
     pub state: StateDir,
     pub format: OutputFormat,
+    /// The node that was named; `None` for this machine, or for the one that a plan names.
+    node: Option<Destination>,
+}
+
+impl Context {
+    /// How the node is reached when there is no plan yet.
+    pub const fn node(&self) -> Option<&Destination> {
+        self.node.as_ref()
+    }
+
+    /// How the node of a plan is reached: as was said now, else as the plan was made.
+    pub fn node_of(&self, plan: &Plan) -> Option<Destination> {
+        self.node.clone().or_else(|| plan.ssh.clone())
+    }
 }
 
 /// Runs the command; the number is the exit code.
 pub async fn run(args: Args) -> Result<u8, CommandError> {
     let state = args.state.map_or_else(StateDir::of_this_user, StateDir::new);
-    let context = Context { state, format: args.output };
+    let context = Context { state, format: args.output, node: destination(args.node, args.ssh_config)? };
     match args.command {
         Command::Check(args) => check::check(&context, &args).await,
         Command::Plan(args) => plan::plan(&context, &args).await,
@@ -37,4 +55,14 @@ pub async fn run(args: Args) -> Result<u8, CommandError> {
         Command::Completion { shell } => completion::completion(shell),
         Command::Man { directory } => man::man(&directory),
     }
+}
+
+fn destination(node: Option<Destination>, config: Option<PathBuf>) -> Result<Option<Destination>, CommandError> {
+    let Some(config) = config else { return Ok(node) };
+    let node =
+        node.ok_or_else(|| CommandError::usage("--ssh-config says how, and --node [USER@]HOST[:PORT] is missing"))?;
+    // A plan may be applied from another directory.
+    let path = std::path::absolute(&config).ok().filter(|path| path.is_file());
+    let path = path.ok_or_else(|| CommandError::usage(format!("there is no file {}", config.display())))?;
+    Ok(Some(node.with_config(Some(path.to_string_lossy().into_owned()))))
 }

@@ -36,6 +36,10 @@ type Belay struct {
 	// Mirror is what --mirror and BELAY_MIRROR say: a directory of the node,
 	// or an address.
 	Mirror string
+	// Coordinator is the host, when Belay runs there and reaches the node over
+	// SSH; nil when it runs in the node.
+	Coordinator *Coordinator
+	helper      string
 }
 
 // Install places the programs that ./dev built, or those that the environment
@@ -60,7 +64,7 @@ func Built() (program, helper string, err error) {
 // InstallCrash places the build that can be killed at its own records.
 func (b *Belay) InstallCrash(ctx context.Context) error {
 	program, err := built("BELAY_CRASH_BIN", "bin/belay-crash")
-	if err != nil {
+	if err != nil || b.Coordinator != nil {
 		return err
 	}
 	return b.Node.PutFile(ctx, program, CrashProgram, 0o755)
@@ -121,15 +125,19 @@ func (b *Belay) start(ctx context.Context, args, env []string) (*Process, error)
 		env = append(env, "BELAY_MIRROR="+b.Mirror)
 	}
 	p := &Process{begin: time.Now()}
+	args = append(args, "--output", "json")
+	if b.Coordinator != nil {
+		return p, b.startHere(ctx, p, args, env)
+	}
 	argv := append(append([]string{"env"}, env...), args...)
-	var err error
-	p.process, err = b.Node.StartTo(ctx, &p.out, &p.err, append(argv, "--output", "json")...)
+	process, err := b.Node.StartTo(ctx, &p.out, &p.err, argv...)
+	p.process = process
 	return p, err
 }
 
 // Process is a command that goes on.
 type Process struct {
-	process  *node.Process
+	process  running
 	out, err bytes.Buffer
 	begin    time.Time
 }
@@ -179,11 +187,10 @@ var ErrNoRun = errors.New("no run was ever made on this node")
 
 // LastRun is the id of the newest run.
 func (b *Belay) LastRun(ctx context.Context) (string, error) {
-	res, err := b.Node.Exec(ctx, "sh", "-c", "ls -t "+State+"/runs/*/plan.yaml 2>/dev/null | head -n 1")
+	path, err := b.lastPlan(ctx)
 	if err != nil {
 		return "", err
 	}
-	path := strings.TrimSpace(res.Stdout)
 	if path == "" {
 		return "", ErrNoRun
 	}

@@ -63,7 +63,7 @@ type Journal []Record
 // Journal reads a run's journal. A last line that is not whole was never
 // acknowledged and is left out, as its format promises.
 func (b *Belay) Journal(ctx context.Context, run string) (Journal, error) {
-	text, err := b.Node.Get(ctx, RunDir(run)+"/journal")
+	text, err := b.OfRun(ctx, run, "journal")
 	if err != nil {
 		return nil, err
 	}

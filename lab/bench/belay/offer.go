@@ -17,6 +17,10 @@ import (
 // offer it again after one. Nothing is copied, so that saving and resetting
 // the node's disk stays a matter of seconds.
 func (b *Belay) Offer(ctx context.Context, releases release.Dir) error {
+	if b.Coordinator != nil {
+		b.Mirror = string(releases)
+		return nil
+	}
 	at := "/run/lab-releases/" + filepath.Base(string(releases))
 	if _, err := b.Node.Must(ctx, "mkdir", "-p", at); err != nil {
 		return err

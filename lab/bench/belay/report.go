@@ -74,6 +74,12 @@ type TurnReport struct {
 type APIGap struct {
 	Forward, Back, Through *string
 	Complete               bool
+	Outages                []OutageReport
+}
+
+// OutageReport is one stretch of time without a good answer.
+type OutageReport struct {
+	Causes map[string]int `json:"causes"`
 }
 
 // Sentence is for people.
@@ -132,7 +138,7 @@ func ReadReport(text []byte) (*Report, error) {
 
 // StoredReport is report.json of a run.
 func (b *Belay) StoredReport(ctx context.Context, run string) (*Report, error) {
-	text, err := b.Node.Get(ctx, RunDir(run)+"/report.json")
+	text, err := b.OfRun(ctx, run, "report.json")
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ const suite = "bookworm"
 // nftables serve K3s' kube-proxy and the faults; no python, no compiler.
 var packages = []string{
 	"systemd", "systemd-sysv", "dbus", "openssh-server", "iproute2", "iptables",
-	"nftables", "kmod", "ca-certificates", "curl", "procps", "less",
+	"nftables", "kmod", "ca-certificates", "curl", "procps", "less", "sudo",
 }
 
 //go:embed prepare.sh

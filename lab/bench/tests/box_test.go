@@ -62,10 +62,11 @@ metadata: {name: key, namespace: shop, labels: {keep: me}, annotations: {note: "
 stringData: {key: value}
 `
 
-func newBox(t *testing.T, opt lab.Options) *box {
+// newBoxOver decides where Belay runs: "ssh" on the host, else in the node.
+func newBoxOver(t *testing.T, opt lab.Options, link string) *box {
 	t.Helper()
 	n := labtest.K3s(t, labtest.From, opt)
-	b, err := belay.Install(t.Context(), n)
+	b, err := installed(t, n, link)
 	if err != nil {
 		t.Fatal(err)
 	}

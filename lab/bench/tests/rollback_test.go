@@ -59,7 +59,11 @@ func (x *box) followed() int64 {
 // the new version is told to list again, instead of hanging in silence.
 func TestRollbackOfAKilledRun(t *testing.T) {
 	t.Parallel()
-	x := newBox(t, lab.Options{})
+	newBox(t, lab.Options{}).goesBackWhenKilled()
+}
+
+func (x *box) goesBackWhenKilled() {
+	t := x.t
 	x.witness()
 	p := x.soaking()
 	x.followed()

@@ -15,7 +15,11 @@ import (
 // TestUpgrade is the whole line: a client writes through it and loses nothing.
 func TestUpgrade(t *testing.T) {
 	t.Parallel()
-	x := newBox(t, lab.Options{})
+	newBox(t, lab.Options{}).upgrades()
+}
+
+func (x *box) upgrades() {
+	t := x.t
 	x.witness()
 	r := x.run(0, "upgrade", "--to", labtest.To, "--soak", "5s", "--yes")
 	if r.Report.State() != "committed" {
@@ -35,7 +39,7 @@ func TestUpgrade(t *testing.T) {
 	if j := x.journal(); j.Last().Event != "end" || j.Last().State != "committed" {
 		t.Errorf("the journal ends with %s", j.Last())
 	}
-	html, err := x.b.Node.Get(t.Context(), belay.RunDir(run)+"/report.html")
+	html, err := x.b.OfRun(t.Context(), run, "report.html")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,9 +72,18 @@ func (x *box) leavesAWayBack(run string) {
 	labtest.Must(x.t, x.n, "test", "-s", belay.NodeState+"/backups/"+run+"/receipt.json")
 }
 
+func (x *box) ofRun(run, name string) string {
+	x.t.Helper()
+	text, err := x.b.OfRun(x.t.Context(), run, name)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return string(text)
+}
+
 func (x *box) rollbackAfterCommit(run string) {
 	life := x.life()
-	journal := labtest.Must(x.t, x.n, "sha256sum", belay.RunDir(run)+"/journal")
+	journal := x.ofRun(run, "journal")
 	r := x.run(1, "rollback")
 	if !strings.Contains(r.Refusal, "has committed") {
 		x.t.Errorf("refused with: %q", r.Refusal)
@@ -78,7 +91,7 @@ func (x *box) rollbackAfterCommit(run string) {
 	if now := x.life(); now != life {
 		x.t.Errorf("K3s is %s, was %s", now, life)
 	}
-	if now := labtest.Must(x.t, x.n, "sha256sum", belay.RunDir(run)+"/journal"); now != journal {
+	if now := x.ofRun(run, "journal"); now != journal {
 		x.t.Errorf("a refusal was written into the journal of a run that is over")
 	}
 	x.serves(labtest.To)

@@ -32,7 +32,7 @@ impl FakeCluster {
         let handler: Handler = Arc::new(move |asked| cluster.answer(&asked));
         let server = Server::start(&authority, handler).await;
         let client = authority.client("system:admin");
-        let api = Api::connect(&server.at(), &authority.pem, &client.certificate, &client.key).await.unwrap();
+        let api = Api::connect(server.at(), &authority.pem, &client.certificate, &client.key).await.unwrap();
         (server, api)
     }
 

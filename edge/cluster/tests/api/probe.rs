@@ -13,7 +13,7 @@ use crate::server::{Handler, Mute, Server};
 const LONG: Duration = Duration::from_secs(60);
 
 fn start(server: &Server, authority: &Authority, client: &Client) -> Prober {
-    Prober::start(&server.at(), &authority.pem, &client.certificate, &client.key).unwrap()
+    Prober::start(server.at(), &authority.pem, &client.certificate, &client.key).unwrap()
 }
 
 async fn until(prober: &Prober, answer: Answer) {
@@ -99,8 +99,8 @@ async fn renewed_credentials_are_used_from_the_next_shot_on() {
     until(&prober, Answer::Up).await;
     admit.send_replace(new.der.clone());
     until(&prober, Answer::Status(401)).await;
-    assert!(prober.update_credentials(&server.at(), &ours.pem, "no certificate", &new.key).is_err());
-    prober.update_credentials(&server.at(), &ours.pem, &new.certificate, &new.key).unwrap();
+    assert!(prober.update_credentials(server.at(), &ours.pem, "no certificate", &new.key).is_err());
+    prober.update_credentials(server.at(), &ours.pem, &new.certificate, &new.key).unwrap();
     until(&prober, Answer::Up).await;
 }
 

@@ -16,7 +16,7 @@ async fn a_server_of_another_cluster_gets_nothing_of_ours() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let server = Server::start(&theirs, version_only()).await;
     let client = ours.client("system:admin");
-    let error = Api::connect(&server.at(), &ours.pem, &client.certificate, &client.key).await.unwrap_err();
+    let error = Api::connect(server.at(), &ours.pem, &client.certificate, &client.key).await.unwrap_err();
     assert!(matches!(error, ClusterError::Untrusted { clock: false, .. }), "{error}");
     assert_eq!(server.counts.certificates.load(Ordering::SeqCst), 0);
     assert_eq!(server.counts.requests.load(Ordering::SeqCst), 0);
@@ -27,7 +27,7 @@ async fn the_own_server_is_asked_with_our_certificate() {
     let ours = Authority::new("ours");
     let server = Server::start(&ours, version_only()).await;
     let client = ours.client("system:admin");
-    Api::connect(&server.at(), &ours.pem, &client.certificate, &client.key).await.unwrap();
+    Api::connect(server.at(), &ours.pem, &client.certificate, &client.key).await.unwrap();
     assert_eq!(server.counts.certificates.load(Ordering::SeqCst), 1);
 }
 
@@ -36,7 +36,7 @@ async fn credentials_that_are_not_taken_are_named() {
     let ours = Authority::new("ours");
     let server = Server::start(&ours, Arc::new(|_| (401, "Unauthorized".to_owned()))).await;
     let client = ours.client("nobody");
-    let error = Api::connect(&server.at(), &ours.pem, &client.certificate, &client.key).await.unwrap_err();
+    let error = Api::connect(server.at(), &ours.pem, &client.certificate, &client.key).await.unwrap_err();
     assert!(matches!(error, ClusterError::Denied { status: 401, .. }), "{error}");
 }
 
@@ -45,7 +45,7 @@ async fn a_server_that_still_starts_is_reached() {
     let ours = Authority::new("ours");
     let server = Server::start(&ours, Arc::new(|_| (503, "apiserver not ready".to_owned()))).await;
     let client = ours.client("system:admin");
-    let api = Api::connect(&server.at(), &ours.pem, &client.certificate, &client.key).await.unwrap();
+    let api = Api::connect(server.at(), &ours.pem, &client.certificate, &client.key).await.unwrap();
     let error = api.readyz().await.unwrap_err();
     assert!(
         matches!(&error, ClusterError::Status { status: 503, message, .. } if message == "apiserver not ready"),

@@ -21,8 +21,17 @@ pub async fn ask(session: &mut Session, expected: &Expectation) -> Answer {
         (Ok(lease), Ok(version)) => (lease, version),
         (Err(error), _) | (_, Err(error)) => return Answer::not_yet(error),
     };
-    let now = session.clock.wall();
-    let renewed = lease.is_some_and(|at| match expected.start_begun {
+    let here = session.clock.wall();
+    let Ok(seen) = session.observe().await else {
+        return Answer::not_yet(format!("{node} did not tell what its unit does"));
+    };
+    // The lease bears the time of the node, which is another machine over SSH: everything is compared on its calendar.
+    let Some(now) = time(seen.wall) else { return Answer::not_yet(format!("the clock of {node} could not be read")) };
+    let begun = match expected.rebooted {
+        true => now.checked_sub(span(seen.uptime)).ok(),
+        false => expected.start_begun.and_then(|begun| begun.checked_add(now.duration_since(here)).ok()),
+    };
+    let renewed = lease.is_some_and(|at| match begun {
         Some(begun) => at > begun,
         None => age(at, now) <= LEASE,
     });
@@ -31,9 +40,9 @@ pub async fn ask(session: &mut Session, expected: &Expectation) -> Answer {
     // Waiting is measured on the boot clock: the calendar may jump when time is synchronised after a start.
     let since_boot = session.clock.since_boot().as_millis();
     let waited = expected.ready_since_boot.map(|ready| Span::millis(since_boot.saturating_sub(ready.as_millis())));
-    let containerd = session.observe().await.ok().and_then(|seen| seen.containerd);
+    let containerd = seen.containerd;
     let evidence = json!({
-        "lease-renewed": renewed, "lease": lease, "start-begun": expected.start_begun, "ready": expected.ready,
+        "lease-renewed": renewed, "lease": lease, "start-begun": begun, "ready": expected.ready,
         "kubelet-version": version, "expected-version": expected_version, "containerd-answers": containerd,
     });
     if renewed && reported {
@@ -53,6 +62,14 @@ pub async fn ask(session: &mut Session, expected: &Expectation) -> Answer {
     } else {
         Answer::NotYet { says, evidence }
     }
+}
+
+fn time(millis: u64) -> Option<jiff::Timestamp> {
+    jiff::Timestamp::from_millisecond(i64::try_from(millis).ok()?).ok()
+}
+
+fn span(span: Span) -> jiff::SignedDuration {
+    jiff::SignedDuration::from_millis(i64::try_from(span.as_millis()).unwrap_or(0))
 }
 
 fn age(at: jiff::Timestamp, now: jiff::Timestamp) -> Span {

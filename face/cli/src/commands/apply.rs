@@ -4,20 +4,21 @@ use belay_runner::vault::{GITHUB, Origin, fetch};
 
 use super::policy::{judge, today};
 use super::run::{Prepared, carry_out, ensure_root};
-use super::{Context, check::here};
+use super::{Context, check::take};
 use crate::args::ApplyArgs;
 use crate::error::CommandError;
 use crate::output;
 
 /// plan → facts → findings → still valid? → steps → events → report.
 pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<u8, CommandError> {
-    ensure_root()?;
     let text = std::fs::read_to_string(&args.plan).map_err(|error| {
         CommandError::refused(format!("could not read the plan {}: {error}", args.plan.display()))
             .hinted("write one with: belay plan --to TAG -o plan.yaml")
     })?;
     let plan = Plan::from_yaml(&text).map_err(|error| CommandError::from(error).about(&args.plan))?;
-    let facts = here().await?.facts;
+    let node = context.node_of(&plan);
+    ensure_root(node.as_ref())?;
+    let facts = take(node.as_ref()).await?.facts;
     let policy = Policy { accepted: plan.accepted.clone(), today: today() };
     let findings = judge(&facts, Some(plan.to.clone()), &policy)?;
     plan.ensure_still_valid(&facts, &findings)?;

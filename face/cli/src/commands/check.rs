@@ -1,5 +1,5 @@
 use belay_checks::{Severity, worst};
-use belay_facts::Facts;
+use belay_facts::{Destination, Facts};
 use belay_node::Link;
 use belay_runner::{Clock, Gathered, gather};
 use serde::Serialize;
@@ -19,7 +19,7 @@ pub async fn check(context: &Context, args: &CheckArgs) -> Result<u8, CommandErr
     };
     let Gathered { facts, notes } = match &args.facts {
         Some(file) => Gathered { facts: read(file)?, notes: Vec::new() },
-        None => here().await?,
+        None => take(context.node()).await?,
     };
     if let Some(file) = &args.save_facts {
         let text = serde_json::to_string_pretty(&facts).map_err(CommandError::internal)?;
@@ -61,9 +61,10 @@ pub fn show(to: Option<&belay_facts::K3sVersion>, findings: &[belay_checks::Find
     }
 }
 
-/// The facts of this machine.
-pub async fn here() -> Result<Gathered, CommandError> {
-    let mut link = Link::local("this node").await.map_err(|error| {
+/// The facts of a node, or of this machine.
+pub async fn take(over: Option<&Destination>) -> Result<Gathered, CommandError> {
+    let name = over.map_or_else(|| "this node".to_owned(), ToString::to_string);
+    let mut link = Link::open(&name, over).await.map_err(|error| {
         let hint = error.hint();
         let refused = CommandError::refused(error);
         hint.into_iter().fold(refused, CommandError::hinted)

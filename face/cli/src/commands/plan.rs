@@ -4,7 +4,7 @@ use belay_plan::{Artifact, Plan, PlanRequest, Refusal};
 use belay_runner::vault::{Release, fetch};
 
 use super::Context;
-use super::check::{here, show};
+use super::check::{show, take};
 use super::policy::{judge, policy, target, today};
 use crate::args::{OutputFormat, PlanArgs};
 use crate::error::CommandError;
@@ -49,7 +49,7 @@ pub struct Planned {
 pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, CommandError> {
     let policy = policy(&args.accept.accept)?;
     let to = target(&args.to, &args.source.channels).await?;
-    let gathered = here().await?;
+    let gathered = take(context.node()).await?;
     let facts = gathered.facts;
     let findings = judge(&facts, Some(to.clone()), &policy)?;
     if belay_checks::blocks(&findings) {
@@ -70,6 +70,7 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
         artifacts: vec![artifact(&release)],
         soak: args.soak,
         accepted: policy.accepted,
+        ssh: context.node().cloned(),
         date: today(),
     };
     let plan = belay_plan::plan(&facts, &findings, &request)?;

@@ -7,10 +7,11 @@ use crate::error::CommandError;
 
 /// journal → state → steps → events → report: the same run, from where it was left.
 pub async fn resume(context: &Context, args: &RunArgs) -> Result<u8, CommandError> {
-    ensure_root()?;
     let dir = context.state.find(args.run.as_deref())?;
     let plan = dir.plan()?;
+    let node = context.node_of(&plan);
+    ensure_root(node.as_ref())?;
     let artifact = cached_artifact(context, &plan);
-    let runner = Runner::resume(&dir, artifact, sinks(context, &plan), listen(), false).await?;
+    let runner = Runner::resume(&dir, node, artifact, sinks(context, &plan), listen(), false).await?;
     finish(context, &dir, runner).await
 }

@@ -8,11 +8,12 @@ use crate::error::CommandError;
 
 /// The same run, turned back: its plan's inverse, from where it was left.
 pub async fn rollback(context: &Context, args: &RunArgs) -> Result<u8, CommandError> {
-    ensure_root()?;
     let dir = context.state.find(args.run.as_deref())?;
     let plan = dir.plan()?;
+    let node = context.node_of(&plan);
+    ensure_root(node.as_ref())?;
     let artifact = cached_artifact(context, &plan);
-    let runner = match Runner::resume(&dir, artifact, sinks(context, &plan), listen(), true).await {
+    let runner = match Runner::resume(&dir, node, artifact, sinks(context, &plan), listen(), true).await {
         Err(RunError::Ended { run, state }) if state == EndState::Committed.name() => {
             return Err(CommandError::refused(format!(
                 "run {run} has committed: going back now would lose everything written since, which this build does not do yet"

@@ -2,13 +2,13 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use belay_checks::Finding;
-use belay_facts::Facts;
+use belay_facts::{Destination, Facts};
 use belay_plan::Plan;
 use belay_report::Report;
 use belay_runner::vault::cached;
 use belay_runner::{Interrupt, RunDir, RunError, Runner, Sink};
 
-use super::{Context, check::here};
+use super::{Context, check::take};
 use crate::args::OutputFormat;
 use crate::display::Display;
 use crate::error::{CommandError, Kind};
@@ -22,13 +22,13 @@ pub struct Prepared {
     pub artifact: PathBuf,
 }
 
-/// A run changes units, binaries and data: only root can.
-pub fn ensure_root() -> Result<(), CommandError> {
-    if is_root() {
+/// A run changes units, binaries and data: only root can. Over SSH it is there that somebody must be root.
+pub fn ensure_root(node: Option<&Destination>) -> Result<(), CommandError> {
+    if node.is_some() || is_root() {
         Ok(())
     } else {
         Err(CommandError::refused("this changes K3s on this node, which only root can")
-            .hinted("the same command with sudo in front"))
+            .hinted("the same command with sudo in front, or reach the node over SSH: --node root@HOST"))
     }
 }
 
@@ -42,14 +42,15 @@ fn is_root() -> bool {
 pub async fn carry_out(context: &Context, prepared: Prepared) -> Result<u8, CommandError> {
     let Prepared { plan, facts, findings, artifact } = prepared;
     let dir = context.state.run(&plan.id);
-    refuse_open_run(context)?;
+    refuse_open_run(context, &plan)?;
     if dir.plan_path().exists() {
         return Err(CommandError::refused(format!("run {} was made before; a plan is carried out once", plan.id))
             .hinted("make a new plan: belay plan --to TAG -o plan.yaml"));
     }
     let interrupt = listen();
     let sinks = sinks(context, &plan);
-    let runner = Runner::open(plan, facts, &dir, artifact, sinks, interrupt).await?;
+    let node = context.node_of(&plan);
+    let runner = Runner::open(plan, node, facts, &dir, artifact, sinks, interrupt).await?;
     // Findings belong to the report; they are kept where the run is.
     let text = serde_json::to_vec_pretty(&findings).map_err(CommandError::internal)?;
     dir.write("findings.json", &text)?;
@@ -66,7 +67,7 @@ pub async fn finish(context: &Context, dir: &RunDir, runner: Runner) -> Result<u
         failed.kind = Kind::NeedsHuman;
         hint.into_iter().fold(failed, CommandError::hinted)
     })?;
-    if let Ok(after) = here().await {
+    if let Ok(after) = take(context.node_of(&dir.plan()?).as_ref()).await {
         let text = serde_json::to_vec_pretty(&after.facts).map_err(CommandError::internal)?;
         dir.write("facts-after.json", &text)?;
     }
@@ -109,10 +110,13 @@ pub fn cached_artifact(context: &Context, plan: &Plan) -> PathBuf {
     cached(&context.state.releases(), &plan.to, arch).unwrap_or_default()
 }
 
-/// One run at a time: an open one is finished first.
-fn refuse_open_run(context: &Context) -> Result<(), CommandError> {
+/// One run of a cluster at a time: an open one is finished first.
+fn refuse_open_run(context: &Context, wanted: &Plan) -> Result<(), CommandError> {
     for run in context.state.runs()? {
         let (Ok(plan), Ok(records)) = (run.plan(), run.records()) else { continue };
+        if plan.cluster.id != wanted.cluster.id {
+            continue;
+        }
         let ended = belay_engine::RunState::replay(&plan, &records).is_ok_and(|state| state.end().is_some());
         if !ended {
             return Err(RunError::OpenRun(run.id()).into());

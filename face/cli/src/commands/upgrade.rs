@@ -9,7 +9,7 @@ use crate::output;
 
 /// check + plan + apply with one confirmation.
 pub async fn upgrade(context: &Context, args: &UpgradeArgs) -> Result<u8, CommandError> {
-    ensure_root()?;
+    ensure_root(context.node())?;
     let Planned { plan, facts, findings, release } = make(context, &args.plan).await?;
     write_out(&args.plan, &plan.to_yaml()?)?;
     if context.format == OutputFormat::Text {

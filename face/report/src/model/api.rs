@@ -48,6 +48,12 @@ pub enum Direction {
     Back,
 }
 
+impl OutageReport {
+    fn is_unseen(&self) -> bool {
+        !self.causes.is_empty() && self.causes.keys().all(|cause| cause == Outage::UNSEEN)
+    }
+}
+
 impl ApiGap {
     /// `8.1 s + 7.9 s`: forward and back; what could not be measured is said.
     #[must_use]
@@ -93,8 +99,11 @@ pub(super) fn api(records: &[Record], turn_at: Option<usize>) -> ApiGap {
     let turn = turn_at.and_then(|index| records.get(index)).map(|record| record.at);
     let outages: Vec<OutageReport> =
         processes.values().flat_map(|(outages, ..)| outages.iter()).map(|outage| place(outage, turn)).collect();
+    // A lost connection to the node is no outage of its API: that time is listed, and was not measured.
+    let unseen = processes.values().any(|(outages, ..)| outages.iter().any(Outage::is_unseen));
     let sum = |direction| {
-        let gaps: Vec<Span> = outages.iter().filter(|o| o.direction == direction).map(|o| o.gap).collect();
+        let counted = outages.iter().filter(|o| o.direction == direction && !o.is_unseen());
+        let gaps: Vec<Span> = counted.map(|o| o.gap).collect();
         (!gaps.is_empty()).then(|| gaps.into_iter().sum())
     };
     let resumed = records.iter().any(|record| matches!(record.event, Event::Resumed { .. }));
@@ -102,7 +111,7 @@ pub(super) fn api(records: &[Record], turn_at: Option<usize>) -> ApiGap {
         forward: sum(Direction::Forward),
         back: sum(Direction::Back),
         through: sum(Direction::Through),
-        complete: !processes.is_empty() && !resumed && outages.iter().all(|outage| outage.to.is_some()),
+        complete: !processes.is_empty() && !resumed && !unseen && outages.iter().all(|outage| outage.to.is_some()),
         shots: processes.values().map(|(_, shots, _)| *shots).fold(0, u64::saturating_add),
         seen: processes.values().map(|(_, _, seen)| *seen).max().unwrap_or(0),
         outages,
