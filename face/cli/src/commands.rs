@@ -35,8 +35,8 @@ impl Context {
     }
 
     /// How the node of a plan is reached: as was said now, else as the plan was made.
-    pub fn node_of(&self, plan: &Plan) -> Option<Destination> {
-        self.node.clone().or_else(|| plan.ssh.clone())
+    pub fn node_of(&self, plan: Option<&Plan>) -> Option<Destination> {
+        self.node.clone().or_else(|| plan?.ssh.clone())
     }
 }
 

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use belay_checks::Policy;
 use belay_plan::Plan;
 use belay_runner::vault::{GITHUB, Origin, fetch};
@@ -11,13 +13,10 @@ use crate::output;
 
 /// plan → facts → findings → still valid? → steps → events → report.
 pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<u8, CommandError> {
-    let text = std::fs::read_to_string(&args.plan).map_err(|error| {
-        CommandError::refused(format!("could not read the plan {}: {error}", args.plan.display()))
-            .hinted("write one with: belay plan --to TAG -o plan.yaml")
-    })?;
-    let plan = Plan::from_yaml(&text).map_err(|error| CommandError::from(error).about(&args.plan))?;
-    let node = context.node_of(&plan);
+    let plan = read(&args.plan);
+    let node = context.node_of(plan.as_ref().ok());
     ensure_root(node.as_ref())?;
+    let plan = plan?;
     let facts = take(node.as_ref()).await?.facts;
     let policy = Policy { accepted: plan.accepted.clone(), today: today() };
     let findings = judge(&facts, Some(plan.to.clone()), &policy)?;
@@ -37,6 +36,14 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<u8, CommandErr
         return Ok(0);
     }
     carry_out(context, Prepared { plan, facts, findings, artifact: release.path }).await
+}
+
+fn read(path: &Path) -> Result<Plan, CommandError> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        CommandError::refused(format!("could not read the plan {}: {error}", path.display()))
+            .hinted("write one with: belay plan --to TAG -o plan.yaml")
+    })?;
+    Plan::from_yaml(&text).map_err(|error| CommandError::from(error).about(path))
 }
 
 /// The mirror that a plan's source lies under: everything before `/<tag>/k3s`.

@@ -2,16 +2,13 @@ use belay_engine::EndState;
 use belay_runner::{RunError, Runner};
 
 use super::Context;
-use super::run::{cached_artifact, ensure_root, finish, listen, sinks};
+use super::run::{cached_artifact, finish, found, listen, sinks};
 use crate::args::RunArgs;
 use crate::error::CommandError;
 
 /// The same run, turned back: its plan's inverse, from where it was left.
 pub async fn rollback(context: &Context, args: &RunArgs) -> Result<u8, CommandError> {
-    let dir = context.state.find(args.run.as_deref())?;
-    let plan = dir.plan()?;
-    let node = context.node_of(&plan);
-    ensure_root(node.as_ref())?;
+    let (dir, plan, node) = found(context, args.run.as_deref())?;
     let artifact = cached_artifact(context, &plan);
     let runner = match Runner::resume(&dir, node, artifact, sinks(context, &plan), listen(), true).await {
         Err(RunError::Ended { run, state }) if state == EndState::Committed.name() => {

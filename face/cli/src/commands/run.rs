@@ -32,6 +32,16 @@ pub fn ensure_root(node: Option<&Destination>) -> Result<(), CommandError> {
     }
 }
 
+/// The run that was named, its plan, and how its node is reached.
+pub fn found(context: &Context, run: Option<&str>) -> Result<(RunDir, Plan, Option<Destination>), CommandError> {
+    let found = context.state.find(run).and_then(|dir| Ok((dir.plan()?, dir)));
+    let node = context.node_of(found.as_ref().ok().map(|(plan, _)| plan));
+    // Who cannot act here is told that first: for anybody but root there may seem to be no run.
+    ensure_root(node.as_ref())?;
+    let (plan, dir) = found?;
+    Ok((dir, plan, node))
+}
+
 fn is_root() -> bool {
     // /proc/self belongs to the effective user; no crate is needed to ask for a number.
     use std::os::unix::fs::MetadataExt;
@@ -49,7 +59,7 @@ pub async fn carry_out(context: &Context, prepared: Prepared) -> Result<u8, Comm
     }
     let interrupt = listen();
     let sinks = sinks(context, &plan);
-    let node = context.node_of(&plan);
+    let node = context.node_of(Some(&plan));
     let runner = Runner::open(plan, node, facts, &dir, artifact, sinks, interrupt).await?;
     // Findings belong to the report; they are kept where the run is.
     let text = serde_json::to_vec_pretty(&findings).map_err(CommandError::internal)?;
@@ -67,7 +77,7 @@ pub async fn finish(context: &Context, dir: &RunDir, runner: Runner) -> Result<u
         failed.kind = Kind::NeedsHuman;
         hint.into_iter().fold(failed, CommandError::hinted)
     })?;
-    if let Ok(after) = take(context.node_of(&dir.plan()?).as_ref()).await {
+    if let Ok(after) = take(context.node_of(Some(&dir.plan()?)).as_ref()).await {
         let text = serde_json::to_vec_pretty(&after.facts).map_err(CommandError::internal)?;
         dir.write("facts-after.json", &text)?;
     }
