@@ -45,4 +45,14 @@ impl Plan {
         }
         steps
     }
+
+    /// The step with this id, forward or on any way back.
+    #[must_use]
+    pub fn any_step(&self, id: &str) -> Option<Step> {
+        let back = || {
+            let ways = [Reached::Prepared, Reached::Stopped, Reached::Started];
+            ways.into_iter().flat_map(|reached| self.inverse(reached)).find(|step| step.id == id)
+        };
+        self.steps().find(|step| step.id == id).cloned().or_else(back)
+    }
 }

@@ -19,4 +19,4 @@ mod reader;
 pub use journal::{CRASH_AFTER_RECORD, Journal, JournalError};
 pub use line::{Damage, MAX_RECORD};
 pub use lock::{Lock, LockError};
-pub use reader::{Record, Tail, Verified, read, verify};
+pub use reader::{Record, Tail, Verified, is_held, read, verify};

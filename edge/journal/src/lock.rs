@@ -43,6 +43,14 @@ impl Lock {
     }
 }
 
+/// Whether the process that last took a lock still lives, without taking it: for who only watches. A number that another
+/// process has got since counts as alive.
+#[must_use]
+pub fn holder_lives(path: &Path) -> bool {
+    let holder = fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u32>().ok());
+    holder.is_some_and(|pid| Path::new("/proc").join(pid.to_string()).exists())
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // Closing is not enough: a child that another thread has just forked holds the same open file until it has

@@ -1,10 +1,10 @@
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::line::{self, Damage, NO_PREVIOUS};
-use crate::{JournalError, Lock};
+use crate::{JournalError, Lock, lock};
 
 /// One record as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,9 +91,19 @@ pub(crate) fn walk(
     Ok(Verified { records: seq, last: previous, tail: Tail::Clean })
 }
 
+/// Whether somebody holds the journal for writing, as far as the name in its lock tells.
+#[must_use]
+pub fn is_held(path: &Path) -> bool {
+    lock::holder_lives(&beside(path))
+}
+
 /// The lock file beside a journal.
 pub(crate) fn lock_beside(path: &Path) -> Result<Lock, JournalError> {
+    Ok(Lock::try_take(&beside(path))?)
+}
+
+fn beside(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".lock");
-    Ok(Lock::try_take(&path.with_file_name(name))?)
+    path.with_file_name(name)
 }

@@ -170,6 +170,12 @@ impl RunDir {
         Facts::from_json(&std::fs::read_to_string(self.0.join(name)).ok()?).ok()
     }
 
+    /// Whether a process holds the journal for writing now, as far as its lock tells without being taken.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        belay_journal::is_held(&self.journal_path())
+    }
+
     /// All records, in order; a torn last line was never acknowledged and is left out.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! Releases: found, fetched, verified, cached. Nothing that was not verified here is ever sent to a node.
 
 mod channel;
+mod channels;
 mod error;
 mod origin;
 mod release;
@@ -8,6 +9,7 @@ mod sums;
 mod web;
 
 pub use channel::{CHANNELS, resolve_channel};
+pub use channels::channels;
 pub use error::VaultError;
 pub use origin::{GITHUB, Origin};
-pub use release::{Release, cached, fetch};
+pub use release::{Release, cached, fetch, holds};

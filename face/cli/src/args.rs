@@ -54,7 +54,7 @@ pub enum Command {
     /// What is true and what is risky; changes nothing
     Check(CheckArgs),
     /// What would happen, for how long, and what the way back is; changes nothing
-    Plan(PlanArgs),
+    Plan(PlanVerb),
     /// Carry out a plan that was reviewed
     Apply(ApplyArgs),
     /// Check, plan and apply with one confirmation
@@ -63,8 +63,14 @@ pub enum Command {
     Rollback(RunArgs),
     /// Go on with a run that was left (killed, power cut)
     Resume(RunArgs),
+    /// Follow a run from another terminal, as it shows itself; ends with the run's exit code
+    Watch(RunArgs),
     /// What happened in a run; the last one unless named
     Report(ReportArgs),
+    /// The records of a run, one by one, and whether they are whole
+    Journal(JournalArgs),
+    /// Which releases there are: channels, the newest of every minor, how long it is supported, what is wrong with it
+    Versions(VersionsArgs),
     /// Print a completion script for a shell
     Completion { shell: Shell },
     /// Write the man pages into a directory
@@ -109,6 +115,7 @@ pub struct CheckArgs {
     /// The severity from which on the exit code is 1
     #[arg(long, value_enum, default_value_t = FailOn::Block)]
     pub fail_on: FailOn,
+    /// The channel server that `--to stable` asks
     #[arg(long, value_name = "URL", default_value = CHANNELS, env = "BELAY_CHANNELS")]
     pub channels: String,
     #[command(flatten)]
@@ -123,10 +130,30 @@ pub enum FailOn {
 }
 
 #[derive(Clone, Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct PlanVerb {
+    #[command(subcommand)]
+    pub verb: Option<PlanCommand>,
+    #[command(flatten)]
+    pub make: PlanArgs,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum PlanCommand {
+    /// Show a plan that was made, from its file or its run; its digest is checked
+    Show {
+        /// A plan file, or a run such as 2026-11-23-3fa9
+        #[arg(value_name = "FILE|RUN")]
+        plan: String,
+    },
+}
+
+#[derive(Clone, Debug, clap::Args)]
 pub struct PlanArgs {
     /// The release to upgrade to: a tag, or a channel such as stable
-    #[arg(long, value_name = "TAG|CHANNEL")]
-    pub to: String,
+    // Not a plain String: `plan show` needs none, and clap asks for it wherever it is needed.
+    #[arg(long, value_name = "TAG|CHANNEL", required = true)]
+    pub to: Option<String>,
     /// Write the plan to this file, for review and `belay apply`
     #[arg(short = 'o', long = "out", value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -173,7 +200,47 @@ pub struct RunArgs {
 pub struct ReportArgs {
     /// The run, such as 2026-11-23-3fa9 [default: the last one]
     pub run: Option<String>,
+    /// How to print it: markdown for a ticket, junit for a CI, html as one self-contained page [default: as --output]
+    #[arg(long, value_enum)]
+    pub format: Option<ReportFormat>,
     /// Write the self-contained HTML report to this file as well
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    Text,
+    Json,
+    Markdown,
+    Junit,
+    Html,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct JournalArgs {
+    #[command(subcommand)]
+    pub verb: JournalCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum JournalCommand {
+    /// Every record with its time, as text or JSON
+    Show(RunArgs),
+    /// Check form, checksums, numbers, the chain of hashes, and that the records make sense; exit 1 names the first that
+    /// does not
+    Verify(RunArgs),
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct VersionsArgs {
+    /// The channel server to ask, or a file with its answer
+    #[arg(long, value_name = "URL|FILE", default_value = CHANNELS, env = "BELAY_CHANNELS")]
+    pub channels: String,
+    /// Say of a mirror which of these releases it has
+    #[arg(long, value_name = "URL|DIR", env = "BELAY_MIRROR")]
+    pub mirror: Option<Origin>,
+}
+
+#[cfg(test)]
+mod tests;

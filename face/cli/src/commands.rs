@@ -3,6 +3,7 @@
 mod apply;
 mod check;
 mod completion;
+mod journal;
 mod man;
 mod plan;
 mod policy;
@@ -11,6 +12,8 @@ mod resume;
 mod rollback;
 mod run;
 mod upgrade;
+mod versions;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -46,12 +49,15 @@ pub async fn run(args: Args) -> Result<u8, CommandError> {
     let context = Context { state, format: args.output, node: destination(args.node, args.ssh_config)? };
     match args.command {
         Command::Check(args) => check::check(&context, &args).await,
-        Command::Plan(args) => plan::plan(&context, &args).await,
+        Command::Plan(args) => plan::plan(&context, args).await,
         Command::Apply(args) => apply::apply(&context, &args).await,
         Command::Upgrade(args) => upgrade::upgrade(&context, &args).await,
         Command::Rollback(args) => rollback::rollback(&context, &args).await,
         Command::Resume(args) => resume::resume(&context, &args).await,
+        Command::Watch(args) => watch::watch(&context, &args).await,
         Command::Report(args) => report::report(&context, &args),
+        Command::Journal(args) => journal::journal(&context, &args.verb),
+        Command::Versions(args) => versions::versions(&context, &args).await,
         Command::Completion { shell } => completion::completion(shell),
         Command::Man { directory } => man::man(&directory),
     }

@@ -60,6 +60,13 @@ impl Display {
     }
 }
 
+/// The records of a run as lines with their times, as a plain screen shows them.
+#[must_use]
+pub fn lines(plan: &Plan, records: &[Record], style: belay_report::Style) -> Vec<String> {
+    let mut told = Told::new(plan, style);
+    records.iter().flat_map(|record| told.plain(record)).collect()
+}
+
 impl Sink for Display {
     fn event(&mut self, record: &Record) {
         match &mut self.screen {

@@ -6,6 +6,11 @@ mod display;
 mod error;
 mod output;
 
+// The same told runs as the report's tests: what is watched and what is read afterwards is one story.
+#[cfg(test)]
+#[path = "../../report/tests/story/mod.rs"]
+mod story;
+
 use std::process::ExitCode;
 
 use clap::Parser;

@@ -5,6 +5,7 @@
 
 mod findings_text;
 mod html;
+mod junit;
 mod markdown;
 mod model;
 mod plan_text;
@@ -13,9 +14,11 @@ mod quantity;
 mod style;
 mod text;
 mod verdict;
+mod versions_text;
 
 pub use findings_text::findings_text;
 pub use html::html;
+pub use junit::junit;
 pub use markdown::markdown;
 pub use model::{
     ApiGap, Attempt, Direction, EndReport, FactRow, FactsReport, Found, GateReport, JournalReport, Lost, LostObject,
@@ -26,3 +29,4 @@ pub use proof::proof_summary;
 pub use quantity::{clock, count, duration, moment, planned, size};
 pub use style::{Mark, Style};
 pub use text::text;
+pub use versions_text::versions_text;

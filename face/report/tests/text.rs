@@ -4,7 +4,7 @@
 mod story;
 
 use belay_checks::{Finding, Severity, Verdict};
-use belay_report::{Report, Style, findings_text, markdown, plan_text, text};
+use belay_report::{Report, Style, findings_text, markdown, plan_text, text, versions_text};
 use story::Story;
 
 const PLACE: &str = "/var/lib/belay/runs/2026-11-23-3fa9/report.html";
@@ -141,4 +141,14 @@ fn findings() {
     ];
     insta::assert_snapshot!(findings_text(&findings, Style::default()));
     insta::assert_snapshot!("findings_none", findings_text(&[], Style::default()));
+}
+
+#[test]
+fn versions() {
+    let tables = belay_checks::Knowledge::embedded().unwrap().releases;
+    let channel = |name: &str, tag: &str| belay_checks::Channel { name: name.to_owned(), latest: tag.parse().ok() };
+    let channels =
+        vec![channel("stable", "v1.35.9+k3s1"), channel("latest", "v1.37.2+k3s1"), channel("v1.36", "v1.36.5+k3s1")];
+    let survey = belay_checks::Survey::of(&tables, channels, jiff::civil::date(2026, 11, 23));
+    insta::assert_snapshot!(versions_text(&survey, Style::default()));
 }

@@ -8,3 +8,5 @@ mod fixture;
 mod knowledge;
 #[cfg(test)]
 mod rules;
+#[cfg(test)]
+mod survey;

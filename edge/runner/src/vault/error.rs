@@ -23,6 +23,8 @@ pub enum VaultError {
     TooLarge { origin: String, limit: u64 },
     #[error("the sums of {origin} name {listed} for `{name}`, which is not the pinned {pinned}")]
     NotPinned { origin: String, name: String, listed: Digest, pinned: Digest },
+    #[error("{from} is no list of channels: {why}")]
+    NoChannels { from: String, why: String },
     #[error("channel `{0}` could not be resolved: {1}")]
     Channel(String, String),
     #[error("{what} {path}: {source}")]
@@ -40,7 +42,7 @@ impl VaultError {
                 "offline? give a directory with <tag>/k3s and <tag>/sha256sum-amd64.txt: --mirror /path"
             }
             Self::Status { status: 404, .. } => {
-                "is the tag right? `belay versions` of a later build lists them; K3s' own list is https://github.com/k3s-io/k3s/releases"
+                "is the tag right? `belay versions` lists the newest; K3s' own list is https://github.com/k3s-io/k3s/releases"
             }
             Self::PlainHttp(_) => {
                 "use https, or pin the binary by hand with --sha256 HEX, or accept the risk with --allow-plain-http"

@@ -25,6 +25,22 @@ pub struct Release {
     pub trust: String,
 }
 
+/// Whether an origin has a release for an architecture, by the list of sums that stands beside every one.
+///
+/// # Errors
+/// When it cannot be asked; that it is not there is no error.
+pub async fn holds(origin: &Origin, tag: &K3sVersion, arch: &str) -> Result<bool, VaultError> {
+    let name = file_name(arch).ok_or_else(|| VaultError::Arch(arch.to_owned()))?;
+    let sums_at = origin.file(tag, &format!("sha256sum-{arch}.txt"));
+    let text = match read_text(&sums_at).await {
+        Ok(text) => text,
+        Err(VaultError::Status { status: 404, .. }) => return Ok(false),
+        Err(VaultError::File { source, .. }) if source.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    Ok(sums::find(&text, name, &sums_at.to_string()).is_ok())
+}
+
 /// Brings the binary of `tag` into `cache/<tag>/`, verified against the sums of its origin and the pin, if any.
 /// A file that is there already is used when it has the right digest. `progress` is given bytes done and total (0: unknown).
 ///

@@ -1,3 +1,5 @@
+use std::path::Path;
+
 use belay_checks::Finding;
 use belay_facts::Facts;
 use belay_plan::{Artifact, Plan, PlanRequest, Refusal};
@@ -6,19 +8,47 @@ use belay_runner::vault::{Release, fetch};
 use super::Context;
 use super::check::{show, take};
 use super::policy::{judge, policy, target, today};
-use crate::args::{OutputFormat, PlanArgs};
+use crate::args::{OutputFormat, PlanArgs, PlanCommand, PlanVerb};
 use crate::error::CommandError;
 use crate::output;
 
+/// Makes a plan, or shows one.
+pub async fn plan(context: &Context, args: PlanVerb) -> Result<u8, CommandError> {
+    match args.verb {
+        Some(PlanCommand::Show { plan }) => show_plan(context, &plan),
+        None => make_and_write(context, &args.make).await,
+    }
+}
+
+/// A plan that was made. Its digest is checked as it is read: what is shown is what would be carried out.
+fn show_plan(context: &Context, name: &str) -> Result<u8, CommandError> {
+    let file = Path::new(name);
+    let plan = if file.is_file() {
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| CommandError::refused(format!("could not read the plan {name}: {error}")))?;
+        Plan::from_yaml(&text)?
+    } else if name.contains(['/', '.']) {
+        return Err(CommandError::refused(format!("there is no plan file {name}"))
+            .hinted("write one with: belay plan --to TAG -o plan.yaml"));
+    } else {
+        context.state.find(Some(name))?.plan()?
+    };
+    match context.format {
+        OutputFormat::Json => output::json(&plan)?,
+        OutputFormat::Text => {
+            let style = output::style();
+            output::print(&belay_report::plan_text(&plan, style));
+            output::print(&format!("{}\n", style.dim("  The digest is that of its content: nobody edited it.")));
+        }
+    }
+    Ok(0)
+}
+
 /// facts → findings → plan → screen and file.
-pub async fn plan(context: &Context, args: &PlanArgs) -> Result<u8, CommandError> {
+async fn make_and_write(context: &Context, args: &PlanArgs) -> Result<u8, CommandError> {
     let Planned { plan, .. } = make(context, args).await?;
     let yaml = plan.to_yaml()?;
-    if let Some(file) = &args.out {
-        std::fs::write(file, &yaml).map_err(|error| {
-            CommandError::refused(format!("could not write the plan to {}: {error}", file.display()))
-        })?;
-    }
+    write_out(args, &yaml)?;
     match (context.format, &args.out) {
         (OutputFormat::Json, _) => output::json(&plan)?,
         (OutputFormat::Text, Some(file)) => {
@@ -48,7 +78,8 @@ pub struct Planned {
 /// Makes the plan. A refusal shows what stands in the way.
 pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, CommandError> {
     let policy = policy(&args.accept.accept)?;
-    let to = target(&args.to, &args.source.channels).await?;
+    let to = args.to.as_deref().ok_or_else(|| CommandError::usage("it needs a target: --to TAG"))?;
+    let to = target(to, &args.source.channels).await?;
     let gathered = take(context.node()).await?;
     let facts = gathered.facts;
     let findings = judge(&facts, Some(to.clone()), &policy)?;

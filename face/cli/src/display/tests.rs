@@ -5,10 +5,7 @@ use belay_engine::{Event, Verdict};
 use belay_report::Style;
 
 use super::*;
-
-// The same told runs as the report's tests: what is watched and what is read afterwards is one story.
-#[path = "../../../report/tests/story/mod.rs"]
-mod story;
+use crate::story;
 
 #[derive(Clone, Default)]
 struct Paper(Arc<Mutex<Vec<u8>>>);

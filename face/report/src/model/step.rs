@@ -1,6 +1,6 @@
 use belay_engine::{Event, Fault, ProbeState, Record};
 use belay_facts::Span;
-use belay_plan::{Plan, Reached, Step, StepKind};
+use belay_plan::{GateName, Plan, Reached, Step, StepKind};
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
@@ -25,6 +25,9 @@ pub struct StepReport {
     /// `soak`: how long was asked for.
     #[serde(rename = "for")]
     pub length: Option<Span>,
+    /// Gates that gave no answer when the plan was made, so that this step did not ask them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_asked: Vec<GateName>,
     /// What was shown, or why it failed, in one line.
     pub says: String,
     pub attempts: Vec<Attempt>,
@@ -100,6 +103,7 @@ impl StepReport {
             took: None,
             deadline: Some(step.deadline),
             length: step.length,
+            not_asked: step.not_asked.clone(),
             says: String::new(),
             attempts: Vec::new(),
         }
@@ -117,6 +121,7 @@ impl StepReport {
             took: None,
             deadline: None,
             length: None,
+            not_asked: Vec::new(),
             says: String::new(),
             attempts: Vec::new(),
         }

@@ -1,0 +1,57 @@
+use belay_runner::StateDir;
+
+use super::*;
+use crate::story;
+
+/// A run on disk, as its story tells it.
+fn written(state: &StateDir) -> (RunDir, Vec<Record>) {
+    let story = story::kubelet_no();
+    let dir = state.run(&story.plan.id);
+    let mut journal = dir.create(&story.plan.to_yaml().unwrap(), &story::facts("v1.35.4+k3s1", 3)).unwrap();
+    for record in &story.records {
+        journal.append(record).unwrap();
+    }
+    (dir, story.records)
+}
+
+#[test]
+fn a_whole_journal_is_whole_and_the_first_damaged_record_is_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let (dir, records) = written(&StateDir::new(temp.path()));
+    let found = examine(&dir).unwrap();
+    assert!(found.whole && found.records == records.len() as u64 && found.last.is_some(), "{found:?}");
+
+    let mut lines: Vec<String> =
+        std::fs::read_to_string(dir.journal_path()).unwrap().lines().map(str::to_owned).collect();
+    lines[9].push('x');
+    std::fs::write(dir.journal_path(), lines.join("\n") + "\n").unwrap();
+    let found = examine(&dir).unwrap();
+    assert!(!found.whole && found.damaged == Some(10) && found.records == 9, "{found:?}");
+    assert!(told(&dir, &found).contains("record 10 is not whole"));
+}
+
+#[test]
+fn a_chain_that_holds_but_tells_another_story_is_not_whole() {
+    let temp = tempfile::tempdir().unwrap();
+    let (dir, records) = written(&StateDir::new(temp.path()));
+    std::fs::remove_file(dir.journal_path()).unwrap();
+    let mut journal = belay_journal::Journal::create(&dir.journal_path()).unwrap();
+    // The outcome of a step whose intent was taken out.
+    for record in records.iter().enumerate().filter(|(index, _)| *index != 1).map(|(_, record)| record) {
+        journal.append(record).unwrap();
+    }
+    drop(journal);
+    let found = examine(&dir).unwrap();
+    assert!(!found.whole && found.damaged == Some(2), "{found:?}");
+}
+
+#[test]
+fn a_torn_tail_is_no_damage() {
+    use std::io::Write as _;
+    let temp = tempfile::tempdir().unwrap();
+    let (dir, records) = written(&StateDir::new(temp.path()));
+    let mut file = std::fs::OpenOptions::new().append(true).open(dir.journal_path()).unwrap();
+    file.write_all(b"000142 1a2b").unwrap();
+    let found = examine(&dir).unwrap();
+    assert!(found.whole && found.torn == 11 && found.records == records.len() as u64, "{found:?}");
+}

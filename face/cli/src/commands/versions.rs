@@ -1,0 +1,64 @@
+use belay_checks::{Knowledge, Survey};
+use belay_runner::vault;
+use serde::Serialize;
+
+use super::Context;
+use super::policy::today;
+use crate::args::{OutputFormat, VersionsArgs};
+use crate::error::CommandError;
+use crate::output;
+
+/// What is known here, joined with what the channel server says and the mirror has. Offline it says so, and what is known.
+pub async fn versions(context: &Context, args: &VersionsArgs) -> Result<u8, CommandError> {
+    let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
+    let mut notes = Vec::new();
+    let channels = match vault::channels(&args.channels).await {
+        Ok(channels) => channels,
+        Err(error) => {
+            notes.push(format!("the channels are not known now: {error}"));
+            Vec::new()
+        }
+    };
+    let mut survey = Survey::of(&knowledge.releases, channels, today());
+    if let Some(mirror) = &args.mirror {
+        let arch = architecture();
+        for line in &mut survey.minors {
+            match vault::holds(mirror, &line.newest, arch).await {
+                Ok(has) => line.in_mirror = Some(has),
+                Err(error) => {
+                    // One that does not answer is asked once, not fourteen times.
+                    notes.push(format!("what the mirror has is not known now: {error}"));
+                    break;
+                }
+            }
+        }
+    }
+    match context.format {
+        OutputFormat::Json => {
+            #[derive(Serialize)]
+            struct Versions<'a> {
+                #[serde(flatten)]
+                survey: &'a Survey,
+                notes: &'a [String],
+            }
+            output::json(&Versions { survey: &survey, notes: &notes })?;
+        }
+        OutputFormat::Text => {
+            let style = output::style();
+            output::print(&belay_report::versions_text(&survey, style));
+            for note in &notes {
+                output::print(&style.paragraph(belay_report::Mark::Unsure, note));
+            }
+        }
+    }
+    Ok(0)
+}
+
+/// This machine's architecture by the name that K3s gives it.
+fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
