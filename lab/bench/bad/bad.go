@@ -38,12 +38,21 @@ const (
 	// EmptyDatastore loses its datastore at the first start and comes up
 	// green as another, empty cluster.
 	EmptyDatastore Kind = "empty-datastore"
+	// RefusesKey ends at once while config.yaml or a drop-in has Spec.Key, as a
+	// release does that knows an option no longer.
+	RefusesKey Kind = "refuses-key"
+	// RefusesNewer ends at once over a datastore that a release with
+	// Spec.Newer has served, as etcd does after its minor went up. It is an
+	// old release: what a way back finds that leaves the data in place.
+	RefusesNewer Kind = "refuses-newer"
+	// Works is a good release, for Spec.Newer.
+	Works Kind = "works"
 	// WrongVersion is a good k3s of another tag with matching sums.
 	WrongVersion Kind = "wrong-version"
 )
 
 // Kinds are all of them.
-var Kinds = []Kind{NeverReady, DiesAfter, KubeletNever, NoStart, EmptyDatastore, WrongVersion}
+var Kinds = []Kind{NeverReady, DiesAfter, KubeletNever, NoStart, EmptyDatastore, RefusesKey, RefusesNewer, Works, WrongVersion}
 
 // Spec says which bad release to make under which tag.
 type Spec struct {
@@ -51,6 +60,11 @@ type Spec struct {
 	Tag  string
 	// After is DiesAfter's time from ready to death.
 	After time.Duration
+	// Key is RefusesKey's.
+	Key string
+	// Newer: from its first start on, RefusesNewer refuses the datastore. The
+	// mark lies in server/db, so a kept copy of before does not have it.
+	Newer bool
 }
 
 // Make writes a bad release for a tag into a directory of releases: `k3s` and
@@ -62,6 +76,9 @@ func Make(ctx context.Context, spec Spec, goodK3s string, out release.Dir) error
 	}
 	if spec.Tag == "" {
 		return errors.New("a bad release needs a tag")
+	}
+	if spec.Kind == RefusesKey && spec.Key == "" {
+		return errors.New("a release that refuses a key needs the key")
 	}
 	good, err := os.Open(goodK3s)
 	if err != nil {
@@ -109,7 +126,7 @@ func wrap(ctx context.Context, spec Spec, goodK3s string, good io.Reader, out io
 	}
 	defer l.Close()
 	return payload.Write(out, l, good, payload.Fault{
-		Kind: string(spec.Kind), AfterMillis: spec.After.Milliseconds(), SHA256: sum,
+		Kind: string(spec.Kind), AfterMillis: spec.After.Milliseconds(), SHA256: sum, Key: spec.Key, Newer: spec.Newer,
 	})
 }
 

@@ -22,7 +22,7 @@ func build(t *testing.T, kind Kind) string {
 		t.Fatal(err)
 	}
 	out := release.Dir(filepath.Join(dir, "releases"))
-	if err := Make(t.Context(), Spec{Kind: kind, Tag: "v1.2.3+k3s1", After: time.Hour}, good, out); err != nil {
+	if err := Make(t.Context(), Spec{Kind: kind, Tag: "v1.2.3+k3s1", After: time.Hour, Key: "gone"}, good, out); err != nil {
 		t.Fatal(err)
 	}
 	path, err := out.Binary("v1.2.3+k3s1")
@@ -102,5 +102,67 @@ func TestDatastoreIsLostOnce(t *testing.T) {
 	}
 	if now, err := os.ReadFile(filepath.Join(db, "state.db")); err != nil || now[0] != 1 {
 		t.Errorf("present: %v, %v", now, err)
+	}
+}
+
+func TestAKeyIsRefusedWhereverItIs(t *testing.T) {
+	path := build(t, RefusesKey)
+	config := filepath.Join(t.TempDir(), "config.yaml")
+	if err := os.MkdirAll(config+".d", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("K3S_CONFIG_FILE", config)
+	write := func(path, text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(config, "kept: 1\n# gone: 1\ngone-too: 1\n")
+	if out, err := call(t, path, "server"); err != nil {
+		t.Errorf("without the key: %v: %s", err, out)
+	}
+	for _, key := range []string{"gone: 1\n", "gone+: [1]\n"} {
+		write(config+".d/10.yaml", key)
+		if out, err := call(t, path, "server"); err == nil || !strings.Contains(out, "flag provided but not defined: -gone") {
+			t.Errorf("%q in a drop-in: %v: %s", key, err, out)
+		}
+	}
+}
+
+// TestTheOldRefusesWhatTheNewerServed, and takes the kept copy of before.
+func TestTheOldRefusesWhatTheNewerServed(t *testing.T) {
+	data := t.TempDir()
+	serve := func(path string) (string, error) {
+		out, err := exec.Command(path, "server", "--data-dir", data).CombinedOutput()
+		return string(out), err
+	}
+	old := build(t, RefusesNewer)
+	if out, err := serve(old); err != nil {
+		t.Errorf("over its own datastore: %v: %s", err, out)
+	}
+	out := release.Dir(t.TempDir())
+	good := filepath.Join(t.TempDir(), "good")
+	if err := os.WriteFile(good, []byte(stand), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := Make(t.Context(), Spec{Kind: Works, Tag: "v1.2.4+k3s1", Newer: true}, good, out); err != nil {
+		t.Fatal(err)
+	}
+	newer, err := out.Binary("v1.2.4+k3s1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if out, err := serve(newer); err != nil {
+		t.Errorf("the newer: %v: %s", err, out)
+	}
+	if out, err := serve(old); err == nil || !strings.Contains(out, "invalid downgrade") {
+		t.Errorf("after the newer: %v: %s", err, out)
+	}
+	if err := os.RemoveAll(filepath.Join(data, "server")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := serve(old); err != nil {
+		t.Errorf("over another datastore: %v: %s", err, out)
 	}
 }

@@ -29,7 +29,7 @@ func TestBadReleases(t *testing.T) {
 	}
 	for kind, see := range map[bad.Kind]func(*testing.T, *node.Node){
 		bad.NeverReady: neverReady, bad.DiesAfter: diesAfter, bad.KubeletNever: kubeletNever,
-		bad.NoStart: noStart, bad.EmptyDatastore: emptyDatastore,
+		bad.NoStart: noStart, bad.RefusesKey: noStart, bad.EmptyDatastore: emptyDatastore,
 	} {
 		t.Run(string(kind), func(t *testing.T) {
 			begin := time.Now()
@@ -44,7 +44,7 @@ func TestBadReleases(t *testing.T) {
 			}
 			t.Logf("reset, boot and Ready in %s", time.Since(begin).Round(100*time.Millisecond))
 			releases := release.Dir(t.TempDir())
-			spec := bad.Spec{Kind: kind, Tag: labtest.To, After: 3 * time.Second}
+			spec := bad.Spec{Kind: kind, Tag: labtest.To, After: 3 * time.Second, Key: "disable-helm-controller"}
 			if err := bad.Make(t.Context(), spec, good, releases); err != nil {
 				t.Fatal(err)
 			}

@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,18 +15,24 @@ import (
 	"belay.dev/lab/bench/lab"
 	"belay.dev/lab/bench/labtest"
 	"belay.dev/lab/bench/node"
+	"belay.dev/lab/bench/oracle"
 	"belay.dev/lab/bench/release"
 )
 
 // badRelease makes one under the target's tag.
 func badRelease(t *testing.T, kind bad.Kind, after time.Duration) release.Dir {
 	t.Helper()
-	good, err := release.Default().Binary(labtest.To)
+	return badReleaseOf(t, bad.Spec{Kind: kind, Tag: labtest.To, After: after})
+}
+
+func badReleaseOf(t *testing.T, spec bad.Spec) release.Dir {
+	t.Helper()
+	good, err := release.Default().Binary(spec.Tag)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := release.Dir(t.TempDir())
-	if err := bad.Make(t.Context(), bad.Spec{Kind: kind, Tag: labtest.To, After: after}, good, dir); err != nil {
+	if err := bad.Make(t.Context(), spec, good, dir); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -35,7 +42,11 @@ func badRelease(t *testing.T, kind bad.Kind, after time.Duration) release.Dir {
 // undone without anybody's help, exactly.
 func goesBackByItself(t *testing.T, kind bad.Kind, after, soak time.Duration) (*box, belay.Result) {
 	t.Helper()
-	dir := badRelease(t, kind, after)
+	return goesBackFrom(t, badRelease(t, kind, after), soak)
+}
+
+func goesBackFrom(t *testing.T, dir release.Dir, soak time.Duration) (*box, belay.Result) {
+	t.Helper()
 	x := newBox(t, lab.Options{})
 	x.offer(dir)
 	x.witness()
@@ -70,6 +81,52 @@ func TestReleaseThatDies(t *testing.T) {
 	t.Parallel()
 	_, r := goesBackByItself(t, bad.DiesAfter, 12*time.Second, 60*time.Second)
 	noByGate(t, r.Report, "invocation", "k3s.service")
+}
+
+// TestReleaseThatDoesNotStart ends at once, again and again.
+func TestReleaseThatDoesNotStart(t *testing.T) {
+	t.Parallel()
+	_, r := goesBackByItself(t, bad.NoStart, 0, 5*time.Second)
+	turnsAtStart(t, r)
+}
+
+// TestReleaseThatRefusesAKey: the box's own config.yaml has one that the
+// target knows no longer.
+func TestReleaseThatRefusesAKey(t *testing.T) {
+	t.Parallel()
+	dir := badReleaseOf(t, bad.Spec{Kind: bad.RefusesKey, Tag: labtest.To, Key: "disable-helm-controller"})
+	_, r := goesBackFrom(t, dir, 5*time.Second)
+	turnsAtStart(t, r)
+}
+
+func turnsAtStart(t *testing.T, r belay.Result) {
+	t.Helper()
+	if step := r.Report.Turn.Step; step == nil || *step != "n1.start" {
+		t.Errorf("it should turn at the start: %+v", r.Report.Turn)
+	}
+	if !strings.Contains(r.Report.Turn.Why, "k3s.service") {
+		t.Errorf("the cause is not named: %s", r.Report.Turn.Why)
+	}
+}
+
+// TestReleaseWithAnEmptyDatastore is green in everything; only who the cluster
+// is gives it away.
+func TestReleaseWithAnEmptyDatastore(t *testing.T) {
+	t.Parallel()
+	dir := badRelease(t, bad.EmptyDatastore, 0)
+	x := newBox(t, lab.Options{})
+	x.offer(dir)
+	x.witness()
+	r := x.run(3, "upgrade", "--to", labtest.To, "--soak", "5s", "--yes")
+	noByGate(t, r.Report, "identity", "kube-system")
+	x.serves(labtest.From)
+	x.tidy()
+	// Belay compares with a cluster that never had any of the box's objects,
+	// and so calls each of them deleted. Only what was written there is lost.
+	if r.Report.Lost != nil {
+		r.Report.Lost.Objects = slices.DeleteFunc(r.Report.Lost.Objects, func(l oracle.Loss) bool { return l.Change == "deleted" })
+	}
+	x.judge(cutOf(x.journal()), r.Report, false)
 }
 
 // TestReleaseWithoutKubelet: everything that people look at is green at the

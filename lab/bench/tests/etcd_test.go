@@ -90,7 +90,7 @@ func TestEtcdAloneAnswers(t *testing.T) {
 	if status := gateway(t, n, "/v3/maintenance/status", "{}"); !strings.Contains(status, `"revision"`) {
 		t.Errorf("status of etcd alone: %s", status)
 	}
-	if ports := labtest.Must(t, n, "ss", "-ltnH"); strings.Contains(ports, ":6444") || strings.Contains(ports, ":10250") {
+	if ports := labtest.Must(t, n, "ss", "-ltnH"); strings.Contains(ports, ":10259") || strings.Contains(ports, ":10250") {
 		t.Errorf("more than etcd listens:\n%s", ports)
 	}
 	labtest.Must(t, n, "systemctl", "stop", "alone")

@@ -46,20 +46,6 @@ func token(args []string) int {
 	}
 }
 
-// secretsEncrypt: `k3s secrets-encrypt status`, from the files.
-func secretsEncrypt() int {
-	l, err := layout(nil)
-	if err != nil {
-		return complain("k3s secrets-encrypt: %v", err)
-	}
-	if _, err := os.Stat(l.Cred("encryption-config.json")); err != nil {
-		fmt.Println("Encryption Status: Disabled, no configuration file found")
-		return 0
-	}
-	fmt.Println("Encryption Status: Enabled\nCurrent Rotation Stage: start\nServer Encryption Hashes: All hashes match")
-	return 0
-}
-
 // certificate: `k3s certificate check`, one line per certificate as in
 // captures/…/certcheck.txt.
 func certificate(args []string) int {

@@ -75,7 +75,7 @@ func command(r release.Release, name string, args []string) int {
 	case "certificate":
 		return certificate(args)
 	case "secrets-encrypt":
-		return secretsEncrypt()
+		return secretsEncrypt(args)
 	case "etcd-snapshot":
 		return etcdSnapshot(r, args)
 	case "agent":

@@ -51,10 +51,23 @@ func launch() error {
 			if err := loseDatastore(argv); err != nil {
 				return err
 			}
+		case "refuses-key":
+			if err := refuseKey(fault.Key); err != nil {
+				return err
+			}
+		case "refuses-newer":
+			if _, err := os.Stat(newerMark(argv)); err == nil {
+				return fmt.Errorf("level=fatal msg=\"lab: invalid downgrade; server version is lower than determined cluster version\"")
+			}
 		case "dies-after", "kubelet-never":
 			if err := startSaboteur(fault); err != nil {
 				return err
 			}
+		}
+	}
+	if fault.Newer && isServer(argv) {
+		if err := markNewer(newerMark(argv)); err != nil {
+			return err
 		}
 	}
 	good, err := unpack(self, fault)

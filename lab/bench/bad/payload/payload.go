@@ -17,7 +17,9 @@ var magic = [8]byte{'b', 'e', 'l', 'a', 'y', 'b', 'a', 'd'}
 type Fault struct {
 	Kind        string `json:"kind"`
 	AfterMillis int64  `json:"after_ms,omitempty"`
-	SHA256      string `json:"sha256"` // of the good k3s
+	Key         string `json:"key,omitempty"`   // of config.yaml, that is refused
+	Newer       bool   `json:"newer,omitempty"` // marks the datastore as written by it
+	SHA256      string `json:"sha256"`          // of the good k3s
 	Offset      int64  `json:"offset"`
 	Size        int64  `json:"size"`
 }

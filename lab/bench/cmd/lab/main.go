@@ -26,7 +26,8 @@ const usage = `usage: ./dev lab COMMAND
   mirror [--listen A] [--releases DIR]   serve releases over HTTP
   bad KIND GOOD-TAG TAG DIR [SECONDS]    make a bad release in DIR/TAG
                                kinds: never-ready dies-after kubelet-never no-start
-                                      empty-datastore wrong-version
+                                      empty-datastore refuses-newer wrong-version
+                                      refuses-key (of $BELAY_LAB_BAD_KEY)
 
 NAME is a node of lab "dev", or LAB/NODE. Releases are in $BELAY_LAB_RELEASES,
 else in ~/.cache/belay/releases.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strconv"
 	"time"
 
@@ -32,7 +33,7 @@ func makeBad(ctx context.Context, args []string) error {
 	if len(args) != 5 && len(args) != 6 {
 		return errUsage
 	}
-	spec := bad.Spec{Kind: bad.Kind(args[1]), Tag: args[3]}
+	spec := bad.Spec{Kind: bad.Kind(args[1]), Tag: args[3], Key: os.Getenv("BELAY_LAB_BAD_KEY")}
 	good, err := release.Default().Binary(args[2])
 	if err != nil {
 		return err
