@@ -30,6 +30,7 @@ mod places;
 mod process;
 mod prove;
 mod put_back;
+mod read_backup;
 mod recover;
 mod release;
 mod resolve;

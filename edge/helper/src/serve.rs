@@ -12,7 +12,7 @@ use belay_wire::{Fault, Frame, FrameError, HELLO_VERSION, Progress, Reply, Reque
 use crate::digests::SeenDigests;
 use crate::fault::{failed, refused};
 use crate::fence::Holder;
-use crate::{NodeRun, Now, Places, mutate};
+use crate::{NodeRun, Now, Places, mutate, read_backup};
 
 /// Why the protocol ended before the other side closed it.
 #[derive(Debug, thiserror::Error)]
@@ -96,6 +96,10 @@ impl<W: Write> Link<W> {
         Self { to, frames, orphaned, bytes_ended: false }
     }
 
+    pub(crate) fn send_bytes(&mut self, bytes: Vec<u8>) -> Result<(), FrameError> {
+        write_frame(&mut self.to, &Frame::Bytes(bytes))
+    }
+
     fn send(&mut self, reply: &Reply) -> Result<(), ServeError> {
         Ok(write_frame(&mut self.to, &Frame::Json(serde_json::to_vec(reply)?))?)
     }
@@ -154,6 +158,8 @@ fn answer<W: Write>(
             let (addresses, answer) = crate::resolve::resolve(server, name, within.duration())?;
             Ok(Reply::Resolved { addresses, answer })
         }
+        Request::ListBackup { run } => read_backup::list(places, run),
+        Request::ReadBackup { run, name } => read_backup::read(places, run, name, link),
         Request::Remember { run } => remember(places, run),
         Request::Mutate(mutation) => mutate::mutate(places, mutation, link),
     }

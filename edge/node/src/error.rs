@@ -18,6 +18,8 @@ pub enum LinkError {
     Silent { node: String, what: String, within: Span },
     #[error("{node} answered something else than was asked ({what})")]
     Confused { node: String, what: String },
+    #[error("{path} could not be written: {source}")]
+    Write { path: String, source: std::io::Error },
     #[error("{0}")]
     Ssh(#[from] SshError),
     #[error("{}", .0.message)]

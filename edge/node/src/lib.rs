@@ -5,6 +5,7 @@
 
 mod certificates;
 mod error;
+mod fetch;
 mod inspect;
 mod link;
 mod ssh;

@@ -43,6 +43,13 @@ pub struct HelperIdentity {
     pub uid: u32,
 }
 
+/// What goes with a request as bytes: a file to send, or one to receive into.
+#[derive(Default)]
+struct Files<'a> {
+    from: Option<&'a Path>,
+    into: Option<(&'a mut tokio::fs::File, &'a Path)>,
+}
+
 impl Link {
     /// Opens the channel to a node: over SSH where a destination is given, else on this machine.
     ///
@@ -154,7 +161,7 @@ impl Link {
         within: Span,
         progress: impl FnMut(Progress),
     ) -> Result<Reply, LinkError> {
-        self.bounded(what, within, None, request, progress).await
+        self.bounded(what, within, Files::default(), request, progress).await
     }
 
     /// Asks for a step whose bytes follow the request: the file at `artifact`.
@@ -169,14 +176,26 @@ impl Link {
         within: Span,
         progress: impl FnMut(Progress),
     ) -> Result<Reply, LinkError> {
-        self.bounded(what, within, Some(artifact), request, progress).await
+        self.bounded(what, within, Files { from: Some(artifact), into: None }, request, progress).await
+    }
+
+    /// Asks for bytes, which go into `file` at `path`.
+    pub(crate) async fn call_into(
+        &mut self,
+        request: &Request,
+        file: &mut tokio::fs::File,
+        path: &Path,
+        what: &str,
+        within: Span,
+    ) -> Result<Reply, LinkError> {
+        self.bounded(what, within, Files { from: None, into: Some((file, path)) }, request, |_| {}).await
     }
 
     async fn bounded(
         &mut self,
         what: &str,
         within: Span,
-        artifact: Option<&Path>,
+        mut files: Files<'_>,
         request: &Request,
         mut progress: impl FnMut(Progress),
     ) -> Result<Reply, LinkError> {
@@ -188,11 +207,23 @@ impl Link {
         self.broken = true;
         let exchange = async {
             self.send(what, &Frame::Json(json(request))).await?;
-            if let Some(path) = artifact {
+            if let Some(path) = files.from {
                 self.send_file(what, path).await?;
             }
             loop {
-                match self.receive(what).await? {
+                let payload = match self.receive(what).await? {
+                    Frame::Json(payload) => payload,
+                    Frame::Bytes(bytes) => {
+                        let Some((file, path)) = &mut files.into else {
+                            return Err(self.broke(what, FrameError::Kind(b'B')));
+                        };
+                        let written = file.write_all(&bytes).await;
+                        written.map_err(|source| LinkError::Write { path: path.display().to_string(), source })?;
+                        continue;
+                    }
+                };
+                let reply = serde_json::from_slice(&payload);
+                match reply.map_err(|error| self.broke(what, FrameError::Io(std::io::Error::other(error))))? {
                     Reply::Progress(step) => progress(step),
                     Reply::Fault(fault) => return Err(LinkError::Fault(fault)),
                     reply => return Ok(reply),
@@ -232,7 +263,7 @@ impl Link {
         sent.map_err(|source| self.broke(what, source))
     }
 
-    async fn receive(&mut self, what: &str) -> Result<Reply, LinkError> {
+    async fn receive(&mut self, what: &str) -> Result<Frame, LinkError> {
         let mut head = [0u8; 5];
         if let Err(error) = self.output.read_exact(&mut head).await {
             let closed = error.kind() == std::io::ErrorKind::UnexpectedEof;
@@ -243,7 +274,7 @@ impl Link {
         if length > MAX_FRAME {
             return Err(self.broke(what, FrameError::TooLong(length)));
         }
-        if kind != b'J' {
+        if !matches!(kind, b'J' | b'B') {
             return Err(self.broke(what, FrameError::Kind(kind)));
         }
         let mut payload = Vec::new();
@@ -253,7 +284,7 @@ impl Link {
             Ok(_) => return Err(self.broke(what, FrameError::Closed)),
             Err(error) => return Err(self.broke(what, FrameError::Io(error))),
         }
-        serde_json::from_slice(&payload).map_err(|error| self.broke(what, FrameError::Io(std::io::Error::other(error))))
+        Ok(if kind == b'J' { Frame::Json(payload) } else { Frame::Bytes(payload) })
     }
 
     fn broke(&self, what: &str, source: FrameError) -> LinkError {

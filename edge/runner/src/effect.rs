@@ -6,10 +6,10 @@ use belay_plan::{Step, StepKind};
 use belay_wire::{ArtifactSpec, Op, Reply, StageProof, StartProof, StepProbe, Way};
 use serde_json::Value;
 
-use crate::RunError;
 use crate::book::Book;
 use crate::gates::{self, Expectation};
 use crate::session::{Session, fault};
+use crate::{RunError, backup_copy};
 
 /// Carries out one step: on the node through its helper, or here by asking gates. The intent is journalled already.
 pub async fn carry_out(
@@ -37,6 +37,11 @@ pub async fn find_out(session: &mut Session, step: &Step) -> Result<(ProbeState,
     };
     let reply = session.ask(step, Way::Probe, op, |_| {}).await.map_err(|error| fault(&error))?;
     match reply {
+        Reply::Probe(StepProbe::Done { .. })
+            if step.kind == StepKind::ProveBackup && session.copy.as_ref().is_some_and(|copy| !copy.exists()) =>
+        {
+            Ok((ProbeState::Partial, Value::Null, "it is proven on the node, and not copied off it yet".to_owned()))
+        }
         Reply::Probe(StepProbe::Done { proof }) => Ok((ProbeState::Done, proof, "the effect is there".to_owned())),
         Reply::Probe(StepProbe::NotDone) => Ok((ProbeState::NotDone, Value::Null, "nothing of it is there".to_owned())),
         Reply::Probe(StepProbe::Partial { what }) => Ok((ProbeState::Partial, Value::Null, what)),
@@ -58,7 +63,13 @@ async fn on_node(session: &mut Session, step: &Step, book: &Book, artifact: &Pat
         session.ask(step, Way::Do, op, progress).await
     };
     let reply = reply.map_err(|error| fault(&error))?;
-    proof(step.kind, &reply).ok_or_else(|| confused(session, step, &reply))
+    let mut proven = proof(step.kind, &reply).ok_or_else(|| confused(session, step, &reply))?;
+    if let (Reply::Proven(receipt), Some(to)) = (&reply, session.copy.clone())
+        && let Some(map) = proven.as_object_mut()
+    {
+        map.insert("copy".to_owned(), backup_copy::copy(session, receipt, &to, book).await?);
+    }
+    Ok(proven)
 }
 
 /// The operation on the node that a step stands for.

@@ -4,6 +4,7 @@
 //! Owns runs and their directory, the carrying out of steps, the gates, and releases (`vault`). Decides nothing: every
 //! choice is the engine's.
 
+mod backup_copy;
 mod book;
 mod clock;
 mod effect;

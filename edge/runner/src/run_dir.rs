@@ -105,6 +105,13 @@ impl RunDir {
         self.0.join("journal")
     }
 
+    /// Where the backup of this run is copied to when its node is another machine: `backups/<cluster>/<run>`.
+    #[must_use]
+    pub fn backup_copy(&self, cluster: &str) -> Option<PathBuf> {
+        let plain = !cluster.is_empty() && cluster.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        plain.then(|| Some(self.0.parent()?.parent()?.join("backups").join(cluster).join(self.id())))?
+    }
+
     #[must_use]
     pub fn report_path(&self, extension: &str) -> PathBuf {
         self.0.join(format!("report.{extension}"))

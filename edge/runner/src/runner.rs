@@ -73,7 +73,9 @@ impl Runner {
     ) -> Result<Self, RunError> {
         let clock = Clock::of_this_machine();
         let yaml = plan.to_yaml().map_err(|error| RunError::Plan { run: plan.id.clone(), why: error.to_string() })?;
-        let session = Session::open(&plan, over, facts.clone(), 1, clock.clone()).await?;
+        let copy = over.as_ref().and_then(|_| dir.backup_copy(&plan.cluster.id));
+        let mut session = Session::open(&plan, over, facts.clone(), 1, clock.clone()).await?;
+        session.copy = copy;
         let journal = dir.create(&yaml, &facts)?;
         let (digest, from, to) = (plan.digest, plan.from.clone(), plan.to.clone());
         let mut book = Book::new(plan, journal, dir, sinks, clock, interrupt);
@@ -114,7 +116,9 @@ impl Runner {
             run: plan.id.clone(),
             why: "its facts.json is missing or cannot be read".to_owned(),
         })?;
+        let copy = over.as_ref().and_then(|_| dir.backup_copy(&plan.cluster.id));
         let mut session = Session::open(&plan, over, facts, own, clock.clone()).await?;
+        session.copy = copy;
         // A boot that finished a way back has raised the node's fence by itself.
         let remembered = session.remember().await.map_or(0, |remembered| remembered.generation);
         let generation = own.max(remembered) + 1;

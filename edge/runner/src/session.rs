@@ -18,6 +18,8 @@ pub struct Session {
     /// When the link was opened last, on this machine's boot clock: a node that has booted since was seen again then.
     pub linked: Span,
     endpoint: Endpoint,
+    /// Where the backup is copied to, when the node is another machine.
+    pub copy: Option<std::path::PathBuf>,
     /// Connected when it is first needed: K3s may be down when a run is resumed.
     api: Option<Api>,
     credentials: Credentials,
@@ -75,6 +77,7 @@ impl Session {
             over,
             linked,
             endpoint,
+            copy: None,
             api: None,
             credentials,
             prober,
@@ -299,7 +302,10 @@ pub fn fault(error: &LinkError) -> Fault {
             Wire::Space => Core::Space,
             Wire::Human => Core::Human,
         },
-        LinkError::File { .. } | LinkError::Spawn { .. } | LinkError::NoHelper { .. } => Core::Failed,
+        LinkError::Write { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => Core::Space,
+        LinkError::Write { .. } | LinkError::File { .. } | LinkError::Spawn { .. } | LinkError::NoHelper { .. } => {
+            Core::Failed
+        }
         _ => Core::Channel,
     };
     Fault { kind, message: error.to_string(), hint: error.hint() }

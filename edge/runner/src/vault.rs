@@ -12,4 +12,5 @@ pub use channel::{CHANNELS, resolve_channel};
 pub use channels::channels;
 pub use error::VaultError;
 pub use origin::{GITHUB, Origin};
+pub(crate) use release::digest_of;
 pub use release::{Release, cached, fetch, holds};

@@ -14,8 +14,8 @@ pub use record::{
     ArtifactSpec, BackupReceipt, DatastoreMark, KeepProof, LostObject, NodeTarget, StageProof, StopProof, SwapProof,
 };
 pub use reply::{
-    Change, Credentials, Fault, FaultKind, FenceProof, Inspection, Observation, PemFile, Progress, PutBackProof,
-    ReleaseProof, Reply, StartProof, StepProbe,
+    BackupListing, Change, Credentials, Fault, FaultKind, FenceProof, Inspection, Observation, PemFile, Progress,
+    PutBackProof, ReleaseProof, Reply, StartProof, StepProbe,
 };
 pub use request::{HELLO_VERSION, Mutation, Op, Request, Way};
 

@@ -17,6 +17,8 @@ pub enum Reply {
     Log { unit: Vec<String>, containerd: Vec<String> },
     Resolved { addresses: Vec<String>, answer: String },
     Remembered { open: bool, generation: u64, turned: bool, records: u64, last: String, ended: Option<String> },
+    Backup(BackupListing),
+    Read { bytes: u64 },
     Fenced(FenceProof),
     Staged(StageProof),
     BackedUp { path: String, bytes: u64 },
@@ -93,6 +95,14 @@ pub struct Observation {
     pub uptime: Span,
     /// Milliseconds since 1970 by the node's calendar, which need not be the coordinator's.
     pub wall: u64,
+}
+
+/// The files of a stored backup by their path below it, with sizes, and its symbolic links with what they name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BackupListing {
+    pub files: Vec<(String, u64)>,
+    pub links: Vec<(String, String)>,
 }
 
 /// Whether a step's effect is there.

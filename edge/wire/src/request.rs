@@ -25,6 +25,10 @@ pub enum Request {
     Resolve { server: String, name: String, within: Span },
     /// What the node remembers of a run (its own journal, folded). Answer: `Reply::Remembered`.
     Remember { run: String },
+    /// What the stored backup of a run holds. Answer: `Reply::Backup`.
+    ListBackup { run: String },
+    /// One file of it: `Frame::Bytes`, ended by an empty one. Answer: then `Reply::Read`.
+    ReadBackup { run: String, name: String },
     /// One of our steps. Answer: the reply that belongs to the operation, `Reply::Probe` for `Way::Probe`, or `Reply::Fault`.
     Mutate(Mutation),
 }

@@ -3,6 +3,8 @@ package tests
 import (
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,8 +16,8 @@ import (
 )
 
 // TestUpgradeOverSSH is TestUpgrade with the host as coordinator, and what only
-// two machines can show: nothing of the coordinator's on the node, no
-// connection left behind.
+// two machines can show: nothing of the coordinator's on the node, the backup
+// here before the stop, no connection left behind.
 func TestUpgradeOverSSH(t *testing.T) {
 	t.Parallel()
 	x := newBoxOver(t, lab.Options{}, "ssh")
@@ -26,7 +28,33 @@ func TestUpgradeOverSSH(t *testing.T) {
 	if mode := labtest.Must(t, x.n, "stat", "-c", "%u %a", belay.Helper); mode != "0 755" {
 		t.Errorf("the helper is of %s", mode)
 	}
+	x.copied(x.journal()[0].Run)
 	x.disconnected()
+}
+
+// copied demands that the backup of a run is on the coordinator, the same byte
+// for byte as on the node and for its owner only, and that it was there before
+// the stop.
+func (x *box) copied(run string) {
+	x.t.Helper()
+	places, _ := filepath.Glob(filepath.Join(x.b.Coordinator.State(), "backups", "*", run))
+	if len(places) != 1 {
+		x.t.Fatalf("copies of the backup: %v", places)
+	}
+	const sums = `cd "$1"; find . -type f ! -perm 600 -o -type d ! -perm 700; find . -type f -exec sha256sum {} + | sort -k 2`
+	here, err := exec.Command("sh", "-c", sums, "sums", places[0]).Output()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	const only = `cd "$1"; find . -type f -exec sha256sum {} + | sort -k 2`
+	there := labtest.Must(x.t, x.n, "sh", "-c", only, "sums", belay.NodeState+"/backups/"+run)
+	if strings.TrimSpace(string(here)) != there {
+		x.t.Errorf("the copy:\n%s\nthe backup:\n%s", here, there)
+	}
+	proven, ok := x.journal().Find("outcome", "n1.prove-backup")
+	if stop, stopped := x.journal().Find("intent", "n1.stop"); !ok || !stopped || !proven.At.Before(stop.At) {
+		x.t.Error("it was not copied before the stop")
+	}
 }
 
 // disconnected demands that no connection outlives the program by more than its

@@ -79,3 +79,37 @@ fn an_inspection_tells_what_is_there_without_secrets() {
     assert_eq!(again.unit.unwrap().digest, before, "Belay's own drop-in does not make a plan stale");
     assert_eq!(again.helper.open_run.as_deref(), Some(super::node::RUN));
 }
+
+#[test]
+fn a_backup_is_read_file_by_file_and_nothing_beside_it() {
+    let node = Node::new();
+    node.forward(4);
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let places = node.places.clone();
+    let helper = thread::spawn(move || serve(&places, Link::new(theirs.try_clone().unwrap(), theirs)));
+    let run = node.run.clone();
+    send(&mut ours, &Request::ListBackup { run: run.clone() });
+    let Reply::Backup(listing) = answer(&mut ours) else { panic!("no listing") };
+    assert!(listing.files.iter().any(|(name, _)| name == "receipt.json"));
+    let mut read = |name: &str| {
+        send(&mut ours, &Request::ReadBackup { run: run.clone(), name: name.to_owned() });
+        let mut bytes = Vec::new();
+        loop {
+            match read_frame(&mut ours).unwrap() {
+                Frame::Bytes(more) => bytes.extend(more),
+                Frame::Json(json) => return (bytes, serde_json::from_slice::<Reply>(&json).unwrap()),
+            }
+        }
+    };
+    for (name, size) in &listing.files {
+        let (bytes, reply) = read(name);
+        assert_eq!(bytes, std::fs::read(node.places.backup_dir(&node.run).join(name)).unwrap());
+        assert!(matches!(reply, Reply::Read { bytes } if bytes == *size), "{reply:?}");
+    }
+    for outside in ["../x", "/etc/passwd", "", "files/../../lock", "no such file"] {
+        let (bytes, reply) = read(outside);
+        assert!(bytes.is_empty() && matches!(reply, Reply::Fault(_)), "{outside}: {reply:?}");
+    }
+    drop(ours);
+    helper.join().unwrap().unwrap();
+}

@@ -204,7 +204,7 @@ async fn read_text(at: &Location) -> Result<String, VaultError> {
     Ok(String::from_utf8_lossy(bytes.get(..LARGEST_SUMS).unwrap_or(&bytes)).into_owned())
 }
 
-fn digest_of(path: &Path) -> std::io::Result<(Digest, u64)> {
+pub(crate) fn digest_of(path: &Path) -> std::io::Result<(Digest, u64)> {
     let mut file = std::fs::File::open(path)?;
     let (mut hash, mut bytes, mut buffer) = (Sha256::new(), 0u64, vec![0u8; 1024 * 1024]);
     loop {
