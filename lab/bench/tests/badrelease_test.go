@@ -129,6 +129,29 @@ func TestReleaseWithAnEmptyDatastore(t *testing.T) {
 	x.judge(cutOf(x.journal()), r.Report, false)
 }
 
+// TestTheOldCannotReadWhatTheNewWrote: a way back that left the data in place
+// would leave K3s down.
+func TestTheOldCannotReadWhatTheNewWrote(t *testing.T) {
+	t.Parallel()
+	old := badReleaseOf(t, bad.Spec{Kind: bad.RefusesNewer, Tag: labtest.From})
+	dir := badReleaseOf(t, bad.Spec{Kind: bad.DiesAfter, Tag: labtest.To, After: 12 * time.Second, Newer: true})
+	x := newBox(t, lab.Options{})
+	swap(t.Context(), t, x.n, old, labtest.From)
+	if err := k3s.Wait(t.Context(), x.n); err != nil {
+		t.Fatal(err)
+	}
+	x.settle()
+	x.offer(dir)
+	x.witness()
+	r := x.run(3, "upgrade", "--to", labtest.To, "--soak", "60s", "--yes")
+	noByGate(t, r.Report, "invocation", "k3s.service")
+	x.servesFrom(old, labtest.From)
+	x.tidy()
+	x.judge(cutOf(x.journal()), r.Report, false)
+	// The mark was there, and it is what the old one would have stumbled over.
+	labtest.Must(t, x.n, "sh", "-ec", "ls "+k3s.DataDir+"/server*/db/lab-newer; test ! -e "+k3s.DataDir+"/server/db/lab-newer")
+}
+
 // TestReleaseWithoutKubelet: everything that people look at is green at the
 // moment of the verdict.
 func TestReleaseWithoutKubelet(t *testing.T) {
