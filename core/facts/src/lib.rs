@@ -18,7 +18,7 @@ pub use digest::{Digest, DigestError, canonical_json};
 pub use file::{FORMAT, Facts, FactsError};
 pub use node::{
     BinaryFacts, CertificateFacts, Cgroup, ConfigFacts, ConfigKey, DataLink, DatastoreFacts, DatastoreKind, DiskFacts,
-    HelperFacts, MemoryFacts, NodeFacts, NodeRole, ProcessFacts, UnitFacts,
+    EtcdFacts, EtcdMember, HelperFacts, MemoryFacts, NodeFacts, NodeRole, ProcessFacts, UnitFacts,
 };
 pub use secret::Secret;
 pub use span::Span;

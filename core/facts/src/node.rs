@@ -179,12 +179,47 @@ pub struct DatastoreFacts {
     pub path: Option<String>,
     /// Bytes of all its files.
     pub size: u64,
-    /// `ok`, or the first lines of what SQLite's integrity check said.
+    /// `ok`, or the first lines of what the integrity check said.
     pub integrity: Option<String>,
     /// Highest revision handed out.
     pub revision: Option<u64>,
     /// Live keys.
     pub keys: Option<u64>,
+    /// Of embedded etcd.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etcd: Option<EtcdFacts>,
+}
+
+/// Embedded etcd as its files tell it, and its endpoint for health and metrics on 127.0.0.1:2381.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EtcdFacts {
+    /// The cluster's id in hexadecimal.
+    pub cluster: Option<String>,
+    /// Version of the server, such as `3.6.7`; `None` while it is down.
+    pub server: Option<String>,
+    /// What all members agreed upon, such as `3.6.0`.
+    pub cluster_version: Option<String>,
+    /// Of the files; only etcd 3.6 and later say it.
+    pub storage: Option<String>,
+    pub members: Vec<EtcdMember>,
+    /// `NOSPACE`, `CORRUPT`.
+    pub alarms: Vec<String>,
+    /// What `/health` says: a leader, no alarm, and a read that was answered. `None` while it is down.
+    pub healthy: Option<bool>,
+    /// This member sees a leader.
+    pub leader: Option<bool>,
+    /// Bytes at which it stops taking writes, and bytes in use.
+    pub quota: Option<u64>,
+    pub in_use: Option<u64>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EtcdMember {
+    /// In hexadecimal.
+    pub id: String,
+    /// Empty until it has started once.
+    pub name: String,
+    pub learner: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use belay_facts::Digest;
+use belay_facts::{DatastoreKind, Digest};
 use belay_journal::durable;
 use belay_wire::{Fault, Reply};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::datastore::{copy_online, stored_name};
 use crate::digests::digest_file;
 use crate::fault::{Attempt as _, failed, refused};
 use crate::node_run::{Before, NodeRun, Proof};
-use crate::sqlite::Database;
 use crate::step::{Effect, Found, Step};
 use crate::{Installation, inspect, tree};
 
@@ -21,14 +21,20 @@ use crate::{Installation, inspect, tree};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
     pub taken_at_unix: u64,
-    /// Digest of `datastore/state.db`.
+    #[serde(default = "sqlite")]
+    pub kind: DatastoreKind,
+    /// Digest of the copy of the datastore.
     pub datastore: Digest,
     /// Relative path to digest, of every other file.
     pub files: BTreeMap<String, Digest>,
 }
 
+/// Manifests before etcd did not say it.
+fn sqlite() -> DatastoreKind {
+    DatastoreKind::Sqlite
+}
+
 pub(crate) const MANIFEST: &str = "manifest.json";
-pub(crate) const DATASTORE: &str = "datastore/state.db";
 
 /// Where a backup lies, and what it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,7 +117,7 @@ fn refuse_rotation(server: &Path) -> Result<(), Fault> {
 fn take(step: &mut Step<'_>, to: &Path) -> Result<(), Fault> {
     let server = step.server();
     let secrets = [server.join("tls"), server.join("cred"), server.join("token")];
-    let datastore = to.join(DATASTORE);
+    let datastore = to.join(stored_name(step.target().datastore));
     let files = to.join("files");
     for attempt in 1.. {
         let before = fingerprint(&secrets)?;
@@ -120,11 +126,7 @@ fn take(step: &mut Step<'_>, to: &Path) -> Result<(), Fault> {
             tree::remove_tree(old)?;
             durable::create_dir(old, 0o700).attempt(|| format!("{} could not be created", old.display()))?;
         }
-        let live = server.join("db/state.db");
-        let within = step.mutation.deadline.duration().saturating_sub(step.begun.elapsed());
-        Database::read_only(&live)
-            .and_then(|database| database.copy_to(&datastore, within))
-            .attempt(|| "the datastore could not be backed up")?;
+        copy_online(step, &datastore)?;
         for name in ["tls", "cred", "token", "node-token", "agent-token", "manifests"] {
             copy_in(&server.join(name), &files)?;
         }
@@ -215,8 +217,10 @@ pub(crate) fn digests(root: &Path) -> Result<BTreeMap<String, Digest>, Fault> {
 
 fn write_manifest(step: &Step<'_>, to: &Path) -> Result<(), Fault> {
     let mut files = digests(to)?;
-    let datastore = files.remove(DATASTORE).ok_or_else(|| failed("the copy of the datastore is missing"))?;
-    let manifest = Manifest { taken_at_unix: step.now().wall / 1000, datastore, files };
+    let datastore = files
+        .remove(stored_name(step.target().datastore))
+        .ok_or_else(|| failed("the copy of the datastore is missing"))?;
+    let manifest = Manifest { taken_at_unix: step.now().wall / 1000, kind: step.target().datastore, datastore, files };
     let what = || "the backup's manifest could not be written";
     let json = serde_json::to_vec_pretty(&manifest).attempt(what)?;
     durable::replace(&to.join(MANIFEST), &json, 0o600).attempt(what)

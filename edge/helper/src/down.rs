@@ -2,15 +2,14 @@
 
 use std::fs::{self, OpenOptions};
 
-use belay_wire::Fault;
-use rustix::fs::{FlockOperation, fcntl_lock};
-
 use crate::Installation;
 use crate::credentials::api_port;
+use crate::datastore::locks;
 use crate::fault::{Attempt as _, refused};
 use crate::process::{K3sRole, Process, holds_socket, k3s_processes, listeners, processes};
 use crate::step::Step;
 use crate::unit::Unit;
+use belay_wire::Fault;
 
 /// The unit as it was seen, and what still speaks against "down" (empty: it is down).
 pub(crate) struct Down {
@@ -44,7 +43,7 @@ impl Down {
             against.push(format!("process {} ({}) is running", process.pid, name(*role)));
         }
         running.retain(|(_, role)| *role == K3sRole::Containerd);
-        for (port, inode) in listeners(places, &[api_port(&found), 6443, 2379]) {
+        for (port, inode) in listeners(places, &[api_port(&found), 6443, 2379, 2380]) {
             let inner = data_dir.join("data").to_string_lossy().into_owned();
             let of_k3s = |process: &Process| process.exe.as_deref().is_some_and(|exe| exe.starts_with(&inner));
             let all = processes(places)?;
@@ -78,17 +77,17 @@ fn name(role: K3sRole) -> &'static str {
     }
 }
 
-/// Whether somebody has a lock on the database, found by taking an exclusive one as SQLite would. Not by opening it:
+/// Whether somebody has a lock on the database, found by taking an exclusive one as its owner would. Not by opening it:
 /// a reader may create the log and its index.
 fn locked(step: &Step<'_>) -> Result<Option<String>, Fault> {
-    for name in ["db/state.db", "db/state.db-shm"] {
+    for (name, lock) in locks(step.target().datastore) {
         let path = step.server().join(name);
         if !fs::exists(&path).unwrap_or(false) {
             continue;
         }
         let file = OpenOptions::new().read(true).write(true).open(&path);
         let file = file.attempt(|| format!("{} could not be opened", path.display()))?;
-        match fcntl_lock(&file, FlockOperation::NonBlockingLockExclusive) {
+        match lock.take(&file) {
             Ok(()) => {}
             Err(rustix::io::Errno::AGAIN | rustix::io::Errno::ACCESS) => {
                 return Ok(Some(format!("another process has {} locked", path.display())));

@@ -4,12 +4,13 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use belay_facts::{DatastoreKind, Digest};
+use belay_facts::Digest;
 use belay_journal::durable;
 use belay_wire::{Fault, FaultKind, FenceProof, Mutation, Op, Reply, Way};
 use rustix::fs::{FallocateFlags, fallocate};
 use serde::{Deserialize, Serialize};
 
+use crate::datastore::refuse_unknown;
 use crate::fault::{Attempt as _, fault, refused};
 use crate::keep::refuse_mounts;
 use crate::node_run::{Before, NodeRun, Proof, open_runs};
@@ -109,9 +110,7 @@ impl Effect for Fence {
 
     fn before(step: &mut Step<'_>) -> Result<Before, Fault> {
         let target = step.target();
-        if target.datastore != DatastoreKind::Sqlite {
-            return Err(refused("only a server with SQLite can be changed by this build of Belay"));
-        }
+        refuse_unknown(&step.server(), target.datastore)?;
         let found = Installation::of_unit(step.places, &target.unit)?;
         if found.unit.fragment.is_empty() && found.unit.load_state != "loaded" {
             return Err(refused(format!("systemd knows no unit {}", target.unit)));

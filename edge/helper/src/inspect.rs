@@ -16,6 +16,7 @@ use crate::command::run_well;
 use crate::config::masked_argv;
 use crate::digests::digest_file;
 use crate::disk::disk_facts;
+use crate::etcd;
 use crate::process::process_facts;
 use crate::sqlite::Database;
 use crate::unit::Unit;
@@ -191,13 +192,28 @@ pub(crate) fn datastore_kind(found: &Installation) -> DatastoreKind {
 
 fn datastore_facts(found: &Installation, notes: &mut Vec<String>) -> Option<DatastoreFacts> {
     let kind = datastore_kind(found);
-    let mut facts = DatastoreFacts { kind, path: None, size: 0, integrity: None, revision: None, keys: None };
+    let mut facts =
+        DatastoreFacts { kind, path: None, size: 0, integrity: None, revision: None, keys: None, etcd: None };
     let db = found.data_dir.join("server/db");
     match kind {
         DatastoreKind::External => {}
         DatastoreKind::Etcd => {
             facts.size = size_of(&db.join("etcd"));
             facts.path = Some(db.join("etcd").to_string_lossy().into_owned());
+            let server = found.data_dir.join("server");
+            match etcd::facts(&server) {
+                Ok(told) => facts.etcd = Some(told),
+                Err(error) => notes.push(error.to_string()),
+            }
+            match etcd::content(&server) {
+                Ok(None) => {}
+                Ok(Some(content)) => {
+                    facts.revision = Some(content.revision);
+                    facts.keys = Some(content.keys);
+                    facts.integrity = Some(content.integrity);
+                }
+                Err(error) => notes.push(error.to_string()),
+            }
         }
         DatastoreKind::Sqlite => {
             let path = db.join("state.db");

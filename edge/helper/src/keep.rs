@@ -8,11 +8,11 @@ use std::time::Instant;
 use belay_journal::durable;
 use belay_wire::{Fault, KeepProof, Reply};
 
+use crate::datastore::Datastore;
 use crate::down::Down;
 use crate::fault::{Attempt as _, failed, refused, stale};
 use crate::mark::mark;
 use crate::node_run::{Before, NodeRun, Proof};
-use crate::sqlite::Database;
 use crate::step::{Effect, Found, Step, inode};
 use crate::stop::same_life;
 use crate::{links, tree};
@@ -130,7 +130,7 @@ fn copy(step: &mut Step<'_>, begun: Instant) -> Result<KeepProof, Fault> {
     if mark(&partial, kind)? != before {
         return Err(failed("the copy of the datastore differs from the datastore"));
     }
-    let database = Database::read_only(&partial.join("db/state.db"));
+    let database = Datastore::of_server(&partial, kind);
     let revision = database.and_then(|d| d.revision()).attempt(|| "the copy of the datastore could not be read")?;
     durable::rename(&partial, &keep).attempt(|| format!("{} could not be completed", keep.display()))?;
     copy_aside(step);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use belay_wire::{Change, LostObject};
 use serde::{Deserialize, Serialize};
 
-use crate::sqlite::{Database, DatabaseError};
+use crate::datastore::{Datastore, DatastoreError};
 
 /// The list of a put-back, kept in `lost.json` beside the node's journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,12 +17,12 @@ pub(crate) struct Lost {
 }
 
 /// Compares two databases of one line: the abandoned one began as the kept one, at revision `since`.
-pub(crate) fn compare(kept: &Database, since: u64, abandoned: &Database) -> Result<Lost, DatabaseError> {
+pub(crate) fn compare(kept: &Datastore, since: u64, abandoned: &Datastore) -> Result<Lost, DatastoreError> {
     let mut before = BTreeMap::new();
     kept.latest(|name, revision, live| {
         before.insert(name, (revision, live));
     })?;
-    let mut lost = Lost { complete: abandoned.compacted()? <= since, ..Lost::default() };
+    let mut lost = Lost { complete: abandoned.is_complete() && abandoned.compacted()? <= since, ..Lost::default() };
     abandoned.latest(|name, revision, live| {
         let change = match (before.remove(&name), live) {
             (Some((old, true)), true) if old != revision => Change::Changed,

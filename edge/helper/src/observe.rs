@@ -9,6 +9,7 @@ use std::time::Duration;
 use belay_wire::{Fault, Observation};
 
 use crate::digests::SeenDigests;
+use crate::etcd;
 use crate::process::{K3sRole, Process, k3s_processes, process_facts};
 use crate::unit::Unit;
 use crate::{Now, Places};
@@ -34,6 +35,7 @@ pub fn observe(places: &Places, unit: &str, data_dir: &Path, digests: &mut SeenD
         data_hash: process.as_ref().and_then(|process| process.data_hash.clone()),
         exe: process.map(|process| process.exe),
         containerd: containerd(places, data_dir),
+        etcd: etcd::observed(&data_dir.join("server")).ok(),
         boot_id: now.boot_id,
         uptime: now.uptime,
         wall: now.wall,

@@ -4,14 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use belay_facts::{DatastoreKind, Digest};
+use belay_facts::Digest;
 use belay_journal::durable;
 use belay_wire::{BackupReceipt, Fault, Reply};
 
-use crate::backup::{BackedUp, DATASTORE, MANIFEST, Manifest, digests};
+use crate::backup::{BackedUp, MANIFEST, Manifest, digests};
+use crate::datastore::{Datastore, stored_name};
 use crate::fault::{Attempt as _, failed, refused};
 use crate::node_run::{Before, NodeRun, Proof};
-use crate::sqlite::Database;
 use crate::step::{Effect, Found, Step};
 
 pub(crate) const RECEIPT: &str = "receipt.json";
@@ -71,11 +71,12 @@ pub(crate) fn prove(backup: &BackedUp, within: Duration) -> Result<BackupReceipt
     let mut files = digests(path)?;
     files.remove(MANIFEST);
     files.remove(RECEIPT);
-    let stored = files.remove(DATASTORE);
+    let datastore = stored_name(manifest.kind);
+    let stored = files.remove(datastore);
     if stored != Some(manifest.datastore) {
         return Err(failed(format!(
             "the stored datastore {} is not what was written: it was truncated or altered",
-            path.join(DATASTORE).display()
+            path.join(datastore).display()
         )));
     }
     for (name, digest) in &manifest.files {
@@ -86,8 +87,8 @@ pub(crate) fn prove(backup: &BackedUp, within: Duration) -> Result<BackupReceipt
     if !files.keys().any(|name| name.ends_with("server/token")) {
         return Err(failed("the backup holds no server token, and without it nothing in it can be decrypted"));
     }
-    let database = path.join(DATASTORE);
-    let read = Database::read_only(&database).attempt(|| "the stored datastore could not be reopened")?;
+    let database = path.join(datastore);
+    let read = Datastore::stored(&database, manifest.kind).attempt(|| "the stored datastore could not be reopened")?;
     let what = || "the stored datastore could not be read to its end";
     let integrity = read.integrity_check(within).attempt(what)?;
     match integrity.as_deref() {
@@ -102,7 +103,7 @@ pub(crate) fn prove(backup: &BackedUp, within: Duration) -> Result<BackupReceipt
     }
     Ok(BackupReceipt {
         path: path.to_string_lossy().into_owned(),
-        kind: DatastoreKind::Sqlite,
+        kind: manifest.kind,
         taken_at_unix: manifest.taken_at_unix,
         size: fs::metadata(&database).map(|meta| meta.len()).unwrap_or_default(),
         digest: manifest.datastore,

@@ -11,6 +11,7 @@ use belay_facts::Span;
 use belay_journal::durable;
 use belay_wire::{Fault, KeepProof, Op, PutBackProof, Reply};
 
+use crate::datastore::{self, Datastore};
 use crate::down::Down;
 use crate::fault::{Attempt as _, failed, human, refused, stale};
 use crate::fence::install_interlock;
@@ -18,7 +19,6 @@ use crate::links::{data_links, set_links};
 use crate::lost::{Lost, compare};
 use crate::mark::mark;
 use crate::node_run::{Before, NodeRun, Proof, PutBackPlan, PutBackSummary};
-use crate::sqlite::Database;
 use crate::step::{Effect, Found, Step, inode};
 use crate::swap::exchange;
 use crate::{Installation, carry, token};
@@ -131,8 +131,7 @@ fn raise_revision(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault> 
         return Ok(());
     }
     // Into the copy, before it is live: a start in between is impossible, and one after it begins above.
-    let database = Path::new(&plan.keep).join("db/state.db");
-    let raised = Database::writable(&database).and_then(|database| database.raise_revision(plan.revision));
+    let raised = datastore::raise_revision(Path::new(&plan.keep), step.target().datastore, plan.revision);
     raised.attempt(|| "revisions would run backwards for clients (invariant I11)")
 }
 
@@ -208,13 +207,12 @@ fn decide(step: &mut Step<'_>) -> Result<PutBackPlan, Fault> {
     })?;
     let Op::PutBack { seen } = step.mutation.op else { return Err(refused("this is not a put-back")) };
     let seen = seen.max(step.run().turned.unwrap_or(0));
-    let kept_database = Path::new(&kept.path).join("db/state.db");
     let what = || "the kept datastore could not be read";
-    let kept_read = Database::read_only(&kept_database).attempt(what)?;
+    let kept_read = Datastore::of_server(Path::new(&kept.path), target.datastore).attempt(what)?;
     let kept_revision = kept_read.revision().attempt(what)?;
     step.channel.progress("comparing the two datastores", 0, 0);
     // The abandoned version may have left anything behind; that must not be in the way of going back.
-    let abandoned = Database::read_only(&step.server().join("db/state.db"))
+    let abandoned = Datastore::of_server(&step.server(), target.datastore)
         .and_then(|abandoned| Ok((abandoned.revision()?, compare(&kept_read, kept_revision, &abandoned)?)));
     let (abandoned_revision, lost) = match abandoned {
         Ok((revision, lost)) => (Some(revision), lost),
@@ -263,7 +261,7 @@ fn check_sides(step: &Step<'_>, kept: &KeepProof) -> Result<(), Fault> {
 
 fn raised_by_us(step: &Step<'_>, kept: &KeepProof) -> bool {
     let Some(plan) = &step.run().put_back_plan else { return false };
-    Database::read_only(&Path::new(&kept.path).join("db/state.db"))
+    Datastore::of_server(Path::new(&kept.path), step.target().datastore)
         .and_then(|database| database.revision())
         .is_ok_and(|revision| revision == plan.revision)
 }
@@ -275,7 +273,7 @@ fn swapped_back(step: &Step<'_>) -> Result<Found<PutBackProof>, Fault> {
     if digest != step.target().old {
         return Ok(Found::NotDone);
     }
-    let revision = Database::read_only(&step.server().join("db/state.db")).and_then(|database| database.revision());
+    let revision = Datastore::of_server(&step.server(), step.target().datastore).and_then(|read| read.revision());
     let revision = revision.attempt(|| "the datastore could not be read")?;
     Ok(Found::Done(PutBackProof {
         server_inode: inode(&step.server()).unwrap_or(0),
@@ -299,8 +297,9 @@ fn swapped_back(step: &Step<'_>) -> Result<Found<PutBackProof>, Fault> {
 fn lost(step: &Step<'_>, plan: &PutBackPlan) -> Lost {
     let written = fs::read(step.lost()).ok().and_then(|json| serde_json::from_slice(&json).ok());
     let again = || {
-        let kept = Database::read_only(&step.server().join("db/state.db")).ok()?;
-        let abandoned = Database::read_only(&Path::new(&plan.keep).join("db/state.db")).ok()?;
+        let kind = step.target().datastore;
+        let kept = Datastore::of_server(&step.server(), kind).ok()?;
+        let abandoned = Datastore::of_server(Path::new(&plan.keep), kind).ok()?;
         // The raised row is the only one above what the copy had when it was made.
         compare(&kept, plan.kept_revision, &abandoned).ok()
     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use belay_wire::{Fault, FaultKind, Reply, StopProof};
 
+use crate::datastore::hot_file;
 use crate::digests::read_through;
 use crate::down::Down;
 use crate::fault::{failed, fault, refused};
@@ -126,7 +127,7 @@ fn warm(step: &mut Step<'_>) {
     let Some(staged) = step.run().staged.clone() else { return };
     let inner = step.data_dir().join("data").join(&staged.data_hash).join("bin/k3s");
     step.channel.progress("reading the new version into memory", 0, 0);
-    for path in [&inner, Path::new(&staged.slot), &step.server().join("db/state.db")] {
+    for path in [&inner, Path::new(&staged.slot), &step.server().join(hot_file(step.target().datastore))] {
         // Nothing depends on it but the length of the outage.
         let _ = read_through(path);
     }

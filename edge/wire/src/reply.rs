@@ -91,6 +91,9 @@ pub struct Observation {
     pub exe_digest: Option<Digest>,
     /// Whether containerd's socket accepts a connection; `None` when K3s does not run its own containerd here.
     pub containerd: Option<bool>,
+    /// Embedded etcd as it is now; `None` where there is none or it could not be read.
+    #[serde(default)]
+    pub etcd: Option<belay_facts::EtcdFacts>,
     pub boot_id: String,
     pub uptime: Span,
     /// Milliseconds since 1970 by the node's calendar, which need not be the coordinator's.

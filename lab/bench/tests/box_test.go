@@ -27,6 +27,8 @@ type box struct {
 	b *belay.Belay
 	c *oracle.Cluster
 
+	datastore k3s.Datastore
+
 	dir      string // of the writers' logs
 	log      string // of the present one
 	logs     int
@@ -70,7 +72,7 @@ func newBoxOver(t *testing.T, opt lab.Options, link string) *box {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &box{t: t, n: n, b: b, dir: t.TempDir(), c: connect(t, n)}
+	x := &box{t: t, n: n, b: b, datastore: opt.Datastore, dir: t.TempDir(), c: connect(t, n)}
 	x.offer(release.Default())
 	if err := n.PutString(t.Context(), "/root/workload.yaml", 0o600, workload); err != nil {
 		t.Fatal(err)

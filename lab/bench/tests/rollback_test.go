@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"belay.dev/lab/bench/belay"
+	"belay.dev/lab/bench/k3s"
 	"belay.dev/lab/bench/lab"
 	"belay.dev/lab/bench/labtest"
 	"belay.dev/lab/bench/oracle"
@@ -60,6 +61,11 @@ func (x *box) followed() int64 {
 func TestRollbackOfAKilledRun(t *testing.T) {
 	t.Parallel()
 	newBox(t, lab.Options{}).goesBackWhenKilled()
+}
+
+func TestRollbackOfAKilledRunOnEtcd(t *testing.T) {
+	t.Parallel()
+	newBox(t, lab.Options{Datastore: k3s.Etcd}).goesBackWhenKilled()
 }
 
 func (x *box) goesBackWhenKilled() {

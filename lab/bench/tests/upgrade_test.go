@@ -18,6 +18,12 @@ func TestUpgrade(t *testing.T) {
 	newBox(t, lab.Options{}).upgrades()
 }
 
+// TestUpgradeOfEtcd is the same with one member of embedded etcd.
+func TestUpgradeOfEtcd(t *testing.T) {
+	t.Parallel()
+	newBox(t, lab.Options{Datastore: k3s.Etcd}).upgrades()
+}
+
 func (x *box) upgrades() {
 	t := x.t
 	x.witness()
@@ -63,12 +69,16 @@ func (x *box) upgrades() {
 // leavesAWayBack: the old binary in its slot, the kept copy and the backup.
 func (x *box) leavesAWayBack(run string) {
 	x.t.Helper()
+	kept, stored := "db/state.db", "state.db"
+	if x.datastore == k3s.Etcd {
+		kept, stored = "db/etcd/member/snap/db", "snapshot.db"
+	}
 	slot := "/usr/local/bin/.k3s.belay-" + run
 	if v := labtest.Must(x.t, x.n, slot, "--version"); !strings.Contains(v, labtest.From) {
 		x.t.Errorf("the slot %s holds %s", slot, v)
 	}
-	labtest.Must(x.t, x.n, "test", "-s", k3s.DataDir+"/server.belay-"+run+"/db/state.db")
-	labtest.Must(x.t, x.n, "test", "-s", belay.NodeState+"/backups/"+run+"/datastore/state.db")
+	labtest.Must(x.t, x.n, "test", "-s", k3s.DataDir+"/server.belay-"+run+"/"+kept)
+	labtest.Must(x.t, x.n, "test", "-s", belay.NodeState+"/backups/"+run+"/datastore/"+stored)
 	labtest.Must(x.t, x.n, "test", "-s", belay.NodeState+"/backups/"+run+"/receipt.json")
 }
 

@@ -129,7 +129,7 @@ fn an_acceptance_without_a_name_or_a_reason_is_none() {
 #[test]
 fn what_belay_cannot_do_cannot_be_accepted() {
     let fixture = Fixture::patched(json!({"node": {"datastore": {"kind": "etcd"}}}));
-    let accepted = policy(vec![acceptance("belay-datastore-not-sqlite", "2030-01-01")]);
+    let accepted = policy(vec![acceptance("belay-datastore-external", "2030-01-01")]);
     assert!(blocks(&check(&fixture.facts(), &fixture.edge, &knowledge(), &accepted)));
 }
 

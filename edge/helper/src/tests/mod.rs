@@ -3,6 +3,7 @@
 
 mod back;
 mod backup;
+mod etcd;
 mod fence;
 mod forward;
 mod node;

@@ -45,6 +45,9 @@ pub fn k3s(version: &str) -> String {
     let hash = Digest::of(version.as_bytes()).hex();
     format!(
         "#!/bin/sh\n# {hash}\nif [ \"$1\" = --version ]; then echo \"k3s version {version} (706aea60)\"; exit 0; fi\n\
+         if [ \"$1 $2\" = 'etcd-snapshot save' ]; then\n\
+         cp \"$K3S_DATA_DIR/../snapshot\" \"$K3S_DATA_DIR/server/db/snapshots/$4-n1-1795472986\"; exit; fi\n\
+         if [ \"$1\" = etcd-snapshot ]; then echo \"$2 $3\" >> \"$K3S_DATA_DIR/../asked\"; exit; fi\n\
          d=$K3S_DATA_DIR/data/{hash}/bin\nmkdir -p \"$d\" || exit 1\ncd \"$d\" || exit 1\n\
          printf 'inner {version}' > k3s\nln -s k3s kubectl\necho 'kubectl k3s' > .links\nsha256sum k3s > .sha256sums\n"
     )

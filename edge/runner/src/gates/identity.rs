@@ -1,3 +1,4 @@
+use belay_facts::EtcdFacts;
 use serde_json::json;
 
 use super::Answer;
@@ -19,7 +20,15 @@ pub async fn ask(session: &mut Session) -> Answer {
     };
     let mut nodes_before: Vec<String> = before.nodes.iter().map(|node| node.name.clone()).collect();
     nodes_before.sort();
+    let etcd = |seen: Option<&EtcdFacts>| seen.and_then(|etcd| etcd.cluster.clone());
+    let was = session.before.nodes.first().and_then(|node| node.datastore.as_ref());
+    let etcd_before = etcd(was.and_then(|datastore| datastore.etcd.as_ref()));
+    let etcd_now = match etcd_before {
+        Some(_) => session.observe().await.ok().and_then(|seen| etcd(seen.etcd.as_ref())),
+        None => None,
+    };
     let evidence = json!({
+        "etcd": { "was": etcd_before, "is": etcd_now },
         "kube-system": { "was": before.id, "is": now.id },
         "ca": { "was": before.ca, "is": session.ca() },
         "nodes": { "were": nodes_before, "are": now.nodes },
@@ -30,6 +39,12 @@ pub async fn ask(session: &mut Session) -> Answer {
     }
     if now.id != before.id {
         let says = format!("It is another cluster: the UID of kube-system was {} and is {}", before.id, now.id);
+        return Answer::No { says, evidence };
+    }
+    if let (Some(was), Some(is)) = (&etcd_before, &etcd_now)
+        && was != is
+    {
+        let says = format!("It is another cluster: etcd's id was {was} and is {is}");
         return Answer::No { says, evidence };
     }
     if now.nodes != nodes_before {

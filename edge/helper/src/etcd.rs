@@ -1,0 +1,46 @@
+//! K3s' embedded etcd, read from its files: bbolt pages, the store on them, the log, and who is a member.
+//!
+//! Owns reading (nothing here needs etcd to run, its certificates or TLS) and one write: the revision of a stopped copy.
+
+mod bolt;
+mod commit;
+mod health;
+mod members;
+mod message;
+mod page;
+mod snapshot;
+mod store;
+mod tail;
+mod wal;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use bolt::{Bolt, BoltError, Bucket};
+pub(crate) use members::{content, facts, observed};
+pub use page::{Leaf, Page};
+pub use snapshot::check_trailer;
+pub(crate) use snapshot::save;
+pub(crate) use store::DATABASE;
+pub use store::{Store, StoreError, raise_revision};
+pub use tail::WalError;
+
+fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..at.checked_add(N)?)?.try_into().ok()
+}
+
+fn le_u16(bytes: &[u8], at: usize) -> Option<u16> {
+    array(bytes, at).map(u16::from_le_bytes)
+}
+
+fn le_u32(bytes: &[u8], at: usize) -> Option<u32> {
+    array(bytes, at).map(u32::from_le_bytes)
+}
+
+fn le_u64(bytes: &[u8], at: usize) -> Option<u64> {
+    array(bytes, at).map(u64::from_le_bytes)
+}
+
+fn be_u64(bytes: &[u8], at: usize) -> Option<u64> {
+    array(bytes, at).map(u64::from_be_bytes)
+}

@@ -1,0 +1,77 @@
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// Where K3s' etcd tells its health and metrics in clear (k3s-facts §9).
+const PORT: u16 = 2381;
+const WITHIN: Duration = Duration::from_secs(2);
+/// K3s' metrics are of all its components.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// Whether etcd says of itself that it has a leader, no alarm, and answers a read; `None` when nobody listens.
+pub(super) fn healthy() -> Option<bool> {
+    let answer = get("/health")?;
+    let told: serde_json::Value = serde_json::from_str(answer.trim()).ok()?;
+    Some(told.get("health").and_then(serde_json::Value::as_str) == Some("true"))
+}
+
+/// etcd's metrics, in Prometheus' text form.
+pub(super) struct Metrics(String);
+
+pub(super) fn metrics() -> Option<Metrics> {
+    get("/metrics").map(Metrics)
+}
+
+impl Metrics {
+    #[cfg(test)]
+    pub(super) fn of(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    fn line(&self, name: &str) -> Option<&str> {
+        self.0.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])))
+    }
+
+    /// The value of a metric that there is once.
+    pub(super) fn value(&self, name: &str) -> Option<f64> {
+        self.line(name)?.rsplit_once(' ')?.1.parse().ok()
+    }
+
+    /// A label of a metric that there is once.
+    pub(super) fn label(&self, name: &str, label: &str) -> Option<String> {
+        let (_, rest) = self.line(name)?.split_once(&format!("{label}=\""))?;
+        Some(rest.split_once('"')?.0.to_owned())
+    }
+}
+
+/// One request over loopback; HTTP/1.0, so that the answer ends with the connection and is in one piece.
+fn get(path: &str) -> Option<String> {
+    let hosts = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    let connect = |host| TcpStream::connect_timeout(&SocketAddr::new(host, PORT), WITHIN).ok();
+    let mut stream = hosts.into_iter().find_map(connect)?;
+    stream.set_read_timeout(Some(WITHIN)).ok()?;
+    stream.set_write_timeout(Some(WITHIN)).ok()?;
+    stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes()).ok()?;
+    let mut answer = Vec::new();
+    stream.take(LARGEST).read_to_end(&mut answer).ok()?;
+    let answer = String::from_utf8(answer).ok()?;
+    let (_, body) = answer.split_once("\r\n\r\n")?;
+    Some(body.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Metrics;
+
+    #[test]
+    fn metrics_are_found_by_their_whole_name() {
+        let told = Metrics::of(
+            "# HELP etcd_server_version Which version.\netcd_server_version_x 3\netcd_server_has_leader 1\n\
+             etcd_server_version{server_version=\"3.6.7\"} 1\netcd_server_quota_backend_bytes 2.147483648e+09\n",
+        );
+        assert_eq!(told.value("etcd_server_has_leader"), Some(1.0));
+        assert_eq!(told.value("etcd_server_quota_backend_bytes"), Some(2_147_483_648.0));
+        assert_eq!(told.label("etcd_server_version", "server_version").as_deref(), Some("3.6.7"));
+        assert_eq!(told.value("etcd_server"), None);
+    }
+}

@@ -1,0 +1,411 @@
+//! Databases and logs in etcd's form, made here, and what the reader says of them, whole and damaged.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+use super::bolt::{Bolt, BoltError, META};
+use super::page::{Leaf, PAGE_HEADER, Page};
+use super::store::{DATABASE, LOG, Store, StoreError, raise_revision};
+use super::{check_trailer, members};
+
+const PAGE: usize = 4096;
+
+/// etcd's files to be written: the history of keys, and what is only in the log.
+#[derive(Clone, Default)]
+pub(crate) struct Etcd {
+    records: Vec<(Vec<u8>, Vec<u8>)>,
+    versions: BTreeMap<String, u64>,
+    revision: u64,
+    requests: Vec<Vec<u8>>,
+    pub meta: BTreeMap<&'static str, Vec<u8>>,
+    pub members: usize,
+    pub alarm: bool,
+}
+
+pub(crate) fn number(field: u8, value: u64) -> Vec<u8> {
+    let mut bytes = vec![field << 3];
+    varint(&mut bytes, value);
+    bytes
+}
+
+pub(crate) fn text(field: u8, value: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![field << 3 | 2];
+    varint(&mut bytes, value.len() as u64);
+    bytes.extend_from_slice(value);
+    bytes
+}
+
+fn varint(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push((value as u8) | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
+fn place(revision: u64, sub: u64, deleted: bool) -> Vec<u8> {
+    let mut key = [revision.to_be_bytes().as_slice(), b"_", &sub.to_be_bytes()].concat();
+    if deleted {
+        key.push(b't');
+    }
+    key
+}
+
+impl Etcd {
+    pub(crate) fn new() -> Self {
+        let mut etcd = Self { revision: 1, members: 1, ..Self::default() };
+        etcd.meta.insert("consistent_index", 5_u64.to_be_bytes().to_vec());
+        etcd.meta.insert("storageVersion", b"3.6.0".to_vec());
+        etcd.put("compact_rev_key", "0");
+        etcd
+    }
+
+    pub(crate) fn put(&mut self, key: &str, value: &str) -> u64 {
+        self.revision += 1;
+        let version = self.versions.entry(key.to_owned()).or_default();
+        *version += 1;
+        let record =
+            [text(1, key.as_bytes()), number(3, self.revision), number(4, *version), text(5, value.as_bytes())];
+        self.records.push((place(self.revision, 0, false), record.concat()));
+        self.revision
+    }
+
+    pub(crate) fn delete(&mut self, key: &str) -> u64 {
+        self.revision += 1;
+        self.versions.remove(key);
+        self.records.push((place(self.revision, 0, true), text(1, key.as_bytes())));
+        self.revision
+    }
+
+    /// A put that is only in the log.
+    pub(crate) fn log_put(&mut self, key: &str, value: &str) {
+        let put = [text(1, key.as_bytes()), text(2, value.as_bytes())].concat();
+        self.requests.push([number(1, 7), text(4, &put)].concat());
+    }
+
+    /// A deletion as Kubernetes does it: if the key is at `revision`, delete it, else read it.
+    pub(crate) fn log_delete_at(&mut self, key: &str, revision: u64) {
+        let compare = [number(2, 2), text(3, key.as_bytes()), number(6, revision)].concat();
+        let operation = text(3, &text(1, key.as_bytes()));
+        let read = text(1, &text(1, key.as_bytes()));
+        self.requests.push(text(6, &[text(1, &compare), text(2, &operation), text(3, &read)].concat()));
+    }
+
+    pub(crate) fn log(&mut self, request: Vec<u8>) {
+        self.requests.push(request);
+    }
+
+    /// Writes database and log below `server`.
+    pub(crate) fn write(&self, server: &Path) {
+        for path in [DATABASE, LOG] {
+            fs::create_dir_all(server.join(path).parent().unwrap()).unwrap();
+        }
+        fs::create_dir_all(server.join(LOG)).unwrap();
+        fs::write(server.join(DATABASE), self.database()).unwrap();
+        fs::write(server.join(LOG).join("0000000000000000-0000000000000000.wal"), self.segment()).unwrap();
+    }
+
+    fn segment(&self) -> Vec<u8> {
+        let mut crc = 0;
+        let mut bytes = Vec::new();
+        let mut record = |kind: u64, data: &[u8]| {
+            if kind != 4 {
+                crc = crc32c::crc32c_append(crc, data);
+            }
+            let frame = [number(1, kind), number(2, crc.into()), text(3, data)].concat();
+            let padding = (8 - frame.len() % 8) % 8;
+            let top = if padding > 0 { (0x80 | padding as u64) << 56 } else { 0 };
+            bytes.extend((frame.len() as u64 | top).to_le_bytes());
+            bytes.extend(frame);
+            bytes.extend(vec![0; padding]);
+        };
+        record(4, b"");
+        record(1, &[number(1, 0xabc), number(2, 0xdef)].concat());
+        let entry = |index: u64, data: &[u8]| [number(1, 0), number(2, 2), number(3, index), text(4, data)].concat();
+        for index in 1..=5 {
+            record(2, &entry(index, &text(4, &[text(1, b"old"), text(2, b"x")].concat())));
+        }
+        // An entry that another leader never got through is replaced by a later one.
+        record(2, &entry(6, &text(4, &text(1, b"/registry/configmaps/default/never"))));
+        for (index, request) in self.requests.iter().enumerate() {
+            record(2, &entry(6 + index as u64, request));
+        }
+        if self.requests.is_empty() {
+            record(2, &entry(6, b""));
+        }
+        bytes.extend([0; 4096]);
+        bytes
+    }
+
+    fn database(&self) -> Vec<u8> {
+        let mut pages: Vec<Vec<u8>> = vec![Vec::new(), Vec::new()];
+        let mut add = |mut bytes: Vec<u8>| {
+            let id = pages.len() as u64;
+            let count = bytes.len().div_ceil(PAGE);
+            bytes.resize(count * PAGE, 0);
+            bytes[..8].copy_from_slice(&id.to_le_bytes());
+            bytes[12..16].copy_from_slice(&(count as u32 - 1).to_le_bytes());
+            pages.push(bytes);
+            pages.extend(vec![Vec::new(); count - 1]);
+            id
+        };
+        let leaf = |key: &[u8], value: Vec<u8>| Leaf { key: key.to_vec(), value, is_bucket: false };
+        let records: Vec<Leaf> = self.records.iter().map(|(key, value)| leaf(key, value.clone())).collect();
+        let children: Vec<(Vec<u8>, u64)> =
+            records.chunks(7).map(|leaves| (leaves[0].key.clone(), add(Page::of_leaves(leaves).unwrap()))).collect();
+        let mut branch = Page::header(0, 1, children.len() as u16, 0);
+        let mut data = Vec::new();
+        for (index, (key, child)) in children.iter().enumerate() {
+            branch.extend(((children.len() - index) as u32 * 16 + data.len() as u32).to_le_bytes());
+            branch.extend((key.len() as u32).to_le_bytes());
+            branch.extend(child.to_le_bytes());
+            data.extend(key.clone());
+        }
+        branch.extend(data);
+        let keys = add(branch);
+        let header = |root: u64| [root.to_le_bytes(), [0; 8]].concat();
+        let inline = |leaves: &[Leaf]| [header(0), Page::of_leaves(leaves).unwrap()].concat();
+        let bucket = |key: &str, value: Vec<u8>| Leaf { key: key.into(), value, is_bucket: true };
+        let members: Vec<Leaf> = (0..self.members)
+            .map(|n| leaf(format!("{n:x}").as_bytes(), format!(r#"{{"id":{n},"name":"n{n}"}}"#).into_bytes()))
+            .collect();
+        let alarms =
+            if self.alarm { vec![leaf(&[number(1, 7), number(2, 1)].concat(), Vec::new())] } else { Vec::new() };
+        let meta: Vec<Leaf> = self.meta.iter().map(|(key, value)| leaf(key.as_bytes(), value.clone())).collect();
+        let root = add(Page::of_leaves(&[
+            bucket("alarm", inline(&alarms)),
+            bucket("cluster", inline(&[leaf(b"clusterVersion", b"3.6.0".to_vec())])),
+            bucket("key", header(keys)),
+            bucket("members", inline(&members)),
+            bucket("meta", inline(&meta)),
+        ])
+        .unwrap());
+        let count = pages.len() as u64;
+        let mut bytes: Vec<u8> = pages.concat();
+        // Behind two pages for the roots; etcd makes files longer than they need to be.
+        bytes.splice(0..0, vec![0; 2 * PAGE]);
+        bytes.extend(vec![0; PAGE]);
+        for txid in [6, 7] {
+            let meta = super::bolt::Meta { page_size: PAGE as u64, root, sequence: 0, pages: count, txid };
+            let at = (txid % 2) as usize * PAGE;
+            bytes[at..at + PAGE_HEADER + META].copy_from_slice(&meta.encode());
+        }
+        bytes
+    }
+}
+
+/// A snapshot of `server`, as `etcdutl` would accept it.
+pub(crate) fn snapshot(server: &Path) -> Vec<u8> {
+    use sha2::Digest as _;
+    let mut bytes = fs::read(server.join(DATABASE)).unwrap();
+    let hash = sha2::Sha256::digest(&bytes);
+    bytes.extend_from_slice(&hash);
+    bytes
+}
+
+fn server(etcd: &Etcd) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::tempdir().unwrap();
+    etcd.write(dir.path());
+    let path = dir.path().to_path_buf();
+    (dir, path)
+}
+
+fn populated() -> Etcd {
+    let mut etcd = Etcd::new();
+    for n in 0..60 {
+        etcd.put(&format!("/registry/configmaps/default/n{n}"), &"x".repeat(n * 40));
+    }
+    etcd.put("/registry/configmaps/default/n7", "again");
+    etcd.delete("/registry/configmaps/default/n8");
+    etcd
+}
+
+fn latest(store: &Store) -> BTreeMap<String, (u64, bool)> {
+    let mut seen = BTreeMap::new();
+    store
+        .latest(|key, revision, live| {
+            seen.insert(key, (revision, live));
+        })
+        .unwrap();
+    seen
+}
+
+#[test]
+fn a_database_is_read_to_its_end() {
+    let (_dir, server) = server(&populated());
+    let store = Store::of_server(&server).unwrap();
+    assert_eq!((store.revision().unwrap(), store.keys().unwrap(), store.compacted().unwrap()), (64, 59, 0));
+    assert_eq!(store.consistent_index().unwrap(), 5);
+    assert_eq!(store.check().unwrap(), "ok");
+    let seen = latest(&store);
+    assert_eq!(seen["/registry/configmaps/default/n7"], (63, true));
+    assert_eq!(seen["/registry/configmaps/default/n8"], (64, false));
+    let facts = members::observed(&server).unwrap();
+    assert_eq!((facts.members.len(), facts.members[0].name.as_str()), (1, "n0"));
+    assert_eq!((facts.cluster.as_deref(), facts.storage.as_deref()), (Some("def"), Some("3.6.0")));
+    assert_eq!((facts.cluster_version.as_deref(), facts.alarms.len()), (Some("3.6.0"), 0));
+}
+
+#[test]
+fn a_root_is_of_what_is_live_and_not_of_its_history() {
+    let (_a, first) = server(&populated());
+    let mut other = populated();
+    other.put("/registry/configmaps/default/brief", "x");
+    other.delete("/registry/configmaps/default/brief");
+    let (_b, second) = server(&other);
+    let root = |server: &Path| Store::open(&server.join(DATABASE)).unwrap().root().unwrap();
+    assert_eq!(root(&first), root(&second));
+    other.put("/registry/configmaps/default/n7", "another");
+    other.write(&second);
+    assert_ne!(root(&first), root(&second));
+}
+
+#[test]
+fn an_alarm_and_other_members_are_seen() {
+    let mut etcd = populated();
+    (etcd.members, etcd.alarm) = (3, true);
+    let (_dir, server) = server(&etcd);
+    let facts = members::observed(&server).unwrap();
+    assert_eq!((facts.members.len(), facts.alarms), (3, vec!["NOSPACE".to_owned()]));
+}
+
+#[test]
+fn writes_that_are_only_in_the_log_are_told() {
+    let mut etcd = populated();
+    etcd.log_put("/registry/configmaps/default/late", "acknowledged");
+    etcd.log_delete_at("/registry/configmaps/default/n7", 63);
+    // Somebody else was faster: it is not deleted, and no revision is used.
+    etcd.log_delete_at("/registry/configmaps/default/n9", 5);
+    // A range to the end, which hits one key.
+    etcd.log(text(
+        5,
+        &[text(1, b"/registry/configmaps/default/n59"), text(2, b"/registry/configmaps/default/n5:")].concat(),
+    ));
+    let (_dir, server) = server(&etcd);
+    let store = Store::of_server(&server).unwrap();
+    let seen = latest(&store);
+    assert_eq!(seen["/registry/configmaps/default/late"], (65, true));
+    assert_eq!(seen["/registry/configmaps/default/n7"], (66, false));
+    assert_eq!(seen["/registry/configmaps/default/n9"], (12, true));
+    assert_eq!(seen["/registry/configmaps/default/n59"], (67, false));
+    assert!(!seen.contains_key("/registry/configmaps/default/never"), "it was replaced before it was committed");
+    assert_eq!(store.revision().unwrap(), 67);
+    assert!(store.is_complete());
+    // A torn last record is said to be one.
+    let path = server.join(LOG).join("0000000000000000-0000000000000000.wal");
+    let mut bytes = fs::read(&path).unwrap();
+    let end = bytes.len() - 4096;
+    bytes[end - 12] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let torn = Store::of_server(&server).unwrap();
+    assert!(!torn.is_complete());
+    assert_eq!(torn.revision().unwrap(), 66);
+}
+
+#[test]
+fn a_revision_is_raised_once_and_nothing_else_changes() {
+    let (_dir, server) = server(&populated());
+    let before = Store::of_server(&server).unwrap();
+    let (objects, root, size) =
+        (latest(&before), before.root().unwrap(), fs::metadata(server.join(DATABASE)).unwrap().len());
+    raise_revision(&server, 5000).unwrap();
+    let after = Store::of_server(&server).unwrap();
+    assert_eq!((after.revision().unwrap(), after.compacted().unwrap()), (5000, 5000));
+    assert_eq!((latest(&after), after.root().unwrap(), after.check().unwrap().as_str()), (objects, root, "ok"));
+    assert_eq!(after.consistent_index().unwrap(), 5);
+    assert_eq!(after.storage_version().unwrap().as_deref(), Some("3.6.0"));
+    let bytes = fs::read(server.join(DATABASE)).unwrap();
+    assert_eq!(bytes.len() as u64 % PAGE as u64, 0);
+    assert!(bytes.len() as u64 >= size);
+    // Again, and lower: neither writes.
+    raise_revision(&server, 5000).unwrap();
+    raise_revision(&server, 4000).unwrap();
+    assert_eq!(fs::read(server.join(DATABASE)).unwrap(), bytes);
+    raise_revision(&server, 6000).unwrap();
+    assert_eq!(Store::of_server(&server).unwrap().revision().unwrap(), 6000);
+}
+
+#[test]
+fn a_power_cut_while_it_is_raised_leaves_the_one_or_the_other() {
+    let (_dir, server) = server(&populated());
+    let path = server.join(DATABASE);
+    let old = fs::read(&path).unwrap();
+    raise_revision(&server, 5000).unwrap();
+    let new = fs::read(&path).unwrap();
+    // The pages are there and the meta page is not, or only a part of it.
+    for torn in [0, 20, 40, 60, PAGE_HEADER + META] {
+        let mut bytes = new.clone();
+        bytes[..PAGE].copy_from_slice(&old[..PAGE]);
+        bytes[..torn].copy_from_slice(&new[..torn]);
+        fs::write(&path, &bytes).unwrap();
+        let store = Store::of_server(&server).unwrap();
+        let expected = if torn == PAGE_HEADER + META { 5000 } else { 64 };
+        assert_eq!(store.revision().unwrap(), expected, "{torn} bytes");
+        raise_revision(&server, 5000).unwrap();
+        assert_eq!(Store::of_server(&server).unwrap().revision().unwrap(), 5000);
+    }
+}
+
+#[test]
+fn a_snapshot_is_proven_by_its_trailer() {
+    let (dir, server) = server(&populated());
+    let path = dir.path().join("snapshot");
+    let whole = snapshot(&server);
+    fs::write(&path, &whole).unwrap();
+    check_trailer(&path).unwrap();
+    assert_eq!(Store::open(&path).unwrap().keys().unwrap(), 59);
+    for harm in [&whole[..whole.len() - 32], &whole[..100], b"", &[&whole[..4096], &whole[8192..]].concat()] {
+        fs::write(&path, harm).unwrap();
+        assert!(matches!(check_trailer(&path), Err(StoreError::Snapshot { .. })));
+    }
+}
+
+#[test]
+fn a_page_that_leads_back_to_itself_is_damage() {
+    let (_dir, server) = server(&populated());
+    let path = server.join(DATABASE);
+    let mut bytes = fs::read(&path).unwrap();
+    // The branch of the bucket `key`: its second child becomes the first again.
+    let branch = (2..bytes.len() / PAGE).find(|page| bytes[page * PAGE + 8] == 1).unwrap() * PAGE;
+    let first = bytes[branch + 24..branch + 32].to_vec();
+    bytes[branch + 40..branch + 48].copy_from_slice(&first);
+    fs::write(&path, bytes).unwrap();
+    let damaged = Store::open(&path).unwrap().check();
+    assert!(matches!(damaged, Err(StoreError::Bolt(BoltError::Damaged { .. }))), "{damaged:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever is in the file, reading ends without a panic, and raising it either works or changes nothing.
+    #[test]
+    fn no_content_makes_the_reader_panic(
+        harm in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let (_dir, server) = server(&populated());
+        for path in [server.join(DATABASE), server.join(LOG).join("0000000000000000-0000000000000000.wal")] {
+            let mut bytes = fs::read(&path).unwrap();
+            for (at, with) in &harm {
+                let at = at.index(bytes.len());
+                bytes[at] = *with;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            fs::write(&path, bytes).unwrap();
+        }
+        let _ = members::observed(&server);
+        if let Ok(store) = Store::of_server(&server) {
+            let _ = (store.revision(), store.keys(), store.root(), store.check());
+        }
+        let _ = Bolt::open(&server.join(DATABASE)).map(|bolt| bolt.check());
+        let before = fs::read(server.join(DATABASE)).unwrap();
+        if raise_revision(&server, 9000).is_err() {
+            prop_assert!(fs::read(server.join(DATABASE)).unwrap() == before);
+        }
+    }
+}
