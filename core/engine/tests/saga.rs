@@ -33,6 +33,7 @@ fn made() -> Plan {
         soak: Span::seconds(1),
         accepted: Vec::new(),
         ssh: None,
+        etcd: None,
         date: "2026-11-23".parse().unwrap(),
     };
     plan(&facts, &[], &request).unwrap()

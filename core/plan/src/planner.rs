@@ -14,6 +14,8 @@ pub struct PlanRequest {
     pub accepted: Vec<Acceptance>,
     /// How the node is reached; `None` for this machine.
     pub ssh: Option<Destination>,
+    /// Versions of etcd in the old and in the new release, where the release tables know both.
+    pub etcd: Option<(String, String)>,
     /// The date that names the plan; given, because a planner has no clock.
     pub date: jiff::civil::Date,
 }
@@ -70,7 +72,7 @@ pub fn plan(facts: &Facts, findings: &[Finding], request: &PlanRequest) -> Resul
         parent: facts.digest().ok_or(Refusal::Facts)?,
         cluster: ClusterRef { id: material.cluster.clone(), ca: material.ca },
         ssh: request.ssh.clone(),
-        way_back: measures.way_back(&from, &request.to),
+        way_back: measures.way_back(&from, request, node),
         expect: measures.expect(),
         from,
         to: request.to.clone(),
@@ -190,7 +192,8 @@ impl Measures {
         bytes.saturating_add(bytes / 5)
     }
 
-    fn way_back(&self, from: &K3sVersion, to: &K3sVersion) -> WayBack {
+    fn way_back(&self, from: &K3sVersion, request: &PlanRequest, node: &NodeFacts) -> WayBack {
+        let to = &request.to;
         let why = if from.minor == to.minor {
             "one server: the copy of the stopped server is exact, whatever the new build writes".to_owned()
         } else {
@@ -200,6 +203,16 @@ impl Measures {
                 from.minor_name()
             )
         };
+        let etcd = node.datastore.as_ref().filter(|datastore| datastore.kind == DatastoreKind::Etcd);
+        let why = match request.etcd.as_ref().filter(|(old, new)| etcd.is_some() && minor(old) != minor(new)) {
+            Some((old, new)) => format!(
+                "{why}. etcd goes from {} to {}: its files are migrated within seconds, and the old one then refuses \
+                 them, so without the copy only a snapshot would lead back",
+                minor(old),
+                minor(new)
+            ),
+            None => why,
+        };
         WayBack {
             class: WayClass::Keep,
             estimate: round(self.gap() + GATES_USUALLY),
@@ -208,6 +221,11 @@ impl Measures {
             loses: "what the new version wrote; the report lists it".to_owned(),
         }
     }
+}
+
+/// `3.6` of `3.6.7`.
+fn minor(version: &str) -> &str {
+    version.rsplit_once('.').map_or(version, |(minor, _)| minor)
 }
 
 /// Whole seconds, up: an estimate has no milliseconds.

@@ -8,7 +8,7 @@
 )]
 
 use belay_checks::{Finding, Severity, Verdict};
-use belay_facts::{Digest, Facts, Span};
+use belay_facts::{DatastoreKind, Digest, Facts, Span};
 use belay_plan::{Artifact, GateName, Lint, Plan, PlanError, PlanRequest, Reached, Refusal, StepKind, plan};
 use proptest::prelude::*;
 
@@ -32,6 +32,7 @@ fn request() -> PlanRequest {
         soak: Span::seconds(60),
         accepted: Vec::new(),
         ssh: None,
+        etcd: None,
         date: "2026-11-23".parse().unwrap(),
     }
 }
@@ -89,6 +90,17 @@ fn deadlines_follow_the_node() {
     let step = |kind| plan.steps().find(|step| step.kind == kind).unwrap();
     assert_eq!(step(StepKind::Stop).deadline, unit.timeout_stop + Span::seconds(30));
     assert!(step(StepKind::Start).deadline >= Span::seconds(120));
+}
+
+#[test]
+fn the_way_back_says_what_another_minor_of_etcd_means() {
+    let mut facts = facts();
+    let etcd = |old: &str, new: &str| PlanRequest { etcd: Some((old.into(), new.into())), ..request() };
+    let why = |facts: &Facts, request| plan(facts, &[], &request).unwrap().way_back.why;
+    assert!(!why(&facts, etcd("3.6.14", "3.7.1")).contains("etcd"), "this server has SQLite");
+    facts.nodes[0].datastore.as_mut().unwrap().kind = DatastoreKind::Etcd;
+    assert!(why(&facts, etcd("3.6.14", "3.7.1")).contains("etcd goes from 3.6 to 3.7"));
+    assert!(!why(&facts, etcd("3.6.7", "3.6.14")).contains("etcd"));
 }
 
 #[test]

@@ -26,6 +26,8 @@ var passing = map[schema.GroupResource]string{
 // forget removes from an object what a bare restart changes.
 func forget(gr schema.GroupResource, o *unstructured.Unstructured) {
 	if gr.Group == "" && gr.Resource == "nodes" {
+		// With etcd K3s lists its snapshots at each start, and notes when.
+		unstructured.RemoveNestedField(o.Object, "metadata", "annotations", "etcd.k3s.cattle.io/local-snapshots-timestamp")
 		// Conditions become taints: not-ready for a moment at each start.
 		taints, _, _ := unstructured.NestedSlice(o.Object, "spec", "taints")
 		var kept []any

@@ -7,7 +7,7 @@ use belay_runner::vault::{Release, fetch};
 
 use super::Context;
 use super::check::{show, take};
-use super::policy::{judge, policy, target, today};
+use super::policy::{etcd, judge, policy, target, today};
 use crate::args::{OutputFormat, PlanArgs, PlanCommand, PlanVerb};
 use crate::error::CommandError;
 use crate::output;
@@ -97,6 +97,7 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
     let cache = context.state.releases();
     let release = fetch(&to, &arch, &args.source.mirror, args.source.sha256, &cache, |_, _| {}).await?;
     let request = PlanRequest {
+        etcd: etcd(&facts, &to)?,
         to,
         artifacts: vec![artifact(&release)],
         soak: args.soak,

@@ -60,3 +60,14 @@ pub fn judge(facts: &Facts, to: Option<K3sVersion>, policy: &Policy) -> Result<V
     let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
     Ok(check(facts, &Edge { from, to }, &knowledge, policy))
 }
+
+/// Versions of etcd in what runs and in `to`, where the release tables know both.
+///
+/// # Errors
+/// When the knowledge of this build cannot be read.
+pub fn etcd(facts: &Facts, to: &K3sVersion) -> Result<Option<(String, String)>, CommandError> {
+    let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
+    let version = |tag: &K3sVersion| knowledge.releases.look_up(tag).etcd;
+    let from = facts.nodes.first().and_then(|node| node.binary.as_ref()?.version.clone());
+    Ok(from.and_then(|from| Some((version(&from)?, version(to)?))))
+}

@@ -73,6 +73,7 @@ pub fn plan() -> Plan {
             until: "2026-12-31".parse().unwrap(),
         }],
         ssh: None,
+        etcd: None,
         date: "2026-11-23".parse().unwrap(),
     };
     belay_plan::plan(&facts("v1.35.4+k3s1", 3), &[], &request).unwrap()
