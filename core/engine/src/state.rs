@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use belay_plan::{Plan, Reached, Step, StepKind};
+use belay_plan::{Goal, Plan, Reached, Step, StepKind};
 
 use crate::steps::{Idempotence, declaration};
 use crate::{Command, EndState, Event, Fault, FaultKind, MAX_RESUMES, MAX_TRIES, ProbeState, Record, TurnCause};
@@ -227,7 +227,13 @@ impl RunState {
             }
         }
         match back {
-            None => Command::End { state: EndState::Committed, why: "every gate said yes through the soak".to_owned() },
+            None => {
+                let why = match plan.goal {
+                    Goal::Upgrade => "every gate said yes through the soak",
+                    Goal::Backup => "the backup was proven",
+                };
+                Command::End { state: EndState::Committed, why: why.to_owned() }
+            }
             Some((Reached::Prepared, cause)) => Command::End { state: EndState::Unchanged, why: cause.why.clone() },
             Some((_, cause)) => Command::End { state: EndState::Restored, why: cause.why.clone() },
         }

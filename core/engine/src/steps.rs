@@ -5,6 +5,7 @@ use belay_plan::StepKind;
 mod backup;
 mod baseline;
 mod commit;
+mod copy_backup;
 mod fence;
 mod gate;
 mod keep;
@@ -50,6 +51,7 @@ pub const fn declaration(kind: StepKind) -> &'static Declaration {
         StepKind::Stage => &stage::DECLARATION,
         StepKind::Backup => &backup::DECLARATION,
         StepKind::ProveBackup => &prove_backup::DECLARATION,
+        StepKind::CopyBackup => &copy_backup::DECLARATION,
         StepKind::Baseline => &baseline::DECLARATION,
         StepKind::Stop => &stop::DECLARATION,
         StepKind::Keep => &keep::DECLARATION,

@@ -34,6 +34,7 @@ fn made() -> Plan {
         accepted: Vec::new(),
         ssh: None,
         etcd: None,
+        backup_to: None,
         date: "2026-11-23".parse().unwrap(),
     };
     plan(&facts, &[], &request).unwrap()

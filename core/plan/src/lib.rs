@@ -5,6 +5,7 @@
 
 mod expect;
 mod gate;
+mod goal;
 mod inverse;
 mod lint;
 mod material;
@@ -15,10 +16,11 @@ mod way_back;
 
 pub use expect::{Expect, Mebibytes};
 pub use gate::GateName;
+pub use goal::Goal;
 pub use inverse::Reached;
 pub use lint::Lint;
 pub use material::{Changed, Material, NodeMaterial};
 pub use plan::{Artifact, ClusterRef, FORMAT, Plan, PlanError, Wave};
-pub use planner::{PlanRequest, Refusal, plan};
+pub use planner::{PlanRequest, Refusal, backup_plan, plan};
 pub use step::{Step, StepKind};
 pub use way_back::{WayBack, WayClass};

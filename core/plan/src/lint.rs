@@ -41,26 +41,10 @@ impl fmt::Display for Lint {
             }
             Self::GateAsksNothing(id) => write!(f, "step {id} asks nothing"),
             Self::Id(id) => write!(f, "its id `{id}` is not a date and four hex digits of its digest"),
-            Self::WrongWay(id) => write!(f, "step {id} belongs to the way back"),
+            Self::WrongWay(id) => write!(f, "step {id} has no place in a plan like this"),
         }
     }
 }
-
-/// What must come before what on every node of a plan.
-const ORDER: [StepKind; 12] = [
-    StepKind::Fence,
-    StepKind::Stage,
-    StepKind::Backup,
-    StepKind::ProveBackup,
-    StepKind::Baseline,
-    StepKind::Stop,
-    StepKind::Keep,
-    StepKind::Swap,
-    StepKind::Start,
-    StepKind::Gate,
-    StepKind::Soak,
-    StepKind::Commit,
-];
 
 impl Plan {
     /// Every rule that this plan breaks; empty for a good plan.
@@ -75,6 +59,7 @@ impl Plan {
             lints.push(Lint::NoSteps);
         }
         let mut seen = BTreeSet::new();
+        let expected = self.goal.steps(self.backup_to.is_some());
         for wave in &self.waves {
             for step in &wave.steps {
                 if !seen.insert(&step.id) {
@@ -86,7 +71,7 @@ impl Plan {
                 if step.deadline == Span::ZERO {
                     lints.push(Lint::NoDeadline(step.id.clone()));
                 }
-                if !ORDER.contains(&step.kind) {
+                if !expected.contains(&step.kind) {
                     lints.push(Lint::WrongWay(step.id.clone()));
                 }
                 if step.kind == StepKind::Soak && step.length.is_none_or(|length| length >= step.deadline) {
@@ -99,23 +84,21 @@ impl Plan {
             }
             for node in &wave.nodes {
                 let kinds: Vec<StepKind> = wave.steps.iter().filter(|s| s.node == *node).map(|s| s.kind).collect();
-                lints.extend(order(node, &kinds));
+                lints.extend(order(node, &expected, &kinds));
             }
         }
         lints
     }
 }
 
-/// All twelve kinds, each once, in order: none of them may be left out, since each carries an invariant.
-fn order(node: &str, kinds: &[StepKind]) -> Option<Lint> {
-    let mut expected = ORDER.iter();
-    for (first, then) in ORDER.iter().zip(ORDER.iter().skip(1)) {
+/// All kinds that the goal asks for, in order.
+fn order(node: &str, expected: &[StepKind], kinds: &[StepKind]) -> Option<Lint> {
+    for (first, then) in expected.iter().zip(expected.iter().skip(1)) {
         let place = |kind| kinds.iter().position(|k| k == kind);
         let in_order = matches!((place(first), place(then)), (Some(a), Some(b)) if a < b);
         if !in_order {
             return Some(Lint::Order { node: node.to_owned(), first: *first, then: *then });
         }
-        expected.next();
     }
     None
 }

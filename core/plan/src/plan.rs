@@ -2,7 +2,7 @@ use belay_checks::{Acceptance, Finding};
 use belay_facts::{Destination, Digest, Facts, K3sVersion};
 use serde::{Deserialize, Serialize};
 
-use crate::{Changed, Expect, Lint, Material, Step, WayBack};
+use crate::{Changed, Expect, Goal, Lint, Material, Step, WayBack};
 
 /// The first line of a plan file.
 pub const FORMAT: &str = "plan/v1";
@@ -14,6 +14,8 @@ pub struct Plan {
     pub belay: String,
     /// The given date and the first 4 hex digits of the digest; also the id of its run.
     pub id: String,
+    #[serde(default, skip_serializing_if = "Goal::is_upgrade")]
+    pub goal: Goal,
     /// The facts that it was made from.
     pub parent: Digest,
     pub cluster: ClusterRef,
@@ -25,6 +27,9 @@ pub struct Plan {
     pub artifacts: Vec<Artifact>,
     pub way_back: WayBack,
     pub expect: Expect,
+    /// The directory on the coordinator that the proven backup is copied to, so that it is not lost with the node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_to: Option<String>,
     pub accepted: Vec<Acceptance>,
     pub waves: Vec<Wave>,
     pub material: Material,
@@ -146,6 +151,12 @@ impl Plan {
         let blocking: Vec<Finding> =
             findings.iter().filter(|finding| belay_checks::blocks(std::slice::from_ref(*finding))).cloned().collect();
         if blocking.is_empty() { Ok(()) } else { Err(PlanError::Blocked(blocking)) }
+    }
+
+    /// Gives it the digest of its content, and the id that follows from that.
+    pub(crate) fn sign(&mut self, date: jiff::civil::Date) {
+        self.digest = self.content_digest();
+        self.id = format!("{date}-{}", self.digest.short(4));
     }
 
     /// All steps forward, in order.

@@ -2,7 +2,8 @@ use belay_checks::{Acceptance, Finding};
 use belay_facts::{DatastoreKind, Destination, Digest, Facts, K3sVersion, NodeFacts, Span};
 
 use crate::{
-    Artifact, ClusterRef, Expect, FORMAT, GateName, Material, Mebibytes, Plan, Step, StepKind, Wave, WayBack, WayClass,
+    Artifact, ClusterRef, Expect, FORMAT, GateName, Goal, Material, Mebibytes, Plan, Step, StepKind, Wave, WayBack,
+    WayClass,
 };
 
 /// What the user asked for, and what was found for it.
@@ -16,6 +17,8 @@ pub struct PlanRequest {
     pub ssh: Option<Destination>,
     /// Versions of etcd in the old and in the new release, where the release tables know both.
     pub etcd: Option<(String, String)>,
+    /// Where the backup is copied to, off the node if that may be.
+    pub backup_to: Option<String>,
     /// The date that names the plan; given, because a planner has no clock.
     pub date: jiff::civil::Date,
 }
@@ -64,11 +67,12 @@ pub fn plan(facts: &Facts, findings: &[Finding], request: &PlanRequest) -> Resul
     let artifact = request.artifacts.iter().find(|artifact| artifact.arch == node.arch).ok_or_else(|| {
         Refusal::Artifact { tag: request.to.clone(), arch: node.arch.clone(), node: node.name.clone() }
     })?;
-    let measures = Measures::of(node, artifact, request.soak);
+    let measures = Measures::of(node, artifact.size, request.soak);
     let (gates, not_asked) = questions(facts);
     let mut plan = Plan {
         belay: FORMAT.to_owned(),
         id: String::new(),
+        goal: Goal::Upgrade,
         parent: facts.digest().ok_or(Refusal::Facts)?,
         cluster: ClusterRef { id: material.cluster.clone(), ca: material.ca },
         ssh: request.ssh.clone(),
@@ -77,17 +81,71 @@ pub fn plan(facts: &Facts, findings: &[Finding], request: &PlanRequest) -> Resul
         from,
         to: request.to.clone(),
         artifacts: vec![artifact.clone()],
+        backup_to: request.backup_to.clone(),
         accepted: request.accepted.clone(),
         waves: vec![Wave {
             name: "canary".to_owned(),
             nodes: vec![node.name.clone()],
-            steps: measures.steps(&node.name, &gates, &not_asked),
+            steps: measures.steps(&node.name, &gates, &not_asked, request.backup_to.is_some()),
         }],
         material,
         digest: Digest::of(b""),
     };
-    plan.digest = plan.content_digest();
-    plan.id = format!("{}-{}", request.date, plan.digest.short(4));
+    plan.sign(request.date);
+    Ok(plan)
+}
+
+/// Makes the plan of a backup alone: the same steps as in an upgrade, and none that touches K3s.
+///
+/// # Errors
+/// A refusal says what stands in the way.
+pub fn backup_plan(
+    facts: &Facts,
+    ssh: Option<Destination>,
+    backup_to: Option<String>,
+    date: jiff::civil::Date,
+) -> Result<Plan, Refusal> {
+    let material = Material::of(facts).ok_or(Refusal::Facts)?;
+    let [node] = facts.nodes.as_slice() else { return Err(Refusal::Nodes(facts.nodes.len())) };
+    let [touched] = material.touched.as_slice() else { return Err(Refusal::Facts) };
+    let binary = node.binary.as_ref().map_or(0, |binary| binary.size);
+    let measures = Measures::of(node, binary, Span::ZERO);
+    let duration = Measures::usual((binary + measures.datastore).saturating_mul(3)) + Span::seconds(3);
+    let mut plan = Plan {
+        belay: FORMAT.to_owned(),
+        id: String::new(),
+        goal: Goal::Backup,
+        parent: facts.digest().ok_or(Refusal::Facts)?,
+        cluster: ClusterRef { id: material.cluster.clone(), ca: material.ca },
+        ssh,
+        from: touched.version.clone(),
+        to: touched.version.clone(),
+        artifacts: Vec::new(),
+        way_back: WayBack {
+            class: WayClass::Untouched,
+            estimate: Span::ZERO,
+            point_of_no_return: None,
+            why: "a backup is an online copy: K3s goes on as it is".to_owned(),
+            loses: "nothing".to_owned(),
+        },
+        expect: Expect {
+            api_gap: Span::ZERO,
+            duration: round(duration),
+            disk: Mebibytes::of_bytes(binary + measures.datastore),
+        },
+        waves: vec![Wave {
+            name: "backup".to_owned(),
+            nodes: vec![node.name.clone()],
+            steps: (Goal::Backup.steps(backup_to.is_some()).into_iter())
+                .map(|kind| Step::new(&node.name, "", kind, measures.copying(kind)))
+                .collect(),
+        }],
+        backup_to,
+        accepted: Vec::new(),
+        material,
+        digest: Digest::of(b""),
+    };
+    plan.sign(date);
     Ok(plan)
 }
 
@@ -118,9 +176,9 @@ const USUAL_BYTES_PER_SECOND: u64 = 50_000_000;
 const GATES_USUALLY: Span = Span::seconds(12);
 
 impl Measures {
-    fn of(node: &NodeFacts, artifact: &Artifact, soak: Span) -> Self {
+    fn of(node: &NodeFacts, binary: u64, soak: Span) -> Self {
         Self {
-            binary: artifact.size,
+            binary,
             datastore: node.datastore.as_ref().filter(|d| d.kind != DatastoreKind::External).map_or(0, |d| d.size),
             timeout_stop: node.unit.as_ref().map_or(Span::seconds(90), |unit| unit.timeout_stop),
             last_start: node.unit.as_ref().and_then(|unit| unit.last_start).unwrap_or(Span::seconds(30)),
@@ -142,7 +200,19 @@ impl Measures {
             + Self::slow(self.datastore)
     }
 
-    fn steps(&self, node: &str, gates: &[GateName], not_asked: &[GateName]) -> Vec<Step> {
+    /// Deadlines of the steps around a backup.
+    fn copying(&self, kind: StepKind) -> Span {
+        Span::seconds(60)
+            + match kind {
+                StepKind::Backup => Self::slow(self.datastore + self.binary),
+                StepKind::ProveBackup => Self::slow(self.datastore),
+                // Read, written and read again, perhaps to a share on the network.
+                StepKind::CopyBackup => Self::slow((self.datastore + self.binary).saturating_mul(3)),
+                _ => Span::ZERO,
+            }
+    }
+
+    fn steps(&self, node: &str, gates: &[GateName], not_asked: &[GateName], copies: bool) -> Vec<Step> {
         let step = |kind, deadline| Step::new(node, "", kind, deadline);
         // The probe budget is about the time after the stop; before it there is nothing to compare.
         let before: Vec<GateName> = gates.iter().copied().filter(|gate| *gate != GateName::Probe).collect();
@@ -154,11 +224,12 @@ impl Measures {
         // A canary pod at every round of a soak would be load, not evidence (I23).
         let soak: Vec<GateName> =
             gates.iter().copied().filter(|g| !matches!(g, GateName::CanaryPod | GateName::Datastore)).collect();
-        vec![
-            step(StepKind::Fence, Span::seconds(60)),
+        let mut steps = vec![
+            step(StepKind::Fence, self.copying(StepKind::Fence)),
             step(StepKind::Stage, Span::seconds(120) + Self::slow(self.binary.saturating_mul(5))),
-            step(StepKind::Backup, Span::seconds(60) + Self::slow(self.datastore + self.binary)),
-            step(StepKind::ProveBackup, Span::seconds(60) + Self::slow(self.datastore)),
+            step(StepKind::Backup, self.copying(StepKind::Backup)),
+            step(StepKind::ProveBackup, self.copying(StepKind::ProveBackup)),
+            step(StepKind::CopyBackup, self.copying(StepKind::CopyBackup)),
             asked(StepKind::Baseline, Span::seconds(120), before),
             step(StepKind::Stop, self.timeout_stop + Span::seconds(30)),
             step(StepKind::Keep, Span::seconds(30) + Self::slow(self.datastore.saturating_mul(3))),
@@ -167,7 +238,9 @@ impl Measures {
             asked(StepKind::Gate, Span::seconds(180), gates.to_vec()),
             Step { length: Some(self.soak), ..asked(StepKind::Soak, self.soak + Span::seconds(120), soak) },
             step(StepKind::Commit, Span::seconds(60)),
-        ]
+        ];
+        steps.retain(|step| copies || step.kind != StepKind::CopyBackup);
+        steps
     }
 
     fn gap(&self) -> Span {

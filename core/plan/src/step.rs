@@ -34,6 +34,7 @@ pub enum StepKind {
     Stage,
     Backup,
     ProveBackup,
+    CopyBackup,
     Baseline,
     Stop,
     Keep,
@@ -48,11 +49,12 @@ pub enum StepKind {
 }
 
 impl StepKind {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Fence,
         Self::Stage,
         Self::Backup,
         Self::ProveBackup,
+        Self::CopyBackup,
         Self::Baseline,
         Self::Stop,
         Self::Keep,
@@ -73,6 +75,7 @@ impl StepKind {
             Self::Stage => "stage",
             Self::Backup => "backup",
             Self::ProveBackup => "prove-backup",
+            Self::CopyBackup => "copy-backup",
             Self::Baseline => "baseline",
             Self::Stop => "stop",
             Self::Keep => "keep",

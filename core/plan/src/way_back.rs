@@ -20,4 +20,6 @@ pub struct WayBack {
 pub enum WayClass {
     /// K: the stopped copy of `server/` is put back; exact to the last write acknowledged before the stop.
     Keep,
+    /// Nothing to take back: K3s is not touched.
+    Untouched,
 }

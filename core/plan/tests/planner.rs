@@ -9,7 +9,9 @@
 
 use belay_checks::{Finding, Severity, Verdict};
 use belay_facts::{DatastoreKind, Digest, Facts, Span};
-use belay_plan::{Artifact, GateName, Lint, Plan, PlanError, PlanRequest, Reached, Refusal, StepKind, plan};
+use belay_plan::{
+    Artifact, GateName, Goal, Lint, Plan, PlanError, PlanRequest, Reached, Refusal, StepKind, backup_plan, plan,
+};
 use proptest::prelude::*;
 
 fn facts() -> Facts {
@@ -33,6 +35,7 @@ fn request() -> PlanRequest {
         accepted: Vec::new(),
         ssh: None,
         etcd: None,
+        backup_to: None,
         date: "2026-11-23".parse().unwrap(),
     }
 }
@@ -190,4 +193,31 @@ proptest! {
             prop_assert!(s.deadline <= l.deadline, "{}", s.id);
         }
     }
+}
+
+#[test]
+fn a_backup_has_the_steps_of_an_upgrades_backup_and_none_that_touches_k3s() {
+    let plan = backup_plan(&facts(), None, Some("/mnt/share".into()), "2026-11-23".parse().unwrap()).unwrap();
+    assert_eq!(plan.lint(), []);
+    assert_eq!(Plan::from_yaml(&plan.to_yaml().unwrap()).unwrap(), plan);
+    let kinds: Vec<StepKind> = plan.steps().map(|step| step.kind).collect();
+    use StepKind::{Backup, Commit, CopyBackup, Fence, ProveBackup, Release};
+    assert_eq!(kinds, [Fence, Backup, ProveBackup, CopyBackup, Commit]);
+    let back: Vec<StepKind> = plan.inverse(Reached::Prepared).iter().map(|step| step.kind).collect();
+    assert_eq!(back, [Release], "a backup that fails takes the fence away again");
+    let upgrade = made();
+    for step in plan.steps().filter(|step| step.kind != CopyBackup && step.kind != Backup) {
+        assert_eq!(upgrade.steps().find(|other| other.kind == step.kind), Some(step), "the same step");
+    }
+}
+
+#[test]
+fn a_place_for_the_backup_brings_its_step_and_no_step_comes_without_a_place() {
+    let mut plan = plan(&facts(), &[], &PlanRequest { backup_to: Some("/mnt/share".into()), ..request() }).unwrap();
+    assert_eq!(plan.lint(), []);
+    assert!(plan.steps().any(|step| step.kind == StepKind::CopyBackup));
+    plan.backup_to = None;
+    assert!(plan.lint().iter().any(|lint| matches!(lint, Lint::WrongWay(id) if id.ends_with(".copy-backup"))));
+    plan.goal = Goal::Backup;
+    assert!(plan.lint().iter().any(|lint| matches!(lint, Lint::WrongWay(id) if id.ends_with(".stop"))));
 }

@@ -31,6 +31,7 @@ mod observe;
 mod places;
 mod process;
 mod prove;
+mod prune;
 mod put_back;
 mod read_backup;
 mod recover;

@@ -51,6 +51,7 @@ impl Effect for Release {
         }
         remove_units(step.places, &step.target().unit)?;
         let state = match (committed, step.run().turned.is_some() || step.run().swapped_back) {
+            (true, _) if step.target().old == step.target().new => "unchanged",
             (true, _) if step.run().vouched => "committed",
             (true, _) => "left on the new version",
             (false, true) => "restored",

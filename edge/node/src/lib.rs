@@ -8,9 +8,11 @@ mod error;
 mod fetch;
 mod inspect;
 mod link;
+mod prune;
 mod ssh;
 mod way;
 
+pub use belay_wire::{Leftover, LeftoverKind};
 pub use error::LinkError;
 pub use inspect::Inspected;
 pub use link::{HelperIdentity, Link};

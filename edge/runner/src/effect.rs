@@ -7,6 +7,7 @@ use belay_wire::{ArtifactSpec, Op, Reply, StageProof, StartProof, StepProbe, Way
 use serde_json::Value;
 
 use crate::book::Book;
+use crate::copy_off::copy_off;
 use crate::gates::{self, Expectation};
 use crate::session::{Session, fault};
 use crate::{RunError, backup_copy};
@@ -25,6 +26,7 @@ pub async fn carry_out(
             let expected = expectation(session, step, book);
             gates::soak(session, step, &expected, book).await
         }
+        StepKind::CopyBackup => Ok(copy_backup(step, book).await),
         StepKind::Start => Ok(start(session, step, book).await),
         _ => Ok(on_node(session, step, book, artifact).await),
     }
@@ -77,7 +79,7 @@ fn operation(session: &Session, step: &Step, seen: u64) -> Option<Op> {
     Some(match step.kind {
         StepKind::Fence => Op::Fence { plan: session.plan, reserve: reserve(session) },
         StepKind::Stage => {
-            let artifact = &session.artifact;
+            let artifact = session.artifact.as_ref()?;
             let (tag, digest, size) = (session.target.new_version.clone(), artifact.sha256, artifact.size);
             Op::Stage { artifact: ArtifactSpec { tag, digest, size }, have: None }
         }
@@ -91,12 +93,16 @@ fn operation(session: &Session, step: &Step, seen: u64) -> Option<Op> {
         StepKind::PutBack => Op::PutBack { seen },
         StepKind::Commit => Op::Release { keep_way_back: true },
         StepKind::Release => Op::Release { keep_way_back: false },
-        StepKind::Baseline | StepKind::Gate | StepKind::Soak => return None,
+        StepKind::CopyBackup | StepKind::Baseline | StepKind::Gate | StepKind::Soak => return None,
     })
 }
 
 /// What `keep` will need and 20 % more, and a little for the journal (design.md §5).
 fn reserve(session: &Session) -> u64 {
+    // Who stages nothing keeps nothing.
+    if session.artifact.is_none() {
+        return 0;
+    }
     let size =
         session.before.nodes.first().and_then(|node| node.datastore.as_ref()).map_or(0, |datastore| datastore.size);
     size.saturating_add(size / 5).saturating_add(16 * 1024 * 1024)
@@ -118,6 +124,19 @@ fn proof(kind: StepKind, reply: &Reply) -> Option<Value> {
         _ => return None,
     };
     value.ok()
+}
+
+/// Here, where the directory is: the plan names a place of the coordinator.
+async fn copy_backup(step: &Step, book: &Book) -> Result<Value, Fault> {
+    let failed = |message: String| Fault { kind: FaultKind::Failed, message, hint: None };
+    let plan = book.plan();
+    let to = plan.backup_to.clone().ok_or_else(|| failed(format!("{} has no directory to copy to", step.id)))?;
+    let receipt = book.state().proof(&format!("{}.{}", step.node, StepKind::ProveBackup)).cloned();
+    let receipt = receipt.ok_or_else(|| failed(format!("{} has no receipt of a backup", step.id)))?;
+    book.doing(&format!("copying the backup to {to}"));
+    let (cluster, run) = (plan.cluster.id.clone(), plan.id.clone());
+    let copying = move || copy_off(&receipt, Path::new(&to), &cluster, &run);
+    tokio::task::spawn_blocking(copying).await.map_err(|error| failed(format!("the copy was given up: {error}")))?
 }
 
 async fn start(session: &mut Session, step: &Step, book: &Book) -> Result<Value, Fault> {

@@ -7,6 +7,7 @@
 mod backup_copy;
 mod book;
 mod clock;
+mod copy_off;
 mod effect;
 mod error;
 mod gates;

@@ -4,7 +4,7 @@ use belay_cluster::{Api, ClusterError, Endpoint, Prober};
 use belay_engine::Fault;
 use belay_facts::{Destination, Digest, Facts, Span};
 use belay_node::{Link, LinkError};
-use belay_plan::{Artifact, Plan, Step};
+use belay_plan::{Artifact, Goal, Plan, Step};
 use belay_wire::{Credentials, Mutation, NodeTarget, Observation, Op, Progress as NodeProgress, Reply, Request, Way};
 
 use crate::gather::{connect, endpoint};
@@ -30,7 +30,8 @@ pub struct Session {
     pub target: NodeTarget,
     /// The plan's digest, which the node remembers with the fence.
     pub plan: Digest,
-    pub artifact: Artifact,
+    /// What `stage` puts on the node; a plan that stages nothing has none.
+    pub artifact: Option<Artifact>,
     /// The facts that the run began with.
     pub before: Facts,
 }
@@ -269,11 +270,14 @@ fn node_name(plan: &Plan) -> String {
     plan.material.touched.first().map(|node| node.name.clone()).unwrap_or_default()
 }
 
-fn target(plan: &Plan, before: &Facts) -> Result<(NodeTarget, Artifact), RunError> {
+fn target(plan: &Plan, before: &Facts) -> Result<(NodeTarget, Option<Artifact>), RunError> {
     let lacks = |why: &str| RunError::Plan { run: plan.id.clone(), why: why.to_owned() };
     let node = plan.material.touched.first().ok_or_else(|| lacks("it touches no node"))?;
     let arch = before.nodes.iter().find(|facts| facts.name == node.name).map(|facts| facts.arch.as_str());
-    let artifact = arch.and_then(|arch| plan.artifact(arch)).ok_or_else(|| lacks("it has no artifact for the node"))?;
+    let artifact = arch.and_then(|arch| plan.artifact(arch));
+    if artifact.is_none() && plan.goal == Goal::Upgrade {
+        return Err(lacks("it has no artifact for the node"));
+    }
     let target = NodeTarget {
         unit: node.unit.clone(),
         binary: node.binary.clone(),
@@ -281,11 +285,11 @@ fn target(plan: &Plan, before: &Facts) -> Result<(NodeTarget, Artifact), RunErro
         datastore: node.datastore,
         old: node.binary_digest,
         old_version: node.version.clone(),
-        new: artifact.sha256,
+        new: artifact.map_or(node.binary_digest, |artifact| artifact.sha256),
         new_version: plan.to.clone(),
         timeout_stop: node.timeout_stop,
     };
-    Ok((target, artifact.clone()))
+    Ok((target, artifact.cloned()))
 }
 
 /// What went wrong on a link, as the engine sees it.

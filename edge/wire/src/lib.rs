@@ -5,11 +5,13 @@
 //! before its answer. The same words travel over a pipe to a local helper and over SSH to a remote one.
 
 mod frame;
+mod leftover;
 mod record;
 mod reply;
 mod request;
 
 pub use frame::{Frame, FrameError, MAX_FRAME, read_frame, write_frame};
+pub use leftover::{Leftover, LeftoverKind};
 pub use record::{
     ArtifactSpec, BackupReceipt, DatastoreMark, KeepProof, LostObject, NodeTarget, StageProof, StopProof, SwapProof,
 };

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use belay_facts::{DataLink, Digest, NodeFacts, Secret, Span};
 use serde::{Deserialize, Serialize};
 
-use crate::{BackupReceipt, KeepProof, LostObject, StageProof, StopProof, SwapProof};
+use crate::{BackupReceipt, KeepProof, Leftover, LostObject, StageProof, StopProof, SwapProof};
 
 /// The answer to a request; exactly one, after any number of `Progress`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -19,6 +19,7 @@ pub enum Reply {
     Remembered { open: bool, generation: u64, turned: bool, records: u64, last: String, ended: Option<String> },
     Backup(BackupListing),
     Read { bytes: u64 },
+    Leftovers(Vec<Leftover>),
     Fenced(FenceProof),
     Staged(StageProof),
     BackedUp { path: String, bytes: u64 },

@@ -29,6 +29,11 @@ pub enum Request {
     ListBackup { run: String },
     /// One file of it: `Frame::Bytes`, ended by an empty one. Answer: then `Reply::Read`.
     ReadBackup { run: String, name: String },
+    /// What earlier runs left and may be removed. Answer: `Reply::Leftovers`.
+    Leftovers,
+    /// Removes those of `paths` that are leftovers now; under the node's lock, never while a run is open. Answer:
+    /// `Reply::Leftovers` with what was removed.
+    Prune { paths: Vec<String> },
     /// One of our steps. Answer: the reply that belongs to the operation, `Reply::Probe` for `Way::Probe`, or `Reply::Fault`.
     Mutate(Mutation),
 }

@@ -59,6 +59,8 @@ pub enum Command {
     Apply(ApplyArgs),
     /// Check, plan and apply with one confirmation
     Upgrade(UpgradeArgs),
+    /// Take a backup of this node and prove it; K3s goes on meanwhile
+    Backup(BackupArgs),
     /// Take a run back that has not committed
     Rollback(RunArgs),
     /// Go on with a run that was left (killed, power cut)
@@ -71,6 +73,8 @@ pub enum Command {
     Journal(JournalArgs),
     /// Which releases there are: channels, the newest of every minor, how long it is supported, what is wrong with it
     Versions(VersionsArgs),
+    /// Remove what old runs left: other binaries, kept copies, unused data, older backups, cached releases; lists it first
+    Prune(PruneArgs),
     /// Print a completion script for a shell
     Completion { shell: Shell },
     /// Write the man pages into a directory
@@ -161,9 +165,24 @@ pub struct PlanArgs {
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub soak: Span,
     #[command(flatten)]
+    pub backup: BackupTo,
+    #[command(flatten)]
     pub source: SourceArgs,
     #[command(flatten)]
     pub accept: AcceptArgs,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct BackupTo {
+    /// Copy the proven backup to this directory as well (a share, another disk), so that it is not lost with the node
+    #[arg(long, value_name = "DIR")]
+    pub backup_to: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct BackupArgs {
+    #[command(flatten)]
+    pub to: BackupTo,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -230,6 +249,16 @@ pub enum JournalCommand {
     /// Check form, checksums, numbers, the chain of hashes, and that the records make sense; exit 1 names the first that
     /// does not
     Verify(RunArgs),
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct PruneArgs {
+    /// Only say what would be removed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask; for scripts
+    #[arg(short = 'y', long)]
+    pub yes: bool,
 }
 
 #[derive(Clone, Debug, clap::Args)]

@@ -1,12 +1,14 @@
 //! One file a command. Each says in its first lines what it does with the library; none of them decides anything.
 
 mod apply;
+mod backup;
 mod check;
 mod completion;
 mod journal;
 mod man;
 mod plan;
 mod policy;
+mod prune;
 mod report;
 mod resume;
 mod rollback;
@@ -52,11 +54,13 @@ pub async fn run(args: Args) -> Result<u8, CommandError> {
         Command::Plan(args) => plan::plan(&context, args).await,
         Command::Apply(args) => apply::apply(&context, &args).await,
         Command::Upgrade(args) => upgrade::upgrade(&context, &args).await,
+        Command::Backup(args) => backup::backup(&context, &args).await,
         Command::Rollback(args) => rollback::rollback(&context, &args).await,
         Command::Resume(args) => resume::resume(&context, &args).await,
         Command::Watch(args) => watch::watch(&context, &args).await,
         Command::Report(args) => report::report(&context, &args),
         Command::Journal(args) => journal::journal(&context, &args.verb),
+        Command::Prune(args) => prune::prune(&context, &args).await,
         Command::Versions(args) => versions::versions(&context, &args).await,
         Command::Completion { shell } => completion::completion(shell),
         Command::Man { directory } => man::man(&directory),

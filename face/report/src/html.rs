@@ -32,7 +32,7 @@ pub fn html(report: &Report) -> String {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
-                title { "Belay: " (report.from) " → " (report.to) " on " (report.subject()) }
+                title { "Belay: " (report.title()) }
                 style { (PreEscaped(LOOK)) }
             }
             body {

@@ -26,7 +26,7 @@ pub use model::{
 };
 pub use plan_text::plan_text;
 pub use proof::proof_summary;
-pub use quantity::{clock, count, duration, moment, planned, size};
+pub use quantity::{clock, count, duration, moment, planned, size, title};
 pub use style::{Mark, Style};
 pub use text::text;
 pub use versions_text::versions_text;

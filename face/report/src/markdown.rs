@@ -8,7 +8,7 @@ use crate::{duration, moment};
 pub fn markdown(report: &Report) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let _ = writeln!(out, "## {} → {} on {}\n", report.from, report.to, cell(&report.subject()));
+    let _ = writeln!(out, "## {}\n", cell(&report.title()));
     let _ = writeln!(out, "{}\n", cell(&report.verdict));
     let state = report.state().map_or("open", |state| state.name());
     let at = report.started.map(moment).unwrap_or_default();

@@ -1,7 +1,7 @@
 use belay_checks::{Acceptance, Finding};
 use belay_engine::{EndState, Event, Record, RunState};
 use belay_facts::{Digest, Facts, K3sVersion, Span};
-use belay_plan::{Artifact, Expect, Plan, WayBack};
+use belay_plan::{Artifact, Expect, Goal, Plan, WayBack};
 use serde::Serialize;
 
 use crate::{quantity, verdict};
@@ -36,6 +36,7 @@ pub struct Report {
     /// UID of the namespace kube-system.
     pub cluster: String,
     pub nodes: Vec<String>,
+    pub goal: Goal,
     pub from: K3sVersion,
     pub to: K3sVersion,
     pub plan: Digest,
@@ -56,6 +57,8 @@ pub struct Report {
     pub way_back: WayBack,
     pub expect: Expect,
     pub receipt: Option<Receipt>,
+    /// Where the backup was copied to, off the node if that could be.
+    pub copied: Option<String>,
     pub lost: Option<Lost>,
     /// What leads back and stays on the nodes.
     pub stays: Vec<String>,
@@ -90,6 +93,7 @@ impl Report {
             run: plan.id.clone(),
             cluster: plan.cluster.id.clone(),
             nodes: plan.waves.iter().flat_map(|wave| wave.nodes.iter().cloned()).collect(),
+            goal: plan.goal,
             from: plan.from.clone(),
             to: plan.to.clone(),
             plan: plan.digest,
@@ -104,6 +108,7 @@ impl Report {
             way_back: plan.way_back.clone(),
             expect: plan.expect.clone(),
             receipt: receipt::receipt(&steps),
+            copied: receipt::copied(&steps),
             lost: lost::lost(&steps),
             stays: receipt::stays(&steps),
             artifacts: plan.artifacts.clone(),
@@ -127,6 +132,12 @@ impl Report {
     #[must_use]
     pub fn state(&self) -> Option<EndState> {
         self.end.as_ref().map(|end| end.state)
+    }
+
+    /// What the run was about, as its heading.
+    #[must_use]
+    pub fn title(&self) -> String {
+        crate::title(self.goal, &self.from, &self.to, &self.subject())
     }
 
     /// Its nodes, for a sentence.

@@ -1,21 +1,23 @@
 use std::fmt::Write as _;
 
-use belay_plan::{GateName, Plan, StepKind, WayClass};
+use belay_plan::{GateName, Goal, Plan, StepKind, WayClass};
 
 use crate::quantity::{planned, short_digest};
-use crate::{Style, size};
+use crate::{Style, size, title};
 
 /// A plan on one screen, before somebody says yes to it.
 #[must_use]
 pub fn plan_text(plan: &Plan, style: Style) -> String {
     let nodes: Vec<&str> = plan.waves.iter().flat_map(|wave| wave.nodes.iter().map(String::as_str)).collect();
-    let title = format!("{} → {} on {}", plan.from, plan.to, nodes.join(", "));
+    let title = title(plan.goal, &plan.from, &plan.to, &nodes.join(", "));
     let mut out = format!("{}{}\n\n", style.bold(&title), style.dim(&format!(" · plan {}", plan.id)));
     let mut sheet = Sheet { out: &mut out, style };
     sheet.row("steps", &steps(plan));
     sheet.row("way back", &way_back(plan));
     sheet.row("loses", &plan.way_back.loses);
-    sheet.row("goes back", &turns(plan));
+    if plan.goal == Goal::Upgrade {
+        sheet.row("goes back", &turns(plan));
+    }
     sheet.row(
         "expect",
         &format!(
@@ -41,6 +43,9 @@ pub fn plan_text(plan: &Plan, style: Style) -> String {
         );
         sheet.row("artifact", &what);
         sheet.row("", &format!("from {} ({})", artifact.source, artifact.trust));
+    }
+    if let Some(to) = &plan.backup_to {
+        sheet.row("backup to", &format!("{to}, on the machine that carries this out"));
     }
     if plan.accepted.is_empty() {
         sheet.row("accepted", "no risks");
@@ -95,6 +100,7 @@ fn steps(plan: &Plan) -> String {
 fn way_back(plan: &Plan) -> String {
     let class = match plan.way_back.class {
         WayClass::Keep => "keep (the stopped copy is put back)",
+        WayClass::Untouched => return plan.way_back.why.clone(),
     };
     format!("{class}, about {}. Why: {}", planned(plan.way_back.estimate).replace(' ', "\u{a0}"), plan.way_back.why)
 }

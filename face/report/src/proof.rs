@@ -27,6 +27,13 @@ pub fn proof_summary(kind: StepKind, proof: &Value) -> String {
             number("keys").map(|n| format!("{n} keys")),
             number("revision").map(|n| format!("revision {n}")),
         ],
+        StepKind::CopyBackup => {
+            vec![
+                number("files").map(|n| format!("{n} files")),
+                bytes("bytes"),
+                text("path").map(|path| format!("in {path}")),
+            ]
+        }
         StepKind::Stop => vec![text("active-state"), took().map(|took| format!("after {took}"))],
         StepKind::Keep => vec![
             bytes("bytes"),

@@ -1,4 +1,5 @@
-use belay_facts::Span;
+use belay_facts::{K3sVersion, Span};
+use belay_plan::Goal;
 use jiff::Timestamp;
 
 /// A length of time for people: `84 ms`, `8.1 s`, `1 min 35 s`, `2 h 3 min`.
@@ -84,6 +85,15 @@ pub(crate) fn short_digest(text: &str) -> String {
     match text.strip_prefix("sha256:") {
         Some(hex) if hex.len() == 64 => format!("sha256:{}…", hex.chars().take(12).collect::<String>()),
         _ => text.to_owned(),
+    }
+}
+
+/// What a run or plan is about, as its heading.
+#[must_use]
+pub fn title(goal: Goal, from: &K3sVersion, to: &K3sVersion, nodes: &str) -> String {
+    match goal {
+        Goal::Upgrade => format!("{from} → {to} on {nodes}"),
+        Goal::Backup => format!("backup of {nodes}, {from}"),
     }
 }
 

@@ -1,5 +1,5 @@
 use belay_engine::{EndState, Verdict};
-use belay_plan::StepKind;
+use belay_plan::{Goal, StepKind};
 use serde_json::Value;
 
 use crate::model::{GateReport, Report, StepOutcome, StepReport, TurnReport};
@@ -22,7 +22,7 @@ pub fn text(report: &Report, style: Style, place: Option<&str>) -> String {
 }
 
 fn head(report: &Report, style: Style) -> String {
-    let title = format!("{} → {} on {}", report.from, report.to, report.subject());
+    let title = report.title();
     let at = report.started.map_or_else(String::new, |at| format!(" · {}", moment(at)));
     let resumed = match report.resumes.len() {
         0 => String::new(),
@@ -165,6 +165,22 @@ fn finally(report: &Report, style: Style, place: Option<&str>) -> String {
     let mut parts: Vec<String> = Vec::new();
     let mut mark = Mark::Plain;
     match report.state() {
+        Some(EndState::Committed) if report.goal == Goal::Backup => {
+            mark = Mark::Yes;
+            parts.push(report.verdict.clone());
+            parts.extend(report.receipt.as_ref().map(|receipt| {
+                let field = |value: &Option<String>| value.clone().unwrap_or_else(|| "not known".to_owned());
+                let number = |value: Option<u64>| value.map_or_else(|| "not known".to_owned(), |n| n.to_string());
+                format!(
+                    "Receipt: integrity {}, {} keys at revision {}, datastore {}, root {}.",
+                    field(&receipt.integrity),
+                    number(receipt.keys),
+                    number(receipt.revision),
+                    field(&receipt.digest),
+                    field(&receipt.root)
+                )
+            }));
+        }
         Some(EndState::Committed) => {
             mark = Mark::Yes;
             parts.push(report.verdict.clone());

@@ -1,5 +1,5 @@
 use belay_engine::{EndState, Verdict};
-use belay_plan::{Reached, StepKind};
+use belay_plan::{Goal, Reached, StepKind};
 
 use crate::model::{Report, StepOutcome, StepReport, TurnReport};
 
@@ -9,6 +9,13 @@ pub(crate) fn verdict(report: &Report) -> String {
     let Some(end) = &report.end else { return open(report) };
     let turn = report.turn.as_ref();
     match end.state {
+        EndState::Committed if report.goal == Goal::Backup => {
+            let receipt = report.receipt.as_ref();
+            let path = receipt.and_then(|receipt| receipt.path.as_deref()).unwrap_or("a place that is not known");
+            let level = receipt.and_then(|receipt| receipt.level.as_deref()).unwrap_or("not proven");
+            let copied = report.copied.as_ref().map_or_else(String::new, |copied| format!(", and again in {copied}"));
+            format!("{node} is backed up in {path}{copied}; proven: {level}.")
+        }
         EndState::Committed => format!("{node} runs {to}, and every gate said yes through the soak."),
         EndState::Restored if turn.is_some_and(|turn| turn.asked) => {
             format!("{node} is back on {from}, as asked. The cluster is as it was.")

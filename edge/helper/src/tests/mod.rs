@@ -8,5 +8,6 @@ mod fence;
 mod forward;
 mod node;
 mod protocol;
+mod prune;
 mod races;
 mod stage;

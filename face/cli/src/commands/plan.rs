@@ -6,6 +6,7 @@ use belay_plan::{Artifact, Plan, PlanRequest, Refusal};
 use belay_runner::vault::{Release, fetch};
 
 use super::Context;
+use super::backup::place;
 use super::check::{show, take};
 use super::policy::{etcd, judge, policy, target, today};
 use crate::args::{OutputFormat, PlanArgs, PlanCommand, PlanVerb};
@@ -80,6 +81,7 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
     let policy = policy(&args.accept.accept)?;
     let to = args.to.as_deref().ok_or_else(|| CommandError::usage("it needs a target: --to TAG"))?;
     let to = target(to, &args.source.channels).await?;
+    let backup_to = place(context, &args.backup)?;
     let gathered = take(context.node()).await?;
     let facts = gathered.facts;
     let findings = judge(&facts, Some(to.clone()), &policy)?;
@@ -102,6 +104,7 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
         artifacts: vec![artifact(&release)],
         soak: args.soak,
         accepted: policy.accepted,
+        backup_to,
         ssh: context.node().cloned(),
         date: today(),
     };

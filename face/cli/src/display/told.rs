@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use belay_engine::{EndState, Event, Fault, GateAnswer, ProbeState, Record, Verdict};
 use belay_facts::Span;
 use belay_plan::{Plan, Reached, StepKind};
-use belay_report::{Mark, Style, clock, count, duration, planned, proof_summary};
+use belay_report::{Mark, Style, clock, count, duration, planned, proof_summary, title};
 
 /// The column of times starts after the longest name of a step.
 pub(super) const COLUMN: usize = 14;
@@ -32,7 +32,7 @@ impl Told {
             .flat_map(|reached| plan.inverse(reached));
         Self {
             style,
-            title: format!("{} → {} on {}", plan.from, plan.to, nodes.join(", ")),
+            title: title(plan.goal, &plan.from, &plan.to, &nodes.join(", ")),
             from: plan.from.to_string(),
             kinds: plan.steps().cloned().chain(back).map(|step| (step.id, (step.kind, step.deadline))).collect(),
             current: None,

@@ -64,6 +64,7 @@ pub(super) fn receipt(report: &Report) -> Markup {
     let way = &report.way_back;
     let class = match way.class {
         WayClass::Keep => "keep: the copy of the stopped server is put back",
+        WayClass::Untouched => "none needed: K3s was not touched",
     };
     let content = html! {
         dl.pairs {

@@ -34,6 +34,12 @@ pub(super) fn receipt(steps: &[StepReport]) -> Option<Receipt> {
     Some(receipt)
 }
 
+/// Where the first copy of a backup lies.
+pub(super) fn copied(steps: &[StepReport]) -> Option<String> {
+    let step = steps.iter().find(|step| step.kind == Some(StepKind::CopyBackup) && step.proof().is_some())?;
+    step.proof()?.get("path")?.as_str().map(str::to_owned)
+}
+
 /// What `commit` or `release` left on the nodes.
 pub(super) fn stays(steps: &[StepReport]) -> Vec<String> {
     let last = |step: &&StepReport| matches!(step.kind, Some(StepKind::Commit | StepKind::Release));

@@ -66,6 +66,7 @@ pub fn plan() -> Plan {
             trust: "sums over https".to_owned(),
         }],
         soak: Span::seconds(60),
+        backup_to: None,
         accepted: vec![belay_checks::Acceptance {
             rule: "belay-unknown-release".to_owned(),
             reason: "tried on the bench".to_owned(),

@@ -1,0 +1,37 @@
+use serde::{Deserialize, Serialize};
+
+use crate::StepKind;
+
+/// What a plan is for; it decides which steps there must be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Goal {
+    /// Another version in place of this one.
+    #[default]
+    Upgrade,
+    /// A proven backup, and nothing else: K3s is not touched.
+    Backup,
+}
+
+impl Goal {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+    pub(crate) fn is_upgrade(&self) -> bool {
+        *self == Self::Upgrade
+    }
+
+    /// Every kind of step that a plan of this goal has on a node, in order: none of them may be left out, since each carries
+    /// an invariant.
+    #[must_use]
+    pub fn steps(self, copies_backup: bool) -> Vec<StepKind> {
+        use StepKind::{
+            Backup, Baseline, Commit, CopyBackup, Fence, Gate, Keep, ProveBackup, Soak, Stage, Start, Stop, Swap,
+        };
+        let all: &[StepKind] = match self {
+            Self::Upgrade => {
+                &[Fence, Stage, Backup, ProveBackup, CopyBackup, Baseline, Stop, Keep, Swap, Start, Gate, Soak, Commit]
+            }
+            Self::Backup => &[Fence, Backup, ProveBackup, CopyBackup, Commit],
+        };
+        all.iter().copied().filter(|kind| copies_backup || *kind != CopyBackup).collect()
+    }
+}
