@@ -19,6 +19,9 @@ mod etcd;
 mod extracted;
 mod fault;
 mod fence;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inspect;
 mod keep;
 mod links;

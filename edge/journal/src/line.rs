@@ -77,5 +77,18 @@ pub(crate) fn is_torn(tail: &[u8]) -> bool {
         return false;
     };
     // `<length> <8 hex> <rest>`; exactly the whole line without its newline was not acknowledged either.
-    tail.len() <= digits + 1 + 8 + 1 + length && rest.starts_with(b" ")
+    let whole = length.checked_add(digits + 1 + 8 + 1);
+    whole.is_some_and(|whole| tail.len() <= whole) && rest.starts_with(b" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by the fuzz target `journal`: the sum overflowed.
+    #[test]
+    fn a_tail_that_declares_an_absurd_length_is_damage() {
+        assert!(!is_torn(format!("{} [", usize::MAX).as_bytes()));
+        assert!(is_torn(b"000099 [") && is_torn(b"000099 "));
+    }
 }

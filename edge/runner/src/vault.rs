@@ -1,5 +1,6 @@
 //! Releases: found, fetched, verified, cached. Nothing that was not verified here is ever sent to a node.
 
+mod answer;
 mod channel;
 mod channels;
 mod error;

@@ -154,7 +154,7 @@ func (b *Bench) measure(ctx context.Context, kind Kind, cold bool) (Run, error) 
 		return run, err
 	}
 	begin := time.Now()
-	aside, err := b.change(ctx, kind)
+	aside, err := b.change(ctx, &run)
 	if err != nil {
 		return run, err
 	}
@@ -184,8 +184,8 @@ func (b *Bench) measure(ctx context.Context, kind Kind, cold bool) (Run, error) 
 }
 
 // change does what is measured, and tells how much of its time does not count.
-func (b *Bench) change(ctx context.Context, kind Kind) (aside time.Duration, err error) {
-	switch kind {
+func (b *Bench) change(ctx context.Context, run *Run) (aside time.Duration, err error) {
+	switch run.Kind {
 	case Restart:
 		_, err = b.Node.Must(ctx, "systemctl", "restart", "k3s")
 	case Naive:
@@ -193,29 +193,35 @@ func (b *Bench) change(ctx context.Context, kind Kind) (aside time.Duration, err
 		_, err = b.Node.Must(ctx, "sh", "-ec", `systemctl stop k3s; cp -f "$1" /usr/local/bin/k3s; systemctl start k3s`,
 			"swap", b.Belay.Mirror+"/"+b.To+"/k3s")
 	case Belay:
-		return b.upgrade(ctx)
+		run.Steps, aside, err = b.upgrade(ctx)
+		return aside, err
 	}
 	return 0, err
 }
 
-func (b *Bench) upgrade(ctx context.Context) (time.Duration, error) {
+// upgrade tells how long the steps in the gap took, and the soak.
+func (b *Bench) upgrade(ctx context.Context) (map[string]float64, time.Duration, error) {
 	r, err := b.Belay.Run(ctx, "upgrade", "--to", b.To, "--soak", soak, "--yes")
 	if err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	if r.Code != 0 || r.Report.State() != "committed" {
-		return 0, fmt.Errorf("belay upgrade: %s", r)
+		return nil, 0, fmt.Errorf("belay upgrade: %s", r)
 	}
 	journal, err := b.Belay.Journal(ctx, r.Report.Run)
 	if err != nil {
-		return 0, err
+		return nil, 0, err
 	}
-	begun, okBegun := journal.Find("intent", "n1.soak")
-	ended, okEnded := journal.Find("outcome", "n1.soak")
-	if !okBegun || !okEnded {
-		return 0, fmt.Errorf("the journal has no soak:\n%s", journal)
+	steps := map[string]float64{}
+	for _, kind := range []string{"stop", "keep", "swap", "start", "gate", "soak"} {
+		begun, okBegun := journal.Find("intent", "n1."+kind)
+		ended, okEnded := journal.Find("outcome", "n1."+kind)
+		if !okBegun || !okEnded {
+			return nil, 0, fmt.Errorf("the journal has no %s:\n%s", kind, journal)
+		}
+		steps[kind] = ended.At.Sub(begun.At).Seconds()
 	}
-	return ended.At.Sub(begun.At), nil
+	return steps, time.Duration(steps["soak"] * float64(time.Second)), nil
 }
 
 func dropCaches() error {

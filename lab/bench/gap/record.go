@@ -50,6 +50,8 @@ type Run struct {
 	// the node was reported Ready by a kubelet that started afterwards.
 	Returned float64 `json:"returned"`
 	Ready    float64 `json:"ready"`
+	// Steps of Belay's that lie in the gap, by kind.
+	Steps map[string]float64 `json:"steps,omitempty"`
 	// Quiet: nothing else kept the machine busy when it began.
 	Quiet bool   `json:"quiet"`
 	At    string `json:"at"`

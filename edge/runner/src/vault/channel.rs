@@ -1,7 +1,7 @@
 use belay_facts::K3sVersion;
 
-use super::VaultError;
 use super::web::{client, get};
+use super::{VaultError, answer};
 
 /// K3s' channel server (k3s-facts §3.3).
 pub const CHANNELS: &str = "https://update.k3s.io/v1-release/channels";
@@ -18,6 +18,6 @@ pub async fn resolve_channel(server: &str, channel: &str) -> Result<K3sVersion, 
     let url = format!("{}/{channel}", server.trim_end_matches('/'));
     let response = get(&client(false)?, &url).await.map_err(|error| fail(error.to_string()))?;
     let location = response.headers().get("location").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let tag = location.rsplit('/').next().unwrap_or_default().replace("%2B", "+").replace("%2b", "+");
-    tag.parse().map_err(|_| fail(format!("{url} did not redirect to a release (location: `{location}`)")))
+    answer::named_in(location)
+        .ok_or_else(|| fail(format!("{url} did not redirect to a release (location: `{location}`)")))
 }
