@@ -23,8 +23,12 @@ pub(crate) fn compare(kept: &Datastore, since: u64, abandoned: &Datastore) -> Re
         before.insert(name, (revision, live));
     })?;
     let mut lost = Lost { complete: abandoned.is_complete() && abandoned.compacted()? <= since, ..Lost::default() };
+    let mut anew = false;
     abandoned.latest(|name, revision, live| {
-        let change = match (before.remove(&name), live) {
+        let known = before.remove(&name);
+        // In one line whatever differs was written after `since`. A datastore that began anew has keys from before it.
+        anew |= revision <= since && known.is_none_or(|(old, _)| old != revision) && !matches!(kind(&name), Kind::Own);
+        let change = match (known, live) {
             (Some((old, true)), true) if old != revision => Change::Changed,
             (Some((_, true)), false) => Change::Deleted,
             (None | Some((_, false)), true) => Change::Created,
@@ -33,9 +37,9 @@ pub(crate) fn compare(kept: &Datastore, since: u64, abandoned: &Datastore) -> Re
         };
         lost.add(&name, change);
     })?;
-    // Compaction removes the last trace of a deleted key.
+    // Compaction removes the last trace of a deleted key; a datastore that began anew never had it.
     for (name, (_, live)) in before {
-        if live {
+        if live && !anew {
             lost.add(&name, Change::Deleted);
         }
     }

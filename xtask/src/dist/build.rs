@@ -8,7 +8,8 @@ pub(super) const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// Static. It aborts when it panics, so it needs no tables to unwind by, which are a tenth of it; `./dev` builds the lab's
 /// helper with the same.
-const HELPER_FLAGS: &str = "-C target-feature=+crt-static -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs";
+const HELPER_FLAGS: &str =
+    "-C target-feature=+crt-static -C force-unwind-tables=no -C link-arg=-Wl,-z,pack-relative-relocs";
 const HELPER_CFLAGS: &str = "-fno-asynchronous-unwind-tables -fno-unwind-tables";
 
 /// The two programs as they are shipped.

@@ -292,6 +292,21 @@ fn a_list_that_cannot_be_written_does_not_stop_a_put_back() {
     assert_eq!((proof.lost.len(), proof.lost_complete), (4, true));
 }
 
+/// A release that comes up with an empty datastore lost what was there before; what clients wrote into it is lost by the
+/// way back, and nothing that the way back brings again is.
+#[test]
+fn of_a_datastore_that_began_anew_only_what_it_holds_is_lost() {
+    let node = Node::new();
+    abandoned(&node);
+    node.database().execute_batch("DELETE FROM kine; DELETE FROM sqlite_sequence WHERE name = 'kine'").unwrap();
+    node.put("/registry/namespaces/kube-system", "another");
+    node.put("/registry/configmaps/default/written-there", "x");
+    let proof = proven(node.act(Op::PutBack { seen: 0 }));
+    let lost: Vec<_> = proof.lost.iter().map(|lost| (lost.name.as_str(), lost.change)).collect();
+    assert_eq!(lost, [("written-there", Change::Created), ("kube-system", Change::Created)]);
+    assert_eq!(node.version(), OLD);
+}
+
 /// More lost objects than a journal's record can hold: the rest is in `lost.json` (review, A6).
 #[test]
 fn a_very_long_list_travels_in_part_and_lies_whole_on_the_node() {
