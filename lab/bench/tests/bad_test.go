@@ -16,6 +16,7 @@ import (
 // TestBadReleases shows each fault once on one node, reset in between to the
 // same good state.
 func TestBadReleases(t *testing.T) {
+	t.Parallel()
 	n := labtest.K3s(t, labtest.From, lab.Options{})
 	if _, err := k3s.Kubectl(t.Context(), n, "create", "configmap", "mark"); err != nil {
 		t.Fatal(err)

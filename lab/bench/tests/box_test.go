@@ -356,6 +356,15 @@ func cutOf(j belay.Journal) oracle.Cut {
 }
 
 // all is for what takes long.
+// long is for what another test shows as well, in another mixture: only with
+// --all.
+func long(t *testing.T) {
+	t.Helper()
+	if !all() {
+		t.Skip("takes long: ./dev test --all")
+	}
+}
+
 func all() bool { return os.Getenv("BELAY_TEST_ALL") != "" }
 
 // needCrash gives the box the build that can be killed at its own records.

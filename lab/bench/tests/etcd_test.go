@@ -28,6 +28,7 @@ func gateway(t *testing.T, n *node.Node, path, body string) string {
 // a restart, a power cut and an upgrade, with the same cluster id, and shows
 // itself as K3s does.
 func TestEtcdComesBack(t *testing.T) {
+	t.Parallel()
 	n := labtest.K3s(t, labtest.From, lab.Options{Datastore: k3s.Etcd})
 	labtest.Must(t, n, "k3s", "kubectl", "create", "configmap", "written")
 	for _, word := range []string{`"etcdserver":"3.6.`, `"storage":"3.6.0"`} {
@@ -81,6 +82,7 @@ func TestEtcdComesBack(t *testing.T) {
 // TestEtcdAloneAnswers: with every other component off, etcd and its gateway
 // are up, which is how a datastore is worked on while no client may write.
 func TestEtcdAloneAnswers(t *testing.T) {
+	t.Parallel()
 	n := labtest.K3s(t, labtest.From, lab.Options{Datastore: k3s.Etcd})
 	if err := k3s.Stop(t.Context(), n); err != nil {
 		t.Fatal(err)

@@ -32,6 +32,7 @@ func save(t *testing.T, n *node.Node, name string, more ...string) string {
 // TestEtcdSnapshots: names, trailing hash, list, prune by prefix, delete; a
 // client of the running server.
 func TestEtcdSnapshots(t *testing.T) {
+	t.Parallel()
 	n := labtest.K3s(t, labtest.From, lab.Options{Datastore: k3s.Etcd})
 	first := save(t, n, "belay-x")
 	if !regexp.MustCompile(`^belay-x-` + n.Name + `-\d{10}$`).MatchString(first) {
@@ -77,6 +78,8 @@ func TestEtcdSnapshots(t *testing.T) {
 // TestAnInterruptedRestoreIsDangerous shows both hazards of K3s' restore, which
 // renames the datastore and then extracts the snapshot, and the restore itself.
 func TestAnInterruptedRestoreIsDangerous(t *testing.T) {
+	t.Parallel()
+	long(t)
 	n := labtest.K3s(t, labtest.From, lab.Options{Datastore: k3s.Etcd})
 	labtest.Must(t, n, "k3s", "kubectl", "create", "configmap", "written")
 	uid := clusterUID(t, n)

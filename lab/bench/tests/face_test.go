@@ -70,6 +70,7 @@ func compare(t *testing.T, name string, got, want []string) {
 // TestTheFaceIsThatOfTheCapture: files and modes, etcd's configuration, ports,
 // certificates, JSON of the gateway, node and commands of a server with etcd.
 func TestTheFaceIsThatOfTheCapture(t *testing.T) {
+	t.Parallel()
 	n := labtest.K3s(t, labtest.To, lab.Options{Datastore: k3s.Etcd})
 	labtest.Must(t, n, "systemctl", "restart", "k3s") // the captured member was not a new one
 	if err := k3s.Wait(t.Context(), n); err != nil {

@@ -39,6 +39,7 @@ func take(t *testing.T, c *oracle.Cluster) oracle.Inventory {
 
 // TestTheInstallIsTheInstallers compares with what install.sh leaves.
 func TestTheInstallIsTheInstallers(t *testing.T) {
+	t.Parallel()
 	n := labtest.K3s(t, labtest.From, lab.Options{})
 	got := labtest.Must(t, n, "sh", "-c", `cd /usr/local/bin; stat -c '%a %n' k3s /etc/systemd/system/k3s.service.env /etc/rancher/k3s/config.yaml
 		for l in kubectl crictl ctr; do readlink $l; done; systemctl is-enabled k3s; systemctl is-active k3s`)
@@ -63,6 +64,7 @@ func TestTheInstallIsTheInstallers(t *testing.T) {
 // TestTheOracleAcceptsRestarts is the measure of the oracle's ignore list: a
 // bare restart and a power cut lose and change nothing that counts.
 func TestTheOracleAcceptsRestarts(t *testing.T) {
+	t.Parallel()
 	n := labtest.K3s(t, labtest.From, lab.Options{})
 	c := connect(t, n)
 	log := filepath.Join(t.TempDir(), "writes")
@@ -131,6 +133,7 @@ func attemptsGrow(t *testing.T, log string, outcome oracle.Outcome) {
 // expects the oracle to find exactly what that does: writes gone unsaid, and
 // revisions that run backwards for a client.
 func TestTheOracleSeesALoss(t *testing.T) {
+	t.Parallel()
 	n := labtest.K3s(t, labtest.From, lab.Options{})
 	c := connect(t, n)
 	log := filepath.Join(t.TempDir(), "writes")

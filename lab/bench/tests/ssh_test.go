@@ -68,6 +68,7 @@ func (x *box) disconnected() {
 // itself.
 func TestRollbackOfAKilledRunOverSSH(t *testing.T) {
 	t.Parallel()
+	long(t)
 	x := newBoxOver(t, lab.Options{}, "ssh")
 	x.goesBackWhenKilled()
 	x.disconnected()
