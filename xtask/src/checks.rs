@@ -34,7 +34,7 @@ fn markdown(rows: &[RuleRow]) -> String {
         // Writing to a String does not fail.
         let _ = writeln!(
             text,
-            "| `{}` | {severity} | {} | {} | {} | {} | [red]({}) [green]({}) |",
+            "| `{}` | {severity} | {} | {} | {} | {} | [red](../core/checks/{}) [green](../core/checks/{}) |",
             row.id,
             cell(&row.title),
             row.cases.join(" "),

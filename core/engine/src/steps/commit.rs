@@ -8,7 +8,7 @@ pub const DECLARATION: Declaration = Declaration {
     precondition: "every gate said yes through the soak",
     effect: "interlock, boot unit and reserve are removed; the ways back of earlier runs as well",
     proof: "what leads back and stays: old slot, kept copy",
-    undo: "none: later, `rollback` restores",
+    undo: "none: `rollback` is refused from here on",
     idempotence: Idempotence::ProbeThenDo,
     deadline: "60 s",
 };
