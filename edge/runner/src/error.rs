@@ -38,7 +38,14 @@ impl RunError {
             Self::Link(error) => error.hint(),
             Self::NoRun(_) => Some("`belay report` without a run shows the last one".to_owned()),
             Self::NoRuns => Some("make the first one: belay upgrade --to TAG".to_owned()),
-            Self::OpenRun(run) => Some(format!("`belay resume {run}` goes on, `belay rollback {run}` goes back")),
+            Self::OpenRun(run) => Some(format!(
+                "if it goes on in another terminal: `belay watch {run}`; if it was left: `belay resume {run}` goes on, \
+                 `belay rollback {run}` goes back"
+            )),
+            Self::Journal(JournalError::Locked(_)) => Some(
+                "another process carries this run out; follow it with `belay watch`, stop it there with Ctrl-C"
+                    .to_owned(),
+            ),
             Self::Lost { run, .. } => Some(format!("when the node is back: `belay resume {run}`")),
             Self::Story { .. } | Self::Journal(_) => {
                 Some("nothing further was done; keep the directory of the run and ask for help with it".to_owned())

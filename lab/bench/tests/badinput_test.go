@@ -52,7 +52,7 @@ func TestWithoutK3s(t *testing.T) {
 // error that says why and what to type next; the same K3s process goes on.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
-	x := newBox(t, lab.Options{})
+	x := newBox(t, lab.Options{DiskMB: 1500}) // a disk of its own: one test fills it
 	before := take(t, x.c)
 	life := x.life()
 	upgrade := []string{"upgrade", "--to", labtest.To, "--soak", "1s", "--yes"}

@@ -57,7 +57,8 @@ pub fn show(to: Option<&belay_facts::K3sVersion>, findings: &[belay_checks::Find
         output::print(&format!("{} {}\n", style.dim("not read:"), style.plain(note)));
     }
     if to.is_none() {
-        output::print(&style.dim("Judged without a target; more is known with one: belay check --to TAG\n"));
+        let more = style.dim("Judged without a target; more is known with one: belay check --to TAG");
+        output::print(&format!("{more}\n"));
     }
 }
 

@@ -94,6 +94,10 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
         )
         .into());
     }
+    // What does not stand in the way is still to be known before anybody says yes. Beside the output, which may be YAML.
+    if context.format == OutputFormat::Text && belay_checks::worst(&findings).is_some() {
+        output::say(&belay_report::findings_text(&findings, output::style()));
+    }
     let arch = facts.nodes.first().map(|node| node.arch.clone()).unwrap_or_default();
     args.source.mirror.ensure_trustworthy(args.source.sha256.is_some(), args.source.allow_plain_http)?;
     let cache = context.state.releases();

@@ -5,6 +5,9 @@ use belay_runner::vault::resolve_channel;
 
 use crate::error::CommandError;
 
+/// The rule that fires when the helper lacks the rights to read its node.
+const NOT_ROOT: &str = "belay-helper-not-root";
+
 /// What the user accepts today, as typed: `RULE=REASON@DATE`.
 pub fn policy(accepted: &[String]) -> Result<Policy, CommandError> {
     let by = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown".to_owned());
@@ -22,6 +25,13 @@ fn acceptance(text: &str, by: &str) -> Result<Acceptance, CommandError> {
     let until = until.trim().parse().map_err(|_| wrong("the last day is no date"))?;
     if rule.trim().is_empty() || reason.trim().is_empty() {
         return Err(wrong("it needs a rule, a reason and a last day"));
+    }
+    if until < today() {
+        return Err(wrong("its last day is over"));
+    }
+    let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
+    if !knowledge.rules.iter().any(|known| known.id == rule.trim()) {
+        return Err(wrong("there is no such rule; `belay check --to TAG` names them"));
     }
     Ok(Acceptance { rule: rule.trim().to_owned(), reason: reason.trim().to_owned(), by: by.to_owned(), until })
 }
@@ -58,7 +68,12 @@ pub fn judge(facts: &Facts, to: Option<K3sVersion>, policy: &Policy) -> Result<V
                 .hinted("run belay on the K3s server; for another one, give its facts: belay check --facts FILE")
         })?;
     let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
-    Ok(check(facts, &Edge { from, to }, &knowledge, policy))
+    let mut findings = check(facts, &Edge { from, to }, &knowledge, policy);
+    // Without root most facts are missing, and what is said of them would only mislead.
+    if findings.iter().any(|finding| finding.rule == NOT_ROOT) {
+        findings.retain(|finding| finding.rule == NOT_ROOT);
+    }
+    Ok(findings)
 }
 
 /// Versions of etcd in what runs and in `to`, where the release tables know both.
