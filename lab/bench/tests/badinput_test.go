@@ -175,10 +175,13 @@ func TestCtrlCTwice(t *testing.T) {
 			t.Errorf("belay %v beside a run that goes on: %s", args, clip(r.String(), 2000))
 		}
 	}
-	for range 2 {
-		if err := p.Interrupt(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+	if err := p.Interrupt(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// Heard: two signals at once are one to a process.
+	x.waitFor("", "turn", "", 30*time.Second)
+	if err := p.Interrupt(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	r := x.end(60 * time.Second)
 	x.check(r, 130, "upgrade", "(Ctrl-C twice)")
