@@ -136,10 +136,9 @@ func TestBadInput(t *testing.T) {
 	} {
 		t.Run("disk full: "+full.name, func(t *testing.T) {
 			y := x.on(t)
-			// A small file system over the place, as a full disk would be.
-			labtest.Must(t, x.n, "sh", "-ec", fmt.Sprintf("mkdir -p %[1]s; test -d %[1]s", full.dir))
-			res, err := x.n.Exec(t.Context(), "sh", "-ec", fmt.Sprintf(
-				"fallocate -l $(($(stat -f -c '%%a*%%S' %[1]s) - 1048576)) %[1]s/fill && belay upgrade --to %[2]s --soak 1s --yes; code=$?; rm -f %[1]s/fill; exit $code",
+			labtest.Must(t, x.n, "mkdir", "-p", full.dir)
+			res, err := x.n.Exec(t.Context(), "sh", "-c", fmt.Sprintf(
+				"fallocate -l $(($(stat -f -c '%%a*%%S' %[1]s) - 1048576)) %[1]s/fill || exit 99; belay upgrade --to %[2]s --soak 1s --yes; code=$?; rm -f %[1]s/fill; exit $code",
 				full.dir, labtest.To))
 			if err != nil {
 				t.Fatal(err)
