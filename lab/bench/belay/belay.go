@@ -36,6 +36,9 @@ type Belay struct {
 	// Mirror is what --mirror and BELAY_MIRROR say: a directory of the node,
 	// or an address.
 	Mirror string
+	// Roots is a file, where Belay runs, with the authorities that it believes
+	// beside those of the web; empty: the system's.
+	Roots string
 	// Coordinator is the host, when Belay runs there and reaches the node over
 	// SSH; nil when it runs in the node.
 	Coordinator *Coordinator
@@ -123,6 +126,9 @@ func (b *Belay) StartToDieAfter(ctx context.Context, record int, args ...string)
 func (b *Belay) start(ctx context.Context, args, env []string) (*Process, error) {
 	if b.Mirror != "" {
 		env = append(env, "BELAY_MIRROR="+b.Mirror)
+	}
+	if b.Roots != "" {
+		env = append(env, "SSL_CERT_FILE="+b.Roots)
 	}
 	p := &Process{begin: time.Now()}
 	args = append(args, "--output", "json")

@@ -17,6 +17,7 @@ import (
 // same good state.
 func TestBadReleases(t *testing.T) {
 	t.Parallel()
+	long(t)
 	n := labtest.K3s(t, labtest.From, lab.Options{})
 	if _, err := k3s.Kubectl(t.Context(), n, "create", "configmap", "mark"); err != nil {
 		t.Fatal(err)

@@ -17,12 +17,7 @@ import (
 	"belay.dev/lab/bench/release"
 )
 
-// badRelease makes one under the target's tag.
-func badRelease(t *testing.T, kind bad.Kind, after time.Duration) release.Dir {
-	t.Helper()
-	return badReleaseOf(t, bad.Spec{Kind: kind, Tag: labtest.To, After: after})
-}
-
+// badReleaseOf makes one.
 func badReleaseOf(t *testing.T, spec bad.Spec) release.Dir {
 	t.Helper()
 	good, err := release.Default().Binary(spec.Tag)
@@ -36,145 +31,135 @@ func badReleaseOf(t *testing.T, spec bad.Spec) release.Dir {
 	return dir
 }
 
-// goesBackByItself upgrades to a bad release and demands that it is caught and
-// undone without anybody's help, exactly.
-func goesBackByItself(t *testing.T, kind bad.Kind, after, soak time.Duration) (*box, belay.Result) {
-	t.Helper()
-	return goesBackFrom(t, badRelease(t, kind, after), soak)
+// badRelease is a row of the matrix: a release that Belay has to catch and to
+// undo without anybody's help.
+type badRelease struct {
+	spec   bad.Spec // of the target, but for its tag
+	before bad.Kind // what it comes from; empty: a good release
+	soak   string
+
+	step  string // where it turns
+	gate  string // the gate that says no; empty: the step itself fails
+	words string // what names the cause to a person
+	// green: at the verdict everything that people look at is green.
+	green bool
+	// leaves is a command in the node that shows that the fault was there.
+	leaves string
+
+	shown place // without --all; none: another row has this fault in it
 }
 
-func goesBackFrom(t *testing.T, dir release.Dir, soak time.Duration) (*box, belay.Result) {
-	t.Helper()
-	x := newBox(t, lab.Options{})
-	x.offer(dir)
+// lost shows, after the way back, what the bad release had put below its
+// server directory: it is in the abandoned one, and only there.
+func lost(name string) string {
+	return "ls -d " + k3s.DataDir + "/server.*/" + name + "; test ! -e " + k3s.DataDir + "/server/" + name
+}
+
+var badReleases = []badRelease{
+	// It takes as long as Belay gives a start.
+	{spec: bad.Spec{Kind: bad.NeverReady}, step: "n1.start", words: "not ready when the deadline passed", shown: etcdSSH},
+	// Killed some seconds after it was ready, before the soak is over.
+	{spec: bad.Spec{Kind: bad.DiesAfter, After: 12 * time.Second}, soak: "60s", step: "n1.soak", gate: "invocation", words: "k3s.service"},
+	{spec: bad.Spec{Kind: bad.KubeletNever}, step: "n1.gate", gate: "kubelet", words: "lease", green: true, shown: sqliteLocal},
+	// It ends at once, again and again.
+	{spec: bad.Spec{Kind: bad.NoStart}, step: "n1.start", words: "this release does not start", shown: etcdLocal},
+	// The box's own config.yaml has a key that the target knows no longer.
+	{spec: bad.Spec{Kind: bad.RefusesKey, Key: "disable-helm-controller"}, step: "n1.start", words: "-disable-helm-controller", shown: sqliteSSH},
+	// Green in everything; only who the cluster is gives it away.
+	{spec: bad.Spec{Kind: bad.EmptyDatastore}, step: "n1.gate", gate: "identity", words: "the UID of kube-system was", leaves: lost("db.lost"), shown: etcdLocal},
+	// The old release cannot read what the new one wrote: a way back that left
+	// the data in place would leave K3s down.
+	{spec: bad.Spec{Kind: bad.DiesAfter, After: 12 * time.Second, Newer: true}, before: bad.RefusesNewer, soak: "60s",
+		step: "n1.soak", gate: "invocation", words: "k3s.service", leaves: lost("db/lab-newer"), shown: sqliteLocal},
+}
+
+func (row badRelease) name() string {
+	if row.before != "" {
+		return fmt.Sprintf("%s, from %s", row.spec.Kind, row.before)
+	}
+	return string(row.spec.Kind)
+}
+
+func (row badRelease) goesBackByItself(t *testing.T, p place) {
+	x := newBoxOver(t, lab.Options{Datastore: p.datastore}, p.link)
+	old := release.Default()
+	if row.before != "" {
+		old = badReleaseOf(t, bad.Spec{Kind: row.before, Tag: labtest.From})
+		swap(t.Context(), t, x.n, old, labtest.From)
+		if err := k3s.Wait(t.Context(), x.n); err != nil {
+			t.Fatal(err)
+		}
+		x.settle()
+	}
+	row.spec.Tag = labtest.To
+	x.offer(badReleaseOf(t, row.spec))
+	cluster := clusterUID(t, x.n)
 	x.witness()
-	r := x.run(3, "upgrade", "--to", labtest.To, "--soak", fmt.Sprintf("%ds", int(soak.Seconds())), "--yes")
+	var look *lights
+	if row.green {
+		look = watchLights(t.Context(), x.n)
+	}
+	soak := row.soak
+	if soak == "" {
+		soak = "5s"
+	}
+	r := x.run(3, "upgrade", "--to", labtest.To, "--soak", soak, "--yes")
 	if r.Report.State() != "restored" || r.Report.Turn == nil || r.Report.Turn.Asked {
 		t.Fatalf("the report of a way back by itself: %s", clip(r.Stdout, 4000))
 	}
 	t.Logf("turned at: %s", r.Report.Turn.Why)
 	t.Logf("verdict: %s API gap %s", r.Report.Verdict, r.Report.API.Sentence())
-	x.serves(labtest.From)
-	x.tidy()
-	x.judge(cutOf(x.journal()), r.Report, false)
-	return x, r
-}
-
-// TestReleaseThatIsNeverReady takes as long as Belay gives a start.
-func TestReleaseThatIsNeverReady(t *testing.T) {
-	t.Parallel()
-	_, r := goesBackByItself(t, bad.NeverReady, 0, 5*time.Second)
-	turn := r.Report.Turn
-	if turn.Step == nil || *turn.Step != "n1.start" {
-		t.Errorf("it should turn at the start: %+v", turn)
+	row.named(t, r.Report, cluster)
+	if row.green {
+		x.wereGreen(look.stop(), noByGate(t, r.Report, row.gate, row.words).At)
 	}
-	if !strings.Contains(turn.Why, "k3s.service") || !strings.Contains(turn.Why, "not ready") {
-		t.Errorf("the cause is not named: %s", turn.Why)
-	}
-}
-
-// TestReleaseThatDies is killed some seconds after it was ready, before the
-// soak is over.
-func TestReleaseThatDies(t *testing.T) {
-	t.Parallel()
-	_, r := goesBackByItself(t, bad.DiesAfter, 12*time.Second, 60*time.Second)
-	noByGate(t, r.Report, "invocation", "k3s.service")
-}
-
-// TestReleaseThatDoesNotStart ends at once, again and again.
-func TestReleaseThatDoesNotStart(t *testing.T) {
-	t.Parallel()
-	_, r := goesBackByItself(t, bad.NoStart, 0, 5*time.Second)
-	turnsAtStart(t, r)
-}
-
-// TestReleaseThatRefusesAKey: the box's own config.yaml has one that the
-// target knows no longer.
-func TestReleaseThatRefusesAKey(t *testing.T) {
-	t.Parallel()
-	dir := badReleaseOf(t, bad.Spec{Kind: bad.RefusesKey, Tag: labtest.To, Key: "disable-helm-controller"})
-	_, r := goesBackFrom(t, dir, 5*time.Second)
-	turnsAtStart(t, r)
-}
-
-func turnsAtStart(t *testing.T, r belay.Result) {
-	t.Helper()
-	if step := r.Report.Turn.Step; step == nil || *step != "n1.start" {
-		t.Errorf("it should turn at the start: %+v", r.Report.Turn)
-	}
-	if !strings.Contains(r.Report.Turn.Why, "k3s.service") {
-		t.Errorf("the cause is not named: %s", r.Report.Turn.Why)
-	}
-}
-
-// TestReleaseWithAnEmptyDatastore is green in everything; only who the cluster
-// is gives it away.
-func TestReleaseWithAnEmptyDatastore(t *testing.T) {
-	t.Parallel()
-	dir := badRelease(t, bad.EmptyDatastore, 0)
-	x := newBox(t, lab.Options{})
-	x.offer(dir)
-	x.witness()
-	r := x.run(3, "upgrade", "--to", labtest.To, "--soak", "5s", "--yes")
-	noByGate(t, r.Report, "identity", "kube-system")
-	x.serves(labtest.From)
-	x.tidy()
-	x.judge(cutOf(x.journal()), r.Report, false)
-}
-
-// TestTheOldCannotReadWhatTheNewWrote: a way back that left the data in place
-// would leave K3s down.
-func TestTheOldCannotReadWhatTheNewWrote(t *testing.T) {
-	t.Parallel()
-	old := badReleaseOf(t, bad.Spec{Kind: bad.RefusesNewer, Tag: labtest.From})
-	dir := badReleaseOf(t, bad.Spec{Kind: bad.DiesAfter, Tag: labtest.To, After: 12 * time.Second, Newer: true})
-	x := newBox(t, lab.Options{})
-	swap(t.Context(), t, x.n, old, labtest.From)
-	if err := k3s.Wait(t.Context(), x.n); err != nil {
-		t.Fatal(err)
-	}
-	x.settle()
-	x.offer(dir)
-	x.witness()
-	r := x.run(3, "upgrade", "--to", labtest.To, "--soak", "60s", "--yes")
-	noByGate(t, r.Report, "invocation", "k3s.service")
 	x.servesFrom(old, labtest.From)
 	x.tidy()
 	x.judge(cutOf(x.journal()), r.Report, false)
-	// The mark was there, and it is what the old one would have stumbled over.
-	labtest.Must(t, x.n, "sh", "-ec", "ls "+k3s.DataDir+"/server*/db/lab-newer; test ! -e "+k3s.DataDir+"/server/db/lab-newer")
+	if lost := r.Report.Lost; lost != nil && lost.AbandonedRevision != nil && *lost.AbandonedRevision > lost.KeptRevision {
+		x.gone(lost.KeptRevision + 1)
+	}
+	if row.leaves != "" {
+		labtest.Must(t, x.n, "sh", "-ec", row.leaves)
+	}
 }
 
-// TestReleaseWithoutKubelet: everything that people look at is green at the
-// moment of the verdict.
-func TestReleaseWithoutKubelet(t *testing.T) {
-	t.Parallel()
-	dir := badRelease(t, bad.KubeletNever, 0)
-	x := newBox(t, lab.Options{})
-	x.offer(dir)
-	x.witness()
-	look := watchLights(t.Context(), x.n)
-	r := x.run(3, "upgrade", "--to", labtest.To, "--soak", "5s", "--yes")
-	seen := look.stop()
-	verdict := noByGate(t, r.Report, "kubelet", "lease")
-	t.Logf("turned at: %s", r.Report.Turn.Why)
+// named demands that the report names the cause, and no other.
+func (row badRelease) named(t *testing.T, r *belay.Report, cluster string) {
+	t.Helper()
+	if step := r.Turn.Step; step == nil || *step != row.step {
+		t.Errorf("it should turn at %s: %+v", row.step, r.Turn)
+	}
+	if row.gate != "" {
+		// Who the cluster was is what the gate knows it by.
+		if g := noByGate(t, r, row.gate, row.words); row.gate == "identity" && !strings.Contains(g.Says, "was "+cluster) {
+			t.Errorf("it does not name the cluster %s: %s", cluster, g.Says)
+		}
+		return
+	}
+	if !strings.Contains(r.Turn.Why, "k3s.service") || !strings.Contains(r.Turn.Why, row.words) {
+		t.Errorf("the cause %q is not named: %s", row.words, r.Turn.Why)
+	}
+}
+
+// wereGreen demands that systemd, /readyz and the Node were green to people
+// when the verdict was given.
+func (x *box) wereGreen(seen []light, verdict time.Time) {
+	x.t.Helper()
 	green, last := 0, light{}
 	ready, _ := x.journal().Find("outcome", "n1.start")
 	for _, l := range seen {
-		if l.at.After(ready.At) && l.at.Before(verdict.At) {
+		if l.at.After(ready.At) && l.at.Before(verdict) {
 			if last = l; l.green() {
 				green++
 			}
 		}
 	}
-	t.Logf("%d of %d looks between READY and the verdict were green; the last, %s before it: %+v",
-		green, len(seen), verdict.At.Sub(last.at).Round(10*time.Millisecond), last)
-	if !last.green() || verdict.At.Sub(last.at) > 5*time.Second {
-		t.Errorf("at the verdict systemd, /readyz and the Node's Ready condition should be green; last seen: %+v", last)
+	x.t.Logf("%d of %d looks between READY and the verdict were green; the last, %s before it: %+v",
+		green, len(seen), verdict.Sub(last.at).Round(10*time.Millisecond), last)
+	if !last.green() || verdict.Sub(last.at) > 5*time.Second {
+		x.t.Errorf("at the verdict systemd, /readyz and the Node's Ready condition should be green; last seen: %+v", last)
 	}
-	x.serves(labtest.From)
-	x.tidy()
-	x.judge(cutOf(x.journal()), r.Report, false)
 }
 
 // noByGate demands that exactly this gate said no on the way forward, with

@@ -117,6 +117,10 @@ func (x *box) on(t *testing.T) *box {
 	return &y
 }
 
+// goesOnFrom takes over what the witnesses of a subtest know: it was the same
+// cluster.
+func (x *box) goesOnFrom(y *box) { x.story, x.logs, x.before = y.story, y.logs, y.before }
+
 func (x *box) offer(dir release.Dir) {
 	x.t.Helper()
 	if err := x.b.Offer(x.t.Context(), dir); err != nil {
@@ -355,7 +359,6 @@ func cutOf(j belay.Journal) oracle.Cut {
 	return cut
 }
 
-// all is for what takes long.
 // long is for what another test shows as well, in another mixture: only with
 // --all.
 func long(t *testing.T) {

@@ -29,6 +29,7 @@ func gateway(t *testing.T, n *node.Node, path, body string) string {
 // itself as K3s does.
 func TestEtcdComesBack(t *testing.T) {
 	t.Parallel()
+	long(t)
 	n := labtest.K3s(t, labtest.From, lab.Options{Datastore: k3s.Etcd})
 	labtest.Must(t, n, "k3s", "kubectl", "create", "configmap", "written")
 	for _, word := range []string{`"etcdserver":"3.6.`, `"storage":"3.6.0"`} {
@@ -83,6 +84,7 @@ func TestEtcdComesBack(t *testing.T) {
 // are up, which is how a datastore is worked on while no client may write.
 func TestEtcdAloneAnswers(t *testing.T) {
 	t.Parallel()
+	long(t)
 	n := labtest.K3s(t, labtest.From, lab.Options{Datastore: k3s.Etcd})
 	if err := k3s.Stop(t.Context(), n); err != nil {
 		t.Fatal(err)

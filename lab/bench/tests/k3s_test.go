@@ -65,6 +65,7 @@ func TestTheInstallIsTheInstallers(t *testing.T) {
 // bare restart and a power cut lose and change nothing that counts.
 func TestTheOracleAcceptsRestarts(t *testing.T) {
 	t.Parallel()
+	long(t)
 	n := labtest.K3s(t, labtest.From, lab.Options{})
 	c := connect(t, n)
 	log := filepath.Join(t.TempDir(), "writes")
@@ -134,6 +135,7 @@ func attemptsGrow(t *testing.T, log string, outcome oracle.Outcome) {
 // revisions that run backwards for a client.
 func TestTheOracleSeesALoss(t *testing.T) {
 	t.Parallel()
+	long(t)
 	n := labtest.K3s(t, labtest.From, lab.Options{})
 	c := connect(t, n)
 	log := filepath.Join(t.TempDir(), "writes")

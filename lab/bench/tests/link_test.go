@@ -17,7 +17,7 @@ func newBox(t *testing.T, opt lab.Options) *box {
 }
 
 func installed(t *testing.T, n *node.Node, link string) (*belay.Belay, error) {
-	if link == "ssh" {
+	if link == overSSH {
 		return belay.OverSSH(t.Context(), n, t.TempDir())
 	}
 	return belay.Install(t.Context(), n)

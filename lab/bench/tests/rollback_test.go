@@ -60,11 +60,13 @@ func (x *box) followed() int64 {
 // the new version is told to list again, instead of hanging in silence.
 func TestRollbackOfAKilledRun(t *testing.T) {
 	t.Parallel()
+	long(t)
 	newBox(t, lab.Options{}).goesBackWhenKilled()
 }
 
 func TestRollbackOfAKilledRunOnEtcd(t *testing.T) {
 	t.Parallel()
+	long(t)
 	newBox(t, lab.Options{Datastore: k3s.Etcd}).goesBackWhenKilled()
 }
 
@@ -97,10 +99,17 @@ func (x *box) goesBackWhenKilled() {
 	if v.Lost == 0 {
 		t.Error("the oracle saw no write of the abandoned version")
 	}
-	for _, revision := range []int64{lost.KeptRevision + 1, seen} {
-		res, err := oracle.WatchFrom(t.Context(), x.c, revision, 10*time.Second)
+	x.gone(lost.KeptRevision+1, seen)
+}
+
+// gone demands that a watch from a revision of the abandoned line is told so,
+// instead of hanging in silence.
+func (x *box) gone(revisions ...int64) {
+	x.t.Helper()
+	for _, revision := range revisions {
+		res, err := oracle.WatchFrom(x.t.Context(), x.c, revision, 10*time.Second)
 		if err != nil || !res.Gone {
-			t.Errorf("a watch from %d, a revision of the abandoned line, should get 410: %+v, %v", revision, res, err)
+			x.t.Errorf("a watch from %d, a revision of the abandoned line, should get 410: %+v, %v", revision, res, err)
 		}
 	}
 }
@@ -109,6 +118,7 @@ func (x *box) goesBackWhenKilled() {
 // happen, so the exit code is that of a way back by itself.
 func TestCtrlCGoesBack(t *testing.T) {
 	t.Parallel()
+	long(t)
 	x := newBox(t, lab.Options{})
 	x.witness()
 	p := x.soaking()

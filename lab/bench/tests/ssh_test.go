@@ -15,13 +15,12 @@ import (
 	"belay.dev/lab/bench/release"
 )
 
-// TestUpgradeOverSSH is TestUpgrade with the host as coordinator, and what only
-// two machines can show: nothing of the coordinator's on the node, the backup
-// here before the stop, no connection left behind.
-func TestUpgradeOverSSH(t *testing.T) {
-	t.Parallel()
-	x := newBoxOver(t, lab.Options{}, "ssh")
-	x.upgrades()
+// leavesNothingOfTheCoordinators is what only two machines can show: nothing of
+// the coordinator's on the node, the backup here before the stop, no connection
+// left behind.
+func (x *box) leavesNothingOfTheCoordinators() {
+	x.t.Helper()
+	t := x.t
 	if left := labtest.Must(t, x.n, "sh", "-c", "ls -d /var/lib/belay/runs /var/lib/belay/releases /usr/local/lib/belay/.belay-helper.* 2>/dev/null; true"); left != "" {
 		t.Errorf("the coordinator's own on the node:\n%s", left)
 	}
@@ -69,7 +68,7 @@ func (x *box) disconnected() {
 func TestRollbackOfAKilledRunOverSSH(t *testing.T) {
 	t.Parallel()
 	long(t)
-	x := newBoxOver(t, lab.Options{}, "ssh")
+	x := newBoxOver(t, lab.Options{}, overSSH)
 	x.goesBackWhenKilled()
 	x.disconnected()
 }
@@ -78,7 +77,7 @@ func TestRollbackOfAKilledRunOverSSH(t *testing.T) {
 // anything is sent or changed.
 func TestSSHRefuses(t *testing.T) {
 	t.Parallel()
-	x := newBoxOver(t, lab.Options{}, "ssh")
+	x := newBoxOver(t, lab.Options{}, overSSH)
 	c := x.b.Coordinator
 	known, err := os.ReadFile(c.KnownHosts())
 	if err != nil {
@@ -142,7 +141,7 @@ func TestSSHRefuses(t *testing.T) {
 // neither case is it taken for an outage of the API.
 func TestConnectionCutInARun(t *testing.T) {
 	t.Parallel()
-	x := newBoxOver(t, lab.Options{}, "ssh")
+	x := newBoxOver(t, lab.Options{}, overSSH)
 	x.witness()
 	x.soaking()
 	cut := func() { labtest.Must(t, x.n, "sh", "-c", "pkill -KILL -f '^sshd: root' || true") }
@@ -157,7 +156,7 @@ func TestConnectionCutInARun(t *testing.T) {
 		t.Errorf("cut off: %s", r)
 	}
 	life := x.life()
-	labtest.Must(t, x.n, "systemctl", "start", "ssh")
+	labtest.Must(t, x.n, "systemctl", "start", overSSH)
 	// The plan knows the node: nothing is repeated.
 	to := x.b.Coordinator.To
 	x.b.Coordinator.To = ""

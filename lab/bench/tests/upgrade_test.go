@@ -7,27 +7,15 @@ import (
 
 	"belay.dev/lab/bench/belay"
 	"belay.dev/lab/bench/k3s"
-	"belay.dev/lab/bench/lab"
 	"belay.dev/lab/bench/labtest"
 	"belay.dev/lab/bench/oracle"
 )
 
-// TestUpgrade is the whole line: a client writes through it and loses nothing.
-func TestUpgrade(t *testing.T) {
-	t.Parallel()
-	newBox(t, lab.Options{}).upgrades()
-}
-
-// TestUpgradeOfEtcd is the same with one member of embedded etcd.
-func TestUpgradeOfEtcd(t *testing.T) {
-	t.Parallel()
-	newBox(t, lab.Options{Datastore: k3s.Etcd}).upgrades()
-}
-
-func (x *box) upgrades() {
+// upgrades is the whole line: a client writes through it and loses nothing.
+func (x *box) upgrades(more ...string) {
 	t := x.t
 	x.witness()
-	r := x.run(0, "upgrade", "--to", labtest.To, "--soak", "5s", "--yes")
+	r := x.run(0, append([]string{"upgrade", "--to", labtest.To, "--soak", "5s", "--yes"}, more...)...)
 	if r.Report.State() != "committed" {
 		t.Fatalf("exit 0, and the report says %q: %s", r.Report.State(), r.Stdout)
 	}
