@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -60,8 +61,7 @@ func (n *Node) makeDisk(ctx context.Context) error {
 	}
 	// -d fills the file system while it is made: no mount is needed. The
 	// default reserve for root would hide 5 % from a test that counts bytes.
-	out, err := mortal(ctx, "mkfs.ext4", "-q", "-m", "0", "-d", data,
-		n.image(), strconv.Itoa(n.DiskMB)+"M").CombinedOutput()
+	out, err := mortal(ctx, "mkfs.ext4", "-q", "-m", "0", "-d", data, n.image(), strconv.Itoa(n.DiskMB)+"M")
 	if err != nil {
 		return fmt.Errorf("mkfs.ext4: %w\n%s", err, out)
 	}
@@ -150,19 +150,23 @@ func saveName(name string) error {
 // upper layer speaks in them), device nodes and sockets, shares blocks where
 // the file system can, and keeps holes.
 func copyTree(ctx context.Context, from, to string) error {
-	out, err := mortal(ctx, "cp", "-a", "--reflink=auto", "--sparse=auto", "-T", from, to).CombinedOutput()
+	out, err := mortal(ctx, "cp", "-a", "--reflink=auto", "--sparse=auto", "-T", from, to)
 	if err != nil {
 		return fmt.Errorf("cp %s: %w\n%s", from, err, out)
 	}
 	return nil
 }
 
-// mortal is a command that dies with us: a copy that went on after a kill -9
-// would fill the folder that the next `down` is deleting.
-func mortal(ctx context.Context, name string, args ...string) *exec.Cmd {
+// mortal runs a command that dies with us: a copy that went on after a kill -9
+// would fill the folder that the next `down` is deleting. The signal comes when
+// the thread that forked ends, so the thread is ours until the command has
+// ended: another goroutine's, that was in a node's namespace, would end it.
+func mortal(ctx context.Context, name string, args ...string) ([]byte, error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	return cmd
+	return cmd.CombinedOutput()
 }
 
 // diskReleased waits until the kernel has let go of the image: the unmount of

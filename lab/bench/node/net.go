@@ -54,7 +54,7 @@ func (n *Node) unplug(ctx context.Context) error {
 
 func ip(ctx context.Context, lines ...string) error {
 	for _, l := range lines {
-		out, err := mortal(ctx, "ip", strings.Fields(l)...).CombinedOutput()
+		out, err := mortal(ctx, "ip", strings.Fields(l)...)
 		if err != nil {
 			return fmt.Errorf("ip %s: %w: %s", l, err, strings.TrimSpace(string(out)))
 		}
