@@ -81,20 +81,28 @@ func (row badRelease) name() string {
 }
 
 func (row badRelease) goesBackByItself(t *testing.T, p place) {
-	x := newBoxOver(t, lab.Options{Datastore: p.datastore}, p.link)
+	row.goesBackTo(t, p, labtest.From, labtest.To)
+}
+
+// goesBackTo is goesBackByItself between two releases.
+func (row badRelease) goesBackTo(t *testing.T, p place, from, to string) {
+	x := newBoxOf(t, from, lab.Options{Datastore: p.datastore}, p.link)
 	old := release.Default()
 	if row.before != "" {
-		old = badReleaseOf(t, bad.Spec{Kind: row.before, Tag: labtest.From})
-		swap(t.Context(), t, x.n, old, labtest.From)
+		old = badReleaseOf(t, bad.Spec{Kind: row.before, Tag: from})
+		swap(t.Context(), t, x.n, old, from)
 		if err := k3s.Wait(t.Context(), x.n); err != nil {
 			t.Fatal(err)
 		}
 		x.settle()
 	}
-	row.spec.Tag = labtest.To
+	row.spec.Tag = to
 	x.offer(badReleaseOf(t, row.spec))
 	cluster := clusterUID(t, x.n)
 	x.witness()
+	if row.gate == "identity" {
+		x.follower.MeetsAnotherCluster()
+	}
 	var look *lights
 	if row.green {
 		look = watchLights(t.Context(), x.n)
@@ -103,7 +111,7 @@ func (row badRelease) goesBackByItself(t *testing.T, p place) {
 	if soak == "" {
 		soak = "5s"
 	}
-	r := x.run(3, "upgrade", "--to", labtest.To, "--soak", soak, "--yes")
+	r := x.run(3, "upgrade", "--to", to, "--soak", soak, "--yes")
 	if r.Report.State() != "restored" || r.Report.Turn == nil || r.Report.Turn.Asked {
 		t.Fatalf("the report of a way back by itself: %s", clip(r.Stdout, 4000))
 	}
@@ -113,7 +121,7 @@ func (row badRelease) goesBackByItself(t *testing.T, p place) {
 	if row.green {
 		x.wereGreen(look.stop(), noByGate(t, r.Report, row.gate, row.words).At)
 	}
-	x.servesFrom(old, labtest.From)
+	x.servesFrom(old, from)
 	x.tidy()
 	x.judge(cutOf(x.journal()), r.Report, false)
 	if lost := r.Report.Lost; lost != nil && lost.AbandonedRevision != nil && *lost.AbandonedRevision > lost.KeptRevision {

@@ -67,7 +67,13 @@ stringData: {key: value}
 // newBoxOver decides where Belay runs: "ssh" on the host, else in the node.
 func newBoxOver(t *testing.T, opt lab.Options, link string) *box {
 	t.Helper()
-	n := labtest.K3s(t, labtest.From, opt)
+	return newBoxOf(t, labtest.From, opt, link)
+}
+
+// newBoxOf is newBoxOver for a release that is not the usual one.
+func newBoxOf(t *testing.T, tag string, opt lab.Options, link string) *box {
+	t.Helper()
+	n := labtest.K3s(t, tag, opt)
 	b, err := installed(t, n, link)
 	if err != nil {
 		t.Fatal(err)
