@@ -50,7 +50,8 @@ pub(crate) fn run(command: &mut Command, within: Duration) -> Result<Output, Com
             let _ = child.wait();
             return Err(CommandError::Timeout { program, within });
         }
-        thread::sleep(Duration::from_millis(5));
+        // Most of what we run takes some ten milliseconds, several times in an outage.
+        thread::sleep(Duration::from_millis(2));
     };
     let text = |reader: Option<thread::JoinHandle<String>>| reader.and_then(|r| r.join().ok()).unwrap_or_default();
     Ok(Output { status, stdout: text(stdout), stderr: text(stderr) })

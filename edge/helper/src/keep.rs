@@ -11,7 +11,7 @@ use belay_wire::{Fault, KeepProof, Reply};
 use crate::datastore::Datastore;
 use crate::down::Down;
 use crate::fault::{Attempt as _, failed, refused, stale};
-use crate::mark::mark;
+use crate::mark::{is_marked, is_of_datastore, mark, mark_of, stamps};
 use crate::node_run::{Before, NodeRun, Proof};
 use crate::step::{Effect, Found, Step, inode};
 use crate::stop::same_life;
@@ -98,7 +98,10 @@ pub(crate) fn still_true(step: &Step<'_>, proof: &KeepProof) -> Result<Result<()
     if !same_life(&proof.invocation, &down.unit) {
         return Ok(Err("K3s ran in between".into()));
     }
-    if mark(&step.server(), step.target().datastore)? != proof.mark {
+    let kind = step.target().datastore;
+    // Read again only where the kernel does not say that nobody touched it.
+    let untouched = !proof.stamps.is_empty() && stamps(&step.server(), kind)? == proof.stamps;
+    if !untouched && !is_marked(&step.server(), kind, &proof.mark)? {
         return Ok(Err("the datastore was written in between".into()));
     }
     Ok(Ok(()))
@@ -112,7 +115,7 @@ fn copy(step: &mut Step<'_>, begun: Instant) -> Result<KeepProof, Fault> {
     }
     // Its only use is to be free now.
     durable::remove(&step.reserve()).attempt(|| "the reserve for the copy could not be freed")?;
-    let before = mark(&server, kind)?;
+    let before = stamps(&server, kind)?;
     let total = crate::inspect::size_of(&server);
     let mut done = 0;
     let channel = &mut *step.channel;
@@ -120,15 +123,22 @@ fn copy(step: &mut Step<'_>, begun: Instant) -> Result<KeepProof, Fault> {
         channel.progress("copying the stopped server directory", done, total);
         done += bytes;
     };
+    let hashed = |name: &Path| is_of_datastore(kind, name);
     let mut copied = tree::TreeCopy::new(&never_written_again, &mut copying);
-    copied.copy(&server, &partial)?;
-    let bytes = copied.bytes;
-    // Both sides read again, from the disk's content as the kernel has it: the copy must be what was stopped.
-    if mark(&server, kind)? != before {
-        return Err(stale("the datastore was written while it was copied"));
-    }
-    if mark(&partial, kind)? != before {
-        return Err(failed("the copy of the datastore differs from the datastore"));
+    copied.hashed = &hashed;
+    // The copy is read again, from the disk's content as the kernel has it.
+    let mark = copied.copy_and(&server, &partial, || mark(&partial, kind))??;
+    let (bytes, read) = (copied.bytes, copied.digests);
+    let stamps = stamps(&server, kind)?;
+    let unchanged = !before.is_empty() && before == stamps;
+    match mark_of(&stamps, &read).filter(|_| unchanged) {
+        Some(was) if was != mark => return Err(failed("the copy of the datastore differs from the datastore")),
+        Some(_) => {}
+        // The kernel cannot tell, or says that somebody wrote: the datastore itself tells.
+        None if !is_marked(&server, kind, &mark)? => {
+            return Err(stale("the datastore was written while it was copied"));
+        }
+        None => {}
     }
     let database = Datastore::of_server(&partial, kind);
     let revision = database.and_then(|d| d.revision()).attempt(|| "the copy of the datastore could not be read")?;
@@ -142,7 +152,8 @@ fn copy(step: &mut Step<'_>, begun: Instant) -> Result<KeepProof, Fault> {
         keep_inode: inode(&keep).ok_or_else(missing)?,
         boot_id: step.now().boot_id,
         invocation,
-        mark: before,
+        mark,
+        stamps,
         revision,
         bytes,
         links: links::data_links(&step.data_dir()),

@@ -3,6 +3,7 @@
 //! K3s moves them only when it extracts (k3s-facts §2.2), so after an exchange of the binary they would go on naming
 //! the other version. We move them as an extracting start would have.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -51,17 +52,15 @@ pub fn links_for(data_dir: &Path, hash: &str, now: &[DataLink]) -> Vec<DataLink>
     links
 }
 
-/// Makes the links as given, each one atomically; one that is right already is not touched.
+/// Makes the links as given, each one atomically, and all of them durable; one that is right already is not touched.
 pub(crate) fn set_links(data_dir: &Path, links: &[DataLink]) -> Result<(), Fault> {
     let data = data_dir.join("data");
-    for link in links {
-        let path: PathBuf = data.join(&link.name);
-        if fs::read_link(&path).is_ok_and(|target| target.as_os_str() == link.target.as_str()) {
-            continue;
-        }
-        durable::replace_link(&path, Path::new(&link.target))
-            .attempt(|| format!("{} could not be pointed at {}", path.display(), link.target))?;
-    }
+    let moved = |link: &&DataLink| {
+        fs::read_link(data.join(&link.name)).ok().as_deref().map(Path::as_os_str) != Some(OsStr::new(&link.target))
+    };
+    let moved: Vec<(PathBuf, &Path)> =
+        links.iter().filter(moved).map(|link| (data.join(&link.name), Path::new(&link.target))).collect();
+    durable::replace_links(&moved).attempt(|| format!("the links of {} could not be moved", data.display()))?;
     // A `previous` that was not there before is not left behind.
     if !links.iter().any(|link| link.name == "previous") && data.join("previous").is_symlink() {
         durable::remove(&data.join("previous")).attempt(|| "data/previous could not be removed")?;

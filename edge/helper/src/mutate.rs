@@ -1,12 +1,12 @@
 //! Mutations: lock, fence, then one effect.
 
-use std::cell::RefCell;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use belay_journal::{Lock, LockError, durable};
 use belay_wire::{Fault, FaultKind, Mutation, Op, Reply, StepProbe, Way};
 
+use crate::digests::SeenDigests;
 use crate::fault::{Attempt as _, fault, refused};
 use crate::node_run::{NodeEvent, NodeJournal, NodeRun};
 use crate::serve::Channel;
@@ -17,9 +17,14 @@ use crate::{Places, backup, fence, keep, prove, put_back, release, stage, start,
 const LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// Carries out, or probes, one step.
-pub(crate) fn mutate(places: &Places, mutation: &Mutation, channel: &mut dyn Channel) -> Result<Reply, Fault> {
+pub(crate) fn mutate(
+    places: &Places,
+    mutation: &Mutation,
+    channel: &mut dyn Channel,
+    digests: &SeenDigests,
+) -> Result<Reply, Fault> {
     let begun = Instant::now();
-    let answer = admitted(places, mutation, begun).and_then(|admitted| match &mutation.op {
+    let answer = admitted(places, mutation, begun, digests).and_then(|admitted| match &mutation.op {
         Op::Fence { .. } => dispatch::<fence::Fence>(admitted, channel),
         Op::Stage { .. } => dispatch::<stage::Stage>(admitted, channel),
         Op::Backup => dispatch::<backup::Backup>(admitted, channel),
@@ -52,15 +57,21 @@ pub(crate) fn mutate(places: &Places, mutation: &Mutation, channel: &mut dyn Cha
 struct Admitted<'a> {
     places: &'a Places,
     mutation: &'a Mutation,
+    digests: &'a SeenDigests,
     begun: Instant,
     _lock: Lock,
 }
 
-fn admitted<'a>(places: &'a Places, mutation: &'a Mutation, begun: Instant) -> Result<Admitted<'a>, Fault> {
+fn admitted<'a>(
+    places: &'a Places,
+    mutation: &'a Mutation,
+    begun: Instant,
+    digests: &'a SeenDigests,
+) -> Result<Admitted<'a>, Fault> {
     check_names(mutation)?;
     let lock = node_lock(places, LOCK_WAIT)?;
     fence::admit(places, mutation)?;
-    Ok(Admitted { places, mutation, begun, _lock: lock })
+    Ok(Admitted { places, mutation, digests, begun, _lock: lock })
 }
 
 /// The lock that every change of this node is made under.
@@ -103,16 +114,18 @@ fn check_names(mutation: &Mutation) -> Result<(), Fault> {
 }
 
 fn open<'a>(admitted: &Admitted<'a>, channel: &'a mut dyn Channel) -> Result<Step<'a>, Fault> {
-    let Admitted { places, mutation, begun, .. } = admitted;
-    let remembered = NodeRun::read(places, &mutation.run)
-        .attempt(|| format!("what this node remembers of run {} could not be read", mutation.run))?
-        .unwrap_or_default();
-    let journal = match mutation.way {
-        Way::Probe => None,
-        Way::Do => Some(
-            NodeJournal::open(places, &mutation.run, mutation.generation)
-                .attempt(|| "the node's journal could not be opened")?,
-        ),
+    let Admitted { places, mutation, digests, begun, .. } = admitted;
+    let (remembered, journal) = match mutation.way {
+        Way::Probe => {
+            let remembered = NodeRun::read(places, &mutation.run)
+                .attempt(|| format!("what this node remembers of run {} could not be read", mutation.run))?;
+            (remembered.unwrap_or_default(), None)
+        }
+        Way::Do => {
+            let journal = NodeJournal::open(places, &mutation.run, mutation.generation)
+                .attempt(|| "the node's journal could not be opened")?;
+            (NodeRun::default(), Some(journal))
+        }
     };
     Ok(Step {
         places,
@@ -121,7 +134,7 @@ fn open<'a>(admitted: &Admitted<'a>, channel: &'a mut dyn Channel) -> Result<Ste
         journal,
         remembered,
         begun: *begun,
-        digests: RefCell::default(),
+        digests: (*digests).clone(),
         at_boot: false,
     })
 }

@@ -18,7 +18,7 @@ use crate::{Now, Places};
 ///
 /// # Errors
 /// When systemd does not answer.
-pub fn observe(places: &Places, unit: &str, data_dir: &Path, digests: &mut SeenDigests) -> Result<Observation, Fault> {
+pub fn observe(places: &Places, unit: &str, data_dir: &Path, digests: &SeenDigests) -> Result<Observation, Fault> {
     let unit = Unit::show(places, unit)?;
     let process = (unit.main_pid != 0).then(|| process_facts(places, unit.main_pid, data_dir)).flatten();
     // Through /proc, not by the name: this is the file that runs, also when the name means another one by now.

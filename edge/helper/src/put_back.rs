@@ -17,7 +17,7 @@ use crate::fault::{Attempt as _, failed, human, refused, stale};
 use crate::fence::install_interlock;
 use crate::links::{data_links, set_links};
 use crate::lost::{Lost, compare};
-use crate::mark::mark;
+use crate::mark::is_marked;
 use crate::node_run::{Before, NodeRun, Proof, PutBackPlan, PutBackSummary};
 use crate::step::{Effect, Found, Step, inode};
 use crate::swap::exchange;
@@ -247,7 +247,7 @@ fn check_sides(step: &Step<'_>, kept: &KeepProof) -> Result<(), Fault> {
             "somebody has moved them; restore the online backup of this run",
         ));
     }
-    if mark(Path::new(&kept.path), step.target().datastore)? != kept.mark {
+    if !is_marked(Path::new(&kept.path), step.target().datastore, &kept.mark)? {
         // A first try may have raised it already: then it differs by that row, and is whole.
         if !raised_by_us(step, kept) {
             return Err(human(

@@ -1,11 +1,11 @@
 //! `recover`: the boot unit. Finishes a way back that a power cut interrupted, before K3s starts.
 
-use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use belay_facts::Span;
 use belay_wire::{Fault, Mutation, Op, Way};
 
+use crate::digests::SeenDigests;
 use crate::fault::Attempt as _;
 use crate::fence::Holder;
 use crate::mutate::node_lock;
@@ -120,7 +120,7 @@ fn with_step<T>(
         journal: Some(journal),
         remembered: NodeRun::default(),
         begun,
-        digests: RefCell::default(),
+        digests: SeenDigests::default(),
         at_boot: true,
     };
     act(&mut step)

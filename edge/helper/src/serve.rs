@@ -110,7 +110,7 @@ impl<W: Write> Link<W> {
 /// # Errors
 /// When the channel breaks. A step that was being done then has been finished and journalled.
 pub fn serve<W: Write>(places: &Places, mut link: Link<W>) -> Result<(), ServeError> {
-    let mut digests = SeenDigests::default();
+    let digests = SeenDigests::default();
     loop {
         let frame = match link.frames.recv() {
             Ok(Ok(frame)) => frame,
@@ -121,7 +121,7 @@ pub fn serve<W: Write>(places: &Places, mut link: Link<W>) -> Result<(), ServeEr
         let reply = match frame {
             Frame::Bytes(_) => Err(refused("bytes came where a request belongs")),
             Frame::Json(json) => match serde_json::from_slice::<Request>(&json) {
-                Ok(request) => answer(places, &request, &mut link, &mut digests),
+                Ok(request) => answer(places, &request, &mut link, &digests),
                 Err(error) => Err(refused(format!("a request could not be understood: {error}"))),
             },
         };
@@ -133,7 +133,7 @@ fn answer<W: Write>(
     places: &Places,
     request: &Request,
     link: &mut Link<W>,
-    digests: &mut SeenDigests,
+    digests: &SeenDigests,
 ) -> Result<Reply, Fault> {
     match request {
         Request::Hello { version } if *version != HELLO_VERSION => Err(refused(format!(
@@ -163,7 +163,7 @@ fn answer<W: Write>(
         Request::Remember { run } => remember(places, run),
         Request::Leftovers => Ok(Reply::Leftovers(prune::leftovers(places)?)),
         Request::Prune { paths } => Ok(Reply::Leftovers(prune::prune(places, paths, link)?)),
-        Request::Mutate(mutation) => mutate::mutate(places, mutation, link),
+        Request::Mutate(mutation) => mutate::mutate(places, mutation, link, digests),
     }
 }
 

@@ -13,6 +13,9 @@ use crate::process::process_facts;
 use crate::step::{Effect, Found, Step};
 use crate::unit::{Unit, queue, reset_failed};
 
+/// How long nobody looks at a unit that is starting.
+const LOOK: Duration = Duration::from_millis(200);
+
 pub(crate) struct Start;
 
 impl Effect for Start {
@@ -47,6 +50,11 @@ impl Effect for Start {
         if unit.active_state == "active" && runs_expected(step, &unit) == Some(false) {
             return Err(refused(format!("{} runs the other version and was not stopped", unit.name)));
         }
+        // On the way forward the stop forgot what was before it; asking systemd again is a part of the outage.
+        let clean = unit.active_state == "inactive" && unit.result == "success" && unit.restarts == 0;
+        if !clean || step.run().turned.is_some() {
+            reset_failed(step.places, &unit.name);
+        }
         // A repeated intent keeps the life that was over before the first.
         let again = step.run().stopped.is_none() && step.run().started.is_none();
         let before = step.run().start_after.clone().filter(|_| again).unwrap_or(unit.invocation);
@@ -56,7 +64,6 @@ impl Effect for Start {
     fn act(step: &mut Step<'_>) -> Result<StartProof, Fault> {
         let name = step.target().unit.clone();
         let begun = Instant::now();
-        reset_failed(step.places, &name);
         queue(step.places, "start", &name)?;
         let over = step.run().start_after.clone().unwrap_or_default();
         let mut life = String::new();
@@ -85,7 +92,8 @@ impl Effect for Start {
                 return Err(failed("the coordinator went away while the unit was starting"));
             }
             step.channel.progress(&format!("waiting for READY: {} ({})", unit.active_state, unit.sub_state), 0, 0);
-            thread::sleep(Duration::from_millis(100));
+            // Each look costs what K3s needs for its start.
+            thread::sleep(LOOK);
         }
     }
 

@@ -1,4 +1,3 @@
-use std::cell::RefCell;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -24,8 +23,8 @@ pub(crate) struct Step<'a> {
     /// The fold that a probe uses.
     pub remembered: NodeRun,
     pub begun: Instant,
-    /// What this request has hashed already.
-    pub digests: RefCell<SeenDigests>,
+    /// What this process has hashed already.
+    pub digests: SeenDigests,
     /// At boot, a start of K3s is queued and waits for us: that is no sign of life.
     pub at_boot: bool,
 }
@@ -168,7 +167,7 @@ impl Step<'_> {
     /// Digest of what the binary's path names now.
     pub(crate) fn binary_digest(&self) -> Result<Digest, Fault> {
         let path = self.binary();
-        self.digests.borrow_mut().digest(&path).attempt(|| format!("{} could not be read", path.display()))
+        self.digests.digest(&path).attempt(|| format!("{} could not be read", path.display()))
     }
 
     /// Digest of the other binary, beside it; `None` when there is none.
@@ -177,7 +176,7 @@ impl Step<'_> {
         if !path.exists() {
             return Ok(None);
         }
-        let digest = self.digests.borrow_mut().digest(&path);
+        let digest = self.digests.digest(&path);
         digest.map(Some).attempt(|| format!("{} could not be read", path.display()))
     }
 }

@@ -1,9 +1,9 @@
 //! `stop`: stops the unit and proves that nothing of K3s is left. Never with SIGKILL.
 
-use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use belay_facts::Digest;
 use belay_wire::{Fault, FaultKind, Reply, StopProof};
 
 use crate::datastore::hot_file;
@@ -12,7 +12,7 @@ use crate::down::Down;
 use crate::fault::{failed, fault, refused};
 use crate::node_run::{Before, NodeRun, Proof};
 use crate::step::{Effect, Found, Step};
-use crate::unit::{Unit, queue};
+use crate::unit::{Unit, queue, reset_failed};
 
 pub(crate) struct Stop;
 
@@ -52,14 +52,22 @@ impl Effect for Stop {
             }
         }
         let unit = Unit::show(step.places, &step.target().unit)?;
-        warm(step);
+        if step.run().turned.is_none() && step.run().staged.is_some() {
+            let is = step.target().clone();
+            let (path, slot) = warm(step)?;
+            // What `swap` would refuse is refused while K3s still runs.
+            if ![(is.old, Some(is.new)), (is.new, Some(is.old))].contains(&(path, slot)) {
+                return Err(refused(format!("{} or its slot is not what was staged", is.binary)));
+            }
+            reset_failed(step.places, &is.unit);
+        }
         Ok(Before { invocation: Some(unit.invocation), ..Before::default() })
     }
 
     fn act(step: &mut Step<'_>) -> Result<StopProof, Fault> {
         let name = step.target().unit.clone();
-        let ended = Unit::show(step.places, &name)?.invocation;
-        let begun = std::time::Instant::now();
+        let Unit { invocation: ended, main_pid, .. } = Unit::show(step.places, &name)?;
+        let begun = Instant::now();
         let forward = step.run().turned.is_none();
         // Whoever is left alone does not begin an outage: nobody would end it.
         if forward && step.channel.orphaned() {
@@ -97,7 +105,7 @@ impl Effect for Stop {
                 return Err(failed("the coordinator went away while the unit was being stopped"));
             }
             step.channel.progress(&format!("waiting: {}", down.against.join("; ")), 0, 0);
-            thread::sleep(Duration::from_millis(100));
+            wait(step, main_pid);
         }
     }
 
@@ -119,16 +127,41 @@ pub(crate) fn same_life(ended: &str, unit: &Unit) -> bool {
     unit.invocation.is_empty() || unit.invocation == ended
 }
 
-/// Reads the new executable and the datastore into the page cache: on an SD card that is most of the outage.
-fn warm(step: &mut Step<'_>) {
-    if step.run().turned.is_some() {
-        return;
+/// How long nobody looks at a unit whose main process still runs.
+const GLANCE: Duration = Duration::from_millis(500);
+/// How long nobody looks once that has ended: what is left takes systemd some milliseconds.
+const CLOSE_LOOK: Duration = Duration::from_millis(20);
+/// How long nobody looks when something outlives it.
+const LONG_WAIT: Duration = Duration::from_millis(100);
+
+/// Waits for the next look, which asks systemd and every process. While the unit's main process is there it cannot be
+/// down, and asking for that one file costs next to nothing, so its end is seen at once and K3s' own work is not disturbed.
+fn wait(step: &Step<'_>, main_pid: u32) {
+    let process = step.places.proc.join(main_pid.to_string());
+    let begun = Instant::now();
+    if main_pid == 0 || !process.exists() {
+        let late = step.begun.elapsed() > Duration::from_secs(10);
+        return thread::sleep(if late { LONG_WAIT } else { CLOSE_LOOK });
     }
-    let Some(staged) = step.run().staged.clone() else { return };
-    let inner = step.data_dir().join("data").join(&staged.data_hash).join("bin/k3s");
+    while begun.elapsed() < GLANCE && !step.channel.orphaned() {
+        thread::sleep(Duration::from_millis(5));
+        if !process.exists() {
+            return;
+        }
+    }
+}
+
+/// Reads the new executable and the datastore into the page cache, which on an SD card is most of the outage, and both
+/// binaries with it: their digests are known from now on, for as long as nobody touches them. Returns those of the path
+/// and of the slot.
+fn warm(step: &mut Step<'_>) -> Result<(Digest, Option<Digest>), Fault> {
     step.channel.progress("reading the new version into memory", 0, 0);
-    for path in [&inner, Path::new(&staged.slot), &step.server().join(hot_file(step.target().datastore))] {
-        // Nothing depends on it but the length of the outage.
-        let _ = read_through(path);
+    if let Some(staged) = &step.run().staged {
+        let inner = step.data_dir().join("data").join(&staged.data_hash).join("bin/k3s");
+        for path in [&inner, &step.server().join(hot_file(step.target().datastore))] {
+            // Nothing depends on it but the length of the outage.
+            let _ = read_through(path);
+        }
     }
+    Ok((step.binary_digest()?, step.slot_digest()?))
 }

@@ -8,6 +8,7 @@ use crate::down::Down;
 use crate::fault::{Attempt as _, failed, refused, stale};
 use crate::keep::still_true;
 use crate::links::{data_links, links_for, set_links};
+use crate::mark::is_marked;
 use crate::node_run::{Before, NodeRun, Proof};
 use crate::step::{Effect, Found, Step};
 
@@ -52,7 +53,7 @@ impl Effect for Swap {
         if let Err(why) = still_true(step, &kept)? {
             return Err(stale(format!("the stopped copy is stale: {why}")));
         }
-        // Hashed again from the path that will be executed (invariant I4).
+        // Hashed from the path that will be executed, now or before the stop and unchanged since (invariant I4).
         if slot != Some(target.new) {
             return Err(refused(format!("the slot {} is not the verified artifact", step.slot().display())));
         }
@@ -103,7 +104,10 @@ impl Effect for Swap {
 pub(crate) fn exchange(step: &Step<'_>) -> Result<(), Fault> {
     let (path, slot) = (step.binary(), step.slot());
     durable::exchange(&slot, &path)
-        .attempt(|| format!("{} could not be exchanged with {}", path.display(), slot.display()))
+        .attempt(|| format!("{} could not be exchanged with {}", path.display(), slot.display()))?;
+    step.digests.renamed(&path);
+    step.digests.renamed(&slot);
+    Ok(())
 }
 
 pub(crate) fn proof(step: &Step<'_>, digest: Digest) -> SwapProof {
@@ -123,5 +127,5 @@ pub(crate) fn new_ran(step: &Step<'_>) -> Result<bool, Fault> {
     }
     let unit = Down::look(step)?.unit;
     let lived = !unit.invocation.is_empty() && unit.invocation != kept.invocation;
-    Ok(lived || crate::mark::mark(&step.server(), step.target().datastore)? != kept.mark)
+    Ok(lived || !is_marked(&step.server(), step.target().datastore, &kept.mark)?)
 }

@@ -1,18 +1,24 @@
 //! Copies of files and directories that keep everything about them.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, symlink};
+use std::io;
+use std::os::unix::fs::{
+    DirBuilderExt as _, FileExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, symlink,
+};
 use std::path::{Path, PathBuf};
+use std::thread;
 
+use belay_facts::Digest;
 use belay_journal::durable;
 use belay_wire::Fault;
 use rustix::fs::{
-    AtFlags, CWD, Gid, SeekFrom, Timespec, Timestamps, Uid, XattrFlags, chownat, ioctl_ficlone, lgetxattr,
-    lgetxattr_query, llistxattr, llistxattr_query, lsetxattr, seek, utimensat,
+    AtFlags, CWD, Gid, Timespec, Timestamps, Uid, XattrFlags, chownat, ioctl_ficlone, lgetxattr, lgetxattr_query,
+    llistxattr, llistxattr_query, lsetxattr, utimensat,
 };
 
-use crate::fault::{Attempt as _, refused};
+use crate::content::{TrimmedHash, pieces};
+use crate::fault::{Attempt as _, failed, refused};
 
 /// A copy of a directory being made.
 pub(crate) struct TreeCopy<'a> {
@@ -20,14 +26,18 @@ pub(crate) struct TreeCopy<'a> {
     pub linked: &'a dyn Fn(&Path) -> bool,
     /// Told of every file with its size, before it is copied.
     pub copying: &'a mut dyn FnMut(&Path, u64),
+    /// Relative paths of the files whose content is hashed on the way.
+    pub hashed: &'a dyn Fn(&Path) -> bool,
     /// Bytes of all files, copied or linked.
     pub bytes: u64,
+    /// What was read of the hashed ones: the digest up to the last byte that is not zero, and the length.
+    pub digests: BTreeMap<PathBuf, (Digest, u64)>,
     written: Vec<PathBuf>,
 }
 
 impl<'a> TreeCopy<'a> {
     pub(crate) fn new(linked: &'a dyn Fn(&Path) -> bool, copying: &'a mut dyn FnMut(&Path, u64)) -> Self {
-        Self { linked, copying, bytes: 0, written: Vec::new() }
+        Self { linked, copying, hashed: &|_| false, bytes: 0, digests: BTreeMap::new(), written: Vec::new() }
     }
 
     /// Copies `from` to `to`, which must not be there, and makes all of it durable.
@@ -35,13 +45,30 @@ impl<'a> TreeCopy<'a> {
     /// Mode, owner, extended attributes (SELinux labels among them) and times are kept; links are not followed;
     /// sockets and pipes are left out.
     pub(crate) fn copy(&mut self, from: &Path, to: &Path) -> Result<(), Fault> {
-        self.directory(from, to, Path::new(""))?;
-        // After all were written: the first sync commits most of what the others would have to wait for.
-        for path in self.written.drain(..) {
-            let synced = File::open(&path).and_then(|file| file.sync_all());
-            synced.attempt(|| format!("{} could not be made durable", path.display()))?;
-        }
-        durable::sync_parent(to).attempt(|| format!("{} could not be made durable", to.display()))
+        self.write(from, to)?;
+        sync(&self.written, to)
+    }
+
+    /// As [`Self::copy`], with `meanwhile` done on another processor while the disk writes.
+    pub(crate) fn copy_and<T: Send>(
+        &mut self,
+        from: &Path,
+        to: &Path,
+        meanwhile: impl FnOnce() -> T + Send,
+    ) -> Result<T, Fault> {
+        self.write(from, to)?;
+        let written = &self.written;
+        let (done, synced) = thread::scope(|scope| {
+            let syncing = scope.spawn(|| sync(written, to));
+            let done = meanwhile();
+            (done, syncing.join())
+        });
+        synced.unwrap_or_else(|_| Err(failed(format!("{} could not be made durable", to.display()))))?;
+        Ok(done)
+    }
+
+    fn write(&mut self, from: &Path, to: &Path) -> Result<(), Fault> {
+        self.directory(from, to, Path::new(""))
     }
 
     fn directory(&mut self, from: &Path, to: &Path, name: &Path) -> Result<(), Fault> {
@@ -66,7 +93,11 @@ impl<'a> TreeCopy<'a> {
                 if (self.linked)(&name) {
                     fs::hard_link(&from, &to).attempt(what)?;
                 } else {
-                    copy_file(&from, &to).attempt(what)?;
+                    let mut hash = (self.hashed)(&name).then(TrimmedHash::default);
+                    let length = copy_content(&from, &to, hash.as_mut()).attempt(what)?;
+                    if let Some(hash) = hash {
+                        self.digests.insert(name, (hash.finish(), length));
+                    }
                     self.written.push(to);
                 }
             } else if !(kind.is_socket() || kind.is_fifo()) {
@@ -79,41 +110,47 @@ impl<'a> TreeCopy<'a> {
     }
 }
 
+/// Makes everything that was written durable, after all of it was written: the first sync commits most of what the others
+/// would have to wait for.
+fn sync(written: &[PathBuf], to: &Path) -> Result<(), Fault> {
+    for path in written {
+        let synced = File::open(path).and_then(|file| file.sync_all());
+        synced.attempt(|| format!("{} could not be made durable", path.display()))?;
+    }
+    durable::sync_parent(to).attempt(|| format!("{} could not be made durable", to.display()))
+}
+
 /// Copies one regular file with everything about it, sharing its blocks where the file system can. Not synced.
 pub(crate) fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    copy_content(from, to, None).map(|_| ())
+}
+
+/// The same, with a hash of what was read. Returns the length.
+fn copy_content(from: &Path, to: &Path, hash: Option<&mut TrimmedHash>) -> io::Result<u64> {
     let source = OpenOptions::new().read(true).custom_flags(nofollow()).open(from)?;
-    let mut target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
-    if ioctl_ficlone(&target, &source).is_err() {
-        copy_data(&source, &mut target)?;
-    }
-    copy_attributes(from, to)
+    let target = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to)?;
+    let shared = ioctl_ficlone(&target, &source).is_ok();
+    let length = match (shared, hash) {
+        (true, None) => source.metadata()?.len(),
+        (shared, hash) => copy_data(&source, (!shared).then_some(&target), hash)?,
+    };
+    copy_attributes(from, to)?;
+    Ok(length)
 }
 
 /// Copies what is data, and leaves holes: etcd makes its log 64 MB long ahead of its content, and writing that out would
-/// be most of an outage on a slow disk.
-fn copy_data(source: &File, target: &mut File) -> io::Result<()> {
-    let length = source.metadata()?.len();
-    let mut at = 0;
-    while at < length {
-        let Some(from) = next(source, SeekFrom::Data(at))? else { break };
-        let to = next(source, SeekFrom::Hole(from))?.unwrap_or(length).min(length);
-        seek(source, SeekFrom::Start(from))?;
-        seek(&*target, SeekFrom::Start(from))?;
-        io::copy(&mut source.take(to.saturating_sub(from)), target)?;
-        at = to.max(at + 1);
+/// be most of an outage on a slow disk. Without a target it is only hashed.
+fn copy_data(source: &File, target: Option<&File>, mut hash: Option<&mut TrimmedHash>) -> io::Result<u64> {
+    let length = pieces(source, |at, bytes| {
+        if let Some(hash) = &mut hash {
+            hash.add(at, bytes);
+        }
+        target.map_or(Ok(()), |target| target.write_all_at(bytes, at))
+    })?;
+    if let Some(target) = target {
+        target.set_len(length)?;
     }
-    target.set_len(length)
-}
-
-/// The next data or hole; `None` when there is none before the end.
-fn next(file: &File, what: SeekFrom) -> io::Result<Option<u64>> {
-    match seek(file, what) {
-        Ok(at) => Ok(Some(at)),
-        Err(rustix::io::Errno::NXIO) => Ok(None),
-        // A file system that knows no holes.
-        Err(rustix::io::Errno::INVAL) => Ok(if let SeekFrom::Data(at) = what { Some(at) } else { None }),
-        Err(error) => Err(error.into()),
-    }
+    Ok(length)
 }
 
 fn nofollow() -> i32 {
@@ -214,7 +251,7 @@ mod tests {
             for at in data {
                 file.write_all_at(b"0123456789", *at).unwrap();
             }
-            copy_data(&File::open(&from).unwrap(), &mut File::create(&to).unwrap()).unwrap();
+            copy_data(&File::open(&from).unwrap(), Some(&File::create(&to).unwrap()), None).unwrap();
             assert_eq!(fs::read(&from).unwrap(), fs::read(&to).unwrap(), "{name}");
             assert!(fs::metadata(&to).unwrap().blocks() <= 512, "{name}");
         }

@@ -3,6 +3,7 @@
 //! The only place that writes paths of Belay's state. Neither `std` nor `tempfile` syncs the directory, without which
 //! a rename may be gone after a power cut although the file's data were synced.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -37,14 +38,26 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 /// # Errors
 /// When any of it fails.
 pub fn replace_link(path: &Path, target: &Path) -> io::Result<()> {
-    let temporary = beside(path);
-    let _ = fs::remove_file(&temporary);
-    symlink(target, &temporary)?;
-    if let Err(error) = fs::rename(&temporary, path) {
+    replace_links(&[(path.to_owned(), target)])
+}
+
+/// The same for several links, each path with its target: one after the other, with one sync for each directory at the end.
+///
+/// # Errors
+/// When any of it fails; the links before it have been moved then, perhaps not durably.
+pub fn replace_links(links: &[(PathBuf, &Path)]) -> io::Result<()> {
+    let mut directories = BTreeSet::new();
+    for (path, target) in links {
+        let temporary = beside(path);
         let _ = fs::remove_file(&temporary);
-        return Err(error);
+        symlink(target, &temporary)?;
+        if let Err(error) = fs::rename(&temporary, path) {
+            let _ = fs::remove_file(&temporary);
+            return Err(error);
+        }
+        directories.insert(directory_of(path));
     }
-    sync_parent(path)
+    directories.into_iter().try_for_each(sync_dir)
 }
 
 /// Exchanges two paths of one file system at once (`renameat2(RENAME_EXCHANGE)`), files or directories.
@@ -53,8 +66,7 @@ pub fn replace_link(path: &Path, target: &Path) -> io::Result<()> {
 /// When one is missing or the file system cannot do it; then nothing was changed.
 pub fn exchange(a: &Path, b: &Path) -> io::Result<()> {
     renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?;
-    sync_parent(a)?;
-    sync_parent(b)
+    sync_both(a, b)
 }
 
 /// Renames, refusing to replace what is at `to`.
@@ -63,8 +75,12 @@ pub fn exchange(a: &Path, b: &Path) -> io::Result<()> {
 /// When `to` is there, or on any I/O error.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?;
-    sync_parent(to)?;
-    sync_parent(from)
+    sync_both(to, from)
+}
+
+fn sync_both(a: &Path, b: &Path) -> io::Result<()> {
+    sync_parent(a)?;
+    if directory_of(a) == directory_of(b) { Ok(()) } else { sync_parent(b) }
 }
 
 /// Removes a file if it is there.
@@ -109,8 +125,11 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
 /// # Errors
 /// When that directory cannot be opened or synced.
 pub fn sync_parent(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    sync_dir(parent.unwrap_or_else(|| Path::new(".")))
+    sync_dir(directory_of(path))
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 /// The temporary name: hidden, and the same for every try, so that a crash leaves at most one.

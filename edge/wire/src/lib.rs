@@ -13,7 +13,8 @@ mod request;
 pub use frame::{Frame, FrameError, MAX_FRAME, read_frame, write_frame};
 pub use leftover::{Leftover, LeftoverKind};
 pub use record::{
-    ArtifactSpec, BackupReceipt, DatastoreMark, KeepProof, LostObject, NodeTarget, StageProof, StopProof, SwapProof,
+    ArtifactSpec, BackupReceipt, DatastoreMark, FileStamp, KeepProof, LostObject, NodeTarget, StageProof, StopProof,
+    SwapProof,
 };
 pub use reply::{
     BackupListing, Change, Credentials, Fault, FaultKind, FenceProof, Inspection, Observation, PemFile, Progress,

@@ -86,6 +86,24 @@ pub struct StopProof {
 pub struct DatastoreMark {
     /// Relative path, size, mtime in nanoseconds, digest; sorted by path.
     pub files: Vec<(String, u64, i128, Digest)>,
+    /// The digests leave out the zeros at the end of each file; those in older journals do not.
+    #[serde(default)]
+    pub trimmed: bool,
+}
+
+/// What the kernel says of one of the datastore's files without reading it: nobody can write into it and leave this as it
+/// is. Times are in nanoseconds since 1970.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct FileStamp {
+    /// Relative to `server`.
+    pub name: String,
+    pub inode: u64,
+    pub size: u64,
+    /// When its content changed last.
+    pub modified: i128,
+    /// When anything about it changed last.
+    pub changed: i128,
 }
 
 /// Evidence of the stopped copy.
@@ -99,6 +117,9 @@ pub struct KeepProof {
     pub boot_id: String,
     pub invocation: String,
     pub mark: DatastoreMark,
+    /// Of the live datastore when it was copied; empty where that could not be told, and in older journals.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stamps: Vec<FileStamp>,
     pub revision: u64,
     pub bytes: u64,
     pub links: Vec<DataLink>,

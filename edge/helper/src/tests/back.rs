@@ -100,7 +100,7 @@ fn interrupted(node: &Node, lines: usize) {
         journal: Some(journal),
         remembered: NodeRun::default(),
         begun: Instant::now(),
-        digests: std::cell::RefCell::default(),
+        digests: crate::digests::SeenDigests::default(),
         at_boot: false,
     };
     let before = crate::put_back::PutBack::before(&mut step).unwrap();

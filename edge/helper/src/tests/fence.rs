@@ -64,7 +64,8 @@ fn a_probe_changes_nothing() {
     let node = Node::new();
     let everything = || super::node::listing(node.root.path());
     let before = everything();
-    let probe = mutate(&node.places, &node.mutation(node.fence(), Way::Probe), &mut Quiet(Vec::new())).unwrap();
+    let probe =
+        mutate(&node.places, &node.mutation(node.fence(), Way::Probe), &mut Quiet(Vec::new()), &node.digests).unwrap();
     assert!(matches!(probe, belay_wire::Reply::Probe(StepProbe::NotDone)));
     let added: Vec<_> = everything().into_iter().filter(|name| !before.contains(name)).collect();
     assert!(added.iter().all(|name| name.starts_with("var/") && !name.contains("runs")), "{added:?}");

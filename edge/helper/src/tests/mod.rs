@@ -11,3 +11,4 @@ mod protocol;
 mod prune;
 mod races;
 mod stage;
+mod unread;

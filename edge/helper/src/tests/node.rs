@@ -8,6 +8,7 @@ use belay_wire::{ArtifactSpec, Fault, FaultKind, Mutation, NodeTarget, Op, Reply
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 
+use crate::digests::SeenDigests;
 use crate::mutate::mutate;
 use crate::serve::Channel;
 use crate::{NodeRun, Places};
@@ -24,6 +25,8 @@ pub struct Node {
     pub generation: u64,
     pub run: String,
     pub artifact: PathBuf,
+    /// What the helper's process has hashed.
+    pub digests: SeenDigests,
 }
 
 /// Nobody listens, and nobody sends.
@@ -140,6 +143,7 @@ impl Node {
             target,
             generation: 1,
             run: RUN.into(),
+            digests: SeenDigests::default(),
         };
         let database = node.database();
         database
@@ -221,7 +225,7 @@ impl Node {
     }
 
     pub fn ask(&self, op: Op) -> Result<Reply, Fault> {
-        mutate(&self.places, &self.mutation(op, Way::Do), &mut Quiet(Vec::new()))
+        mutate(&self.places, &self.mutation(op, Way::Do), &mut Quiet(Vec::new()), &self.digests)
     }
 
     #[track_caller]
@@ -238,7 +242,7 @@ impl Node {
 
     #[track_caller]
     pub fn probe(&self, op: Op) -> StepProbe {
-        match mutate(&self.places, &self.mutation(op, Way::Probe), &mut Quiet(Vec::new())) {
+        match mutate(&self.places, &self.mutation(op, Way::Probe), &mut Quiet(Vec::new()), &self.digests) {
             Ok(Reply::Probe(probe)) => probe,
             other => panic!("{other:?}"),
         }

@@ -4,6 +4,7 @@ use belay_facts::Digest;
 use belay_wire::{ArtifactSpec, FaultKind, Op, Reply, Way};
 
 use super::node::{NEW, Node, OLD, Quiet, hash_of, k3s, listing};
+use crate::digests::SeenDigests;
 use crate::mutate::mutate;
 
 /// Offers `content` as the artifact; the plan names its true digest unless `lie`.
@@ -99,6 +100,6 @@ fn bytes_that_come_over_the_channel_make_the_same_slot() {
     let bytes = fs::read(&node.artifact).unwrap();
     let pieces = bytes.chunks(100).map(<[u8]>::to_vec).chain([Vec::new()]).collect();
     let mutation = node.mutation(Op::Stage { artifact, have: None }, Way::Do);
-    let reply = mutate(&node.places, &mutation, &mut Quiet(pieces)).unwrap();
+    let reply = mutate(&node.places, &mutation, &mut Quiet(pieces), &SeenDigests::default()).unwrap();
     assert!(matches!(reply, Reply::Staged(proof) if proof.digest == node.target.new));
 }
