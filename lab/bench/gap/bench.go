@@ -35,22 +35,26 @@ const (
 	calm = 20
 )
 
-// Prepare makes a node with the old version and some objects in its datastore,
-// and saves its disk.
-func Prepare(ctx context.Context, l *lab.Lab, from, to string, objects int) (*Bench, error) {
+// Prepare makes a node with the old version of a setting and some objects in
+// its datastore, and saves its disk.
+func Prepare(ctx context.Context, l *lab.Lab, s Setting) (*Bench, error) {
+	datastore, err := k3s.ParseDatastore(s.Datastore)
+	if err != nil {
+		return nil, err
+	}
 	n, err := l.Up(ctx, "n1", lab.Options{})
 	if err != nil {
 		return nil, err
 	}
-	b := &Bench{Node: n, Releases: release.Default(), From: from, To: to, Progress: l.Progress}
-	if err := k3s.Up(ctx, n, b.Releases, from, k3s.Options{}); err != nil {
+	b := &Bench{Node: n, Releases: release.Default(), From: s.From, To: s.To, Progress: l.Progress}
+	if err := k3s.Up(ctx, n, b.Releases, s.From, k3s.Options{Datastore: datastore}); err != nil {
 		return nil, err
 	}
 	if b.Belay, err = belay.Install(ctx, n); err != nil {
 		return nil, err
 	}
-	b.Progress(fmt.Sprintf("K3s %s is up; now %d objects of 4 KiB", from, objects))
-	if err := b.fill(ctx, objects); err != nil {
+	b.Progress(fmt.Sprintf("K3s %s is up; now %d objects of 4 KiB in %s", s.From, s.Objects, datastore))
+	if err := b.fill(ctx, s.Objects); err != nil {
 		return nil, err
 	}
 	if _, err := n.Must(ctx, "systemctl", "stop", "k3s"); err != nil {

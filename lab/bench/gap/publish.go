@@ -9,13 +9,19 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"belay.dev/lab/bench/k3s"
 )
 
-// Marks in a page between which the table lies.
-const (
-	Begin = "<!-- gap: written by ./dev bench gap --publish -->"
-	End   = "<!-- /gap -->"
-)
+// marks in a page between which the table of a datastore lies, and the name of
+// its files.
+func marks(datastore string) (begin, end, name string) {
+	name = "gap"
+	if datastore == k3s.Etcd.String() {
+		name = "gap-etcd"
+	}
+	return "<!-- " + name + ": written by ./dev bench gap --publish -->", "<!-- /" + name + " -->", name
+}
 
 func gapOf(r Run) float64   { return r.Gap }
 func totalOf(r Run) float64 { return r.Returned }
@@ -33,8 +39,8 @@ func Table(r *Record) string {
 	if s.Real {
 		releases = "real K3s releases"
 	}
-	fmt.Fprintf(&b, "%s to %s, %s; %d objects of 4 KiB in SQLite; %s. Medians, in brackets the fastest and the slowest run.\n",
-		s.From, s.To, releases, s.Objects, s.Machine)
+	fmt.Fprintf(&b, "%s to %s, %s; %d objects of 4 KiB in %s; %s. Medians, in brackets the fastest and the slowest run.\n",
+		s.From, s.To, releases, s.Objects, s.Datastore, s.Machine)
 	for _, cold := range []bool{false, true} {
 		counts := []int{len(r.Of(cold, Restart, gapOf)), len(r.Of(cold, Naive, gapOf)), len(r.Of(cold, Belay, gapOf))}
 		if slices.Min(counts) == 0 {
@@ -118,20 +124,21 @@ func Publish(r *Record, root string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, rest, ok1 := strings.Cut(string(text), Begin)
-	_, after, ok2 := strings.Cut(rest, End)
+	begin, end, name := marks(r.Setting.Datastore)
+	before, rest, ok1 := strings.Cut(string(text), begin)
+	_, after, ok2 := strings.Cut(rest, end)
 	if !ok1 || !ok2 {
-		return nil, fmt.Errorf("%s has no place for the table: %s … %s", page, Begin, End)
+		return nil, fmt.Errorf("%s has no place for the table: %s … %s", page, begin, end)
 	}
 	whole, err := json.MarshalIndent(map[string]any{"setting": r.Setting, "runs": r.Runs}, "", " ")
 	if err != nil {
 		return nil, err
 	}
-	table := before + Begin + "\n" + Table(r) + "\n![Every run of the series](gap.svg)\n" + End + after
+	table := before + begin + "\n" + Table(r) + "\n![Every run of the series](" + name + ".svg)\n" + end + after
 	files := []struct{ path, text string }{
-		{filepath.Join(raw, "gap.json"), string(whole) + "\n"},
-		{filepath.Join(raw, "gap.csv"), comma(r)},
-		{filepath.Join(root, "docs", "gap.svg"), Plot(r)},
+		{filepath.Join(raw, name+".json"), string(whole) + "\n"},
+		{filepath.Join(raw, name+".csv"), comma(r)},
+		{filepath.Join(root, "docs", name+".svg"), Plot(r)},
 		{page, table},
 	}
 	var written []string

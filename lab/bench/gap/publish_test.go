@@ -11,7 +11,7 @@ import (
 )
 
 func series(n int) *Record {
-	r := &Record{Setting: Setting{From: "v1.35.4+k3s1", To: "v1.36.3+k3s1"}}
+	r := &Record{Setting: Setting{From: "v1.35.4+k3s1", To: "v1.36.3+k3s1", Datastore: "sqlite"}}
 	for round := range n {
 		shift := float64(round%3) / 50
 		for _, cold := range []bool{false, true} {
@@ -45,7 +45,9 @@ func TestPublishKeepsTheRestOfThePage(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(page), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(page, []byte("# A\n"+Begin+"\nold\n"+End+"\n# B\n"), 0o644); err != nil {
+	begin, end, _ := marks("sqlite")
+	other, otherEnd, _ := marks("etcd")
+	if err := os.WriteFile(page, []byte("# A\n"+begin+"\nold\n"+end+"\n# B\n"+other+"\nnone\n"+otherEnd+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	r := series(3)
@@ -55,8 +57,8 @@ func TestPublishKeepsTheRestOfThePage(t *testing.T) {
 		}
 	}
 	text, _ := os.ReadFile(page)
-	if s := string(text); !strings.HasPrefix(s, "# A\n") || !strings.HasSuffix(s, End+"\n# B\n") || strings.Contains(s, "old") ||
-		strings.Count(s, Begin) != 1 || !strings.Contains(s, "bare restart") {
+	if s := string(text); !strings.HasPrefix(s, "# A\n") || !strings.HasSuffix(s, end+"\n# B\n"+other+"\nnone\n"+otherEnd+"\n") ||
+		strings.Contains(s, "old") || strings.Count(s, begin) != 1 || !strings.Contains(s, "bare restart") {
 		t.Error(s)
 	}
 	if list, _ := os.ReadFile(filepath.Join(root, "bench", "gap.csv")); strings.Count(string(list), "\n") != 1+len(r.Runs) {

@@ -32,6 +32,8 @@ type Setting struct {
 	From string `json:"from"`
 	To   string `json:"to"`
 	Real bool   `json:"real-releases"`
+	// Datastore is sqlite or etcd.
+	Datastore string `json:"datastore"`
 	// Digests of what ran, by name.
 	Digests map[string]string `json:"digests"`
 	Objects int               `json:"objects"`

@@ -15,12 +15,13 @@ import (
 	"belay.dev/lab/bench/belay"
 	"belay.dev/lab/bench/cache"
 	"belay.dev/lab/bench/gap"
+	"belay.dev/lab/bench/k3s"
 	"belay.dev/lab/bench/lab"
 	"belay.dev/lab/bench/labtest"
 	"belay.dev/lab/bench/release"
 )
 
-const usage = `usage: ./dev bench gap [--runs N] [--series warm|cold|both] [--objects N] [--fresh] [--publish]
+const usage = `usage: ./dev bench gap [--runs N] [--series warm|cold|both] [--datastore sqlite|etcd] [--objects N] [--fresh] [--publish]
 
 On one node, alternating: a bare restart of the target, the naive swap (stop,
 copy, start), an upgrade by Belay. A prober outside asks 20 times a second.
@@ -29,10 +30,11 @@ Every run is written down at once; called again, it makes what is missing.
   --runs N      of each kind in each series (15)
   --series S    warm: as it comes; cold: page cache dropped before every run;
                 both (default)
+  --datastore D sqlite (default) or etcd, each with a record and a table of its own
   --objects N   ConfigMaps of 4 KiB in the datastore (2000)
   --fresh       forget the runs made so far
-  --publish     write docs/performance.md, docs/gap.svg and bench/gap.{json,csv};
-                with --runs 0 only that
+  --publish     write docs/performance.md, docs/gap.svg and bench/gap.{json,csv}
+                (gap-etcd for etcd); with --runs 0 only that
 `
 
 // aRound is a first guess at how long the three runs of a round take with what is between them.
@@ -41,6 +43,7 @@ const aRound = 110 * time.Second
 type options struct {
 	runs, objects  int
 	series         string
+	datastore      string
 	fresh, publish bool
 }
 
@@ -53,6 +56,7 @@ func main() {
 	f.IntVar(&o.runs, "runs", gap.Enough, "")
 	f.IntVar(&o.objects, "objects", 2000, "")
 	f.StringVar(&o.series, "series", "both", "")
+	f.StringVar(&o.datastore, "datastore", "sqlite", "")
 	f.BoolVar(&o.fresh, "fresh", false, "")
 	f.BoolVar(&o.publish, "publish", false, "")
 	err := f.Parse(os.Args[1:])
@@ -77,7 +81,7 @@ func measure(ctx context.Context, o options, colds []bool) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(cache.Dir(), "gap", "runs.jsonl")
+	path := filepath.Join(cache.Dir(), "gap", "runs-"+setting.Datastore+".jsonl")
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
@@ -145,7 +149,7 @@ func run(ctx context.Context, o options, s gap.Setting, record *gap.Record, miss
 	}
 	l.Progress = say
 	defer func() { err = errors.Join(err, l.Down(context.WithoutCancel(ctx))) }()
-	b, err := gap.Prepare(ctx, l, s.From, s.To, o.objects)
+	b, err := gap.Prepare(ctx, l, s)
 	if err != nil {
 		return err
 	}
@@ -179,8 +183,13 @@ func left(rounds int, each time.Duration) time.Duration {
 
 // setting names what is measured, so that runs of different programs never mix.
 func setting(o options) (gap.Setting, error) {
+	datastore, err := k3s.ParseDatastore(o.datastore)
+	if err != nil {
+		return gap.Setting{}, err
+	}
 	s := gap.Setting{
-		From: labtest.From, To: labtest.To, Real: release.Real(), Objects: o.objects, Machine: gap.Machine(),
+		Datastore: datastore.String(),
+		From:      labtest.From, To: labtest.To, Real: release.Real(), Objects: o.objects, Machine: gap.Machine(),
 		Digests: map[string]string{},
 	}
 	program, helper, err := belay.Built()
