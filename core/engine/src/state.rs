@@ -157,12 +157,12 @@ impl RunState {
     /// K3s ran when it should not have (a boot, an impatient administrator): what an earlier step saw is not what is
     /// there, so it is done again. The fault says that nothing was changed.
     fn rewind(&mut self, plan: &Plan, step: &str, fault: &Fault) {
-        use StepKind::{Keep, PutBack, Stop, Swap, SwapBack};
+        use StepKind::{Keep, PutBack, Restore, Stop, Swap, SwapBack};
         let back = self.turn.as_ref().map(|(reached, _)| plan.inverse(*reached)).unwrap_or_default();
         let steps: Vec<Step> = plan.steps().cloned().chain(back).collect();
         let Some(stale) = steps.iter().find(|s| s.id == step) else { return };
         let again: &[StepKind] = match stale.kind {
-            Keep | Swap => &[Stop, Keep, Swap],
+            Keep | Swap | Restore => &[Stop, Keep, Swap, Restore],
             PutBack => &[Stop, PutBack],
             // The new version ran after all, so the data are not the old version's any more: class K follows.
             SwapBack => {
@@ -229,7 +229,7 @@ impl RunState {
         match back {
             None => {
                 let why = match plan.goal {
-                    Goal::Upgrade => "every gate said yes through the soak",
+                    Goal::Upgrade | Goal::Restore => "every gate said yes through the soak",
                     Goal::Backup => "the backup was proven",
                 };
                 Command::End { state: EndState::Committed, why: why.to_owned() }
@@ -287,7 +287,8 @@ impl RunState {
     #[must_use]
     pub fn reached(&self, plan: &Plan) -> Reached {
         let begun = |kind| plan.steps().any(|step| step.kind == kind && self.tries(&step.id) > 0);
-        if begun(StepKind::Start) {
+        // A restore exchanges the data themselves, so from its begin on it is the stopped copy that leads back.
+        if begun(StepKind::Start) || begun(StepKind::Restore) {
             Reached::Started
         } else if begun(StepKind::Stop) {
             Reached::Stopped

@@ -11,7 +11,9 @@ mod gate;
 mod keep;
 mod prove_backup;
 mod put_back;
+mod rebuild;
 mod release;
+mod restore;
 mod soak;
 mod stage;
 mod start;
@@ -52,10 +54,12 @@ pub const fn declaration(kind: StepKind) -> &'static Declaration {
         StepKind::Backup => &backup::DECLARATION,
         StepKind::ProveBackup => &prove_backup::DECLARATION,
         StepKind::CopyBackup => &copy_backup::DECLARATION,
+        StepKind::Rebuild => &rebuild::DECLARATION,
         StepKind::Baseline => &baseline::DECLARATION,
         StepKind::Stop => &stop::DECLARATION,
         StepKind::Keep => &keep::DECLARATION,
         StepKind::Swap => &swap::DECLARATION,
+        StepKind::Restore => &restore::DECLARATION,
         StepKind::Start => &start::DECLARATION,
         StepKind::Gate => &gate::DECLARATION,
         StepKind::Soak => &soak::DECLARATION,

@@ -10,247 +10,12 @@
     reason = "a test may fail; the exemption in clippy.toml reaches only functions marked as tests"
 )]
 
-use belay_engine::{Command, EndState, Event, Fault, FaultKind, ProbeState, Record, RunState, StepState};
-use belay_facts::{Digest, Facts, Span};
-use belay_plan::{Artifact, Plan, PlanRequest, Reached, StepKind, plan};
+mod model;
+
+use belay_engine::{Command, EndState, Event, RunState, StepState};
+use belay_plan::{Plan, Reached};
+use model::{Binary, Fate, Life, fate, live, made, restoring};
 use proptest::prelude::*;
-
-fn made() -> Plan {
-    let base: serde_json::Value = serde_json::from_str(include_str!("../../checks/fixtures/base.json")).unwrap();
-    let facts = base.get("facts").cloned().unwrap_or(base);
-    let facts = Facts::from_json(&facts.to_string()).unwrap();
-    let artifact = Artifact {
-        name: "k3s".into(),
-        arch: "amd64".into(),
-        sha256: Digest::of(b"new"),
-        size: 1,
-        source: "x".into(),
-        trust: "x".into(),
-    };
-    let request = PlanRequest {
-        to: "v1.36.3+k3s1".parse().unwrap(),
-        artifacts: vec![artifact],
-        soak: Span::seconds(1),
-        accepted: Vec::new(),
-        ssh: None,
-        etcd: None,
-        backup_to: None,
-        date: "2026-11-23".parse().unwrap(),
-    };
-    plan(&facts, &[], &request).unwrap()
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Binary {
-    Old,
-    New,
-}
-
-/// One node: what is at the path, what runs, whether the data were written by the new version, whether a copy is valid.
-#[derive(Clone, Debug)]
-struct World {
-    path: Binary,
-    running: Option<Binary>,
-    written_by_new: bool,
-    kept: bool,
-    new_is_good: bool,
-}
-
-impl World {
-    fn start(&mut self) {
-        self.running = Some(self.path);
-        self.written_by_new |= self.path == Binary::New;
-        if self.path == Binary::Old {
-            // Whoever runs writes: a copy made before is stale.
-            self.kept = false;
-        }
-    }
-
-    /// The effect, as the helper would do it; each is probe-then-do.
-    fn act(&mut self, kind: StepKind) -> Result<(), FaultKind> {
-        match kind {
-            StepKind::Stop => self.running = None,
-            StepKind::Keep => {
-                if self.running.is_some() {
-                    return Err(FaultKind::Stale);
-                }
-                assert!(!self.written_by_new, "a copy of what the new version wrote");
-                self.kept = true;
-            }
-            StepKind::Swap => {
-                if self.path == Binary::New {
-                    return Ok(());
-                }
-                if !self.kept || self.running.is_some() {
-                    return Err(FaultKind::Stale);
-                }
-                self.path = Binary::New;
-            }
-            StepKind::Start if self.running.is_none() => self.start(),
-            StepKind::Gate | StepKind::Soak if self.running == Some(Binary::New) && !self.new_is_good => {
-                return Err(FaultKind::GateNo);
-            }
-            StepKind::Gate | StepKind::Soak => assert!(self.running.is_some(), "gates asked of nothing"),
-            StepKind::SwapBack => {
-                if self.written_by_new {
-                    return Err(FaultKind::Stale);
-                }
-                self.path = Binary::Old;
-            }
-            StepKind::PutBack => {
-                if self.running.is_some() && self.written_by_new {
-                    return Err(FaultKind::Stale);
-                }
-                assert!(self.kept || !self.written_by_new, "put back without a valid copy");
-                self.path = Binary::Old;
-                self.written_by_new = false;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn is_done(&self, kind: StepKind) -> bool {
-        match kind {
-            StepKind::Stop => self.running.is_none(),
-            StepKind::Keep => self.kept,
-            StepKind::Swap => self.path == Binary::New,
-            StepKind::Start => self.running == Some(self.path),
-            StepKind::SwapBack => self.path == Binary::Old && !self.written_by_new,
-            StepKind::PutBack => self.path == Binary::Old && !self.written_by_new,
-            _ => true,
-        }
-    }
-}
-
-/// What fate does around one command.
-#[derive(Clone, Copy, Debug)]
-enum Fate {
-    Fine,
-    /// The step does not work; nothing happened.
-    Fails,
-    /// It happened, the channel broke.
-    Unheard,
-    /// The coordinator dies after the intent, before the effect.
-    KilledBefore,
-    /// The coordinator dies after the effect, before the outcome.
-    KilledAfter,
-    /// The node loses power after the effect and boots: K3s starts by itself from what is at the path.
-    PowerCut,
-    /// A person asks for the way back.
-    Asked,
-}
-
-fn fate() -> impl Strategy<Value = Fate> {
-    prop_oneof![
-        12 => Just(Fate::Fine),
-        1 => Just(Fate::Fails),
-        1 => Just(Fate::Unheard),
-        1 => Just(Fate::KilledBefore),
-        1 => Just(Fate::KilledAfter),
-        1 => Just(Fate::PowerCut),
-        1 => Just(Fate::Asked),
-    ]
-}
-
-struct Life<'a> {
-    plan: &'a Plan,
-    records: Vec<Record>,
-    state: RunState,
-    generation: u64,
-}
-
-impl Life<'_> {
-    fn record(&mut self, event: Event) {
-        let record = Record {
-            run: self.plan.id.clone(),
-            generation: self.generation,
-            at: jiff::Timestamp::UNIX_EPOCH,
-            up: self.records.len() as u64,
-            boot: "b".into(),
-            event,
-        };
-        self.state.apply(self.plan, &record).unwrap_or_else(|why| panic!("{why}: {record:?}"));
-        self.records.push(record);
-    }
-
-    fn resume(&mut self) {
-        let replayed = RunState::replay(self.plan, &self.records).unwrap();
-        assert_eq!(replayed, self.state, "a replay differs from the life");
-        self.state = replayed;
-        self.generation += 1;
-        self.record(Event::Resumed { by: "test".into(), belay: "0".into(), back: false });
-    }
-}
-
-fn fault(kind: FaultKind) -> Option<Fault> {
-    Some(Fault { kind, message: "fate".into(), hint: None })
-}
-
-/// Lives one schedule to its end.
-fn live(plan: &Plan, new_is_good: bool, fates: &[Fate]) -> (World, EndState, Vec<Record>) {
-    let mut world =
-        World { path: Binary::Old, running: Some(Binary::Old), written_by_new: false, kept: false, new_is_good };
-    let mut life = Life { plan, records: Vec::new(), state: RunState::default(), generation: 1 };
-    let (from, to) = (plan.from.clone(), plan.to.clone());
-    life.record(Event::Open { plan: plan.digest, from, to, by: "test".into(), belay: "0".into() });
-    let mut fates = fates.iter().copied();
-    for _ in 0..500 {
-        match life.state.next(plan) {
-            Command::Do { step, attempt } => {
-                let fate = fates.next().unwrap_or(Fate::Fine);
-                if matches!(fate, Fate::Asked)
-                    && let Some(Command::Turn { reached, cause }) = life.state.ask_back(plan, "test")
-                {
-                    life.record(Event::Turn { reached, cause });
-                    continue;
-                }
-                life.record(Event::Intent { step: step.id.clone(), attempt });
-                let outcome = |ok, fault| Event::Outcome {
-                    step: step.id.clone(),
-                    ok,
-                    proof: serde_json::Value::Null,
-                    fault,
-                    took: Span::ZERO,
-                };
-                match fate {
-                    Fate::Fails => life.record(outcome(false, fault(FaultKind::Failed))),
-                    Fate::KilledBefore => life.resume(),
-                    Fate::Fine | Fate::Asked => match world.act(step.kind) {
-                        Ok(()) => life.record(outcome(true, None)),
-                        Err(kind) => life.record(outcome(false, fault(kind))),
-                    },
-                    Fate::Unheard => {
-                        let _ = world.act(step.kind);
-                        life.record(outcome(false, fault(FaultKind::Channel)));
-                    }
-                    Fate::KilledAfter => {
-                        let _ = world.act(step.kind);
-                        life.resume();
-                    }
-                    Fate::PowerCut => {
-                        let _ = world.act(step.kind);
-                        world.start();
-                        life.resume();
-                    }
-                }
-            }
-            Command::Probe { step } => {
-                let state = if world.is_done(step.kind) { ProbeState::Done } else { ProbeState::NotDone };
-                life.record(Event::Probed {
-                    step: step.id,
-                    state,
-                    proof: serde_json::Value::Null,
-                    says: String::new(),
-                });
-            }
-            Command::Turn { reached, cause } => life.record(Event::Turn { reached, cause }),
-            Command::End { state, why } => life.record(Event::End { state, why }),
-            Command::Finished { state } => return (world, state, life.records),
-        }
-    }
-    panic!("it did not end within 500 commands: {:?}", life.records.last());
-}
 
 #[test]
 fn without_faults_it_commits_and_with_a_bad_release_it_is_restored() {
@@ -265,8 +30,7 @@ fn without_faults_it_commits_and_with_a_bad_release_it_is_restored() {
 /// From the first effect of `stop` on, nothing halts with K3s down (design.md §5): one fault at each step, all alone.
 #[test]
 fn one_fault_at_any_step_leaves_k3s_up() {
-    let plan = made();
-    for good in [true, false] {
+    for (plan, good) in [(made(), true), (made(), false), (restoring(), true), (restoring(), false)] {
         for at in 0..20 {
             for fate in [Fate::Fails, Fate::Unheard, Fate::KilledBefore, Fate::KilledAfter, Fate::PowerCut, Fate::Asked]
             {
@@ -385,8 +149,12 @@ fn budgets_end_a_run_that_never_gets_on() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
     #[test]
-    fn every_schedule_ends_in_a_state_that_is_true(good in any::<bool>(), fates in proptest::collection::vec(fate(), 0..40)) {
-        let plan = made_once();
+    fn every_schedule_ends_in_a_state_that_is_true(
+        good in any::<bool>(),
+        restores in any::<bool>(),
+        fates in proptest::collection::vec(fate(), 0..40),
+    ) {
+        let plan = made_once(restores);
         let (world, end, records) = live(plan, good, &fates);
         match end {
             EndState::Committed => prop_assert_eq!(world.running, Some(Binary::New)),
@@ -405,7 +173,8 @@ proptest! {
     }
 }
 
-fn made_once() -> &'static Plan {
-    static PLAN: std::sync::OnceLock<Plan> = std::sync::OnceLock::new();
-    PLAN.get_or_init(made)
+fn made_once(restores: bool) -> &'static Plan {
+    static PLANS: std::sync::OnceLock<(Plan, Plan)> = std::sync::OnceLock::new();
+    let (upgrade, restore) = PLANS.get_or_init(|| (made(), restoring()));
+    if restores { restore } else { upgrade }
 }

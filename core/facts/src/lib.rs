@@ -4,6 +4,7 @@
 //! Does not own how a fact is read (edge) nor what it means (checks).
 
 mod cluster;
+mod copy_kind;
 mod destination;
 mod digest;
 mod file;
@@ -13,6 +14,7 @@ mod span;
 mod version;
 
 pub use cluster::{Canary, ClusterFacts, DeprecatedApi, DnsService, KubeNode, Readiness, UpgradeTool, Workload};
+pub use copy_kind::CopyKind;
 pub use destination::{Destination, DestinationError};
 pub use digest::{Digest, DigestError, canonical_json};
 pub use file::{FORMAT, Facts, FactsError};

@@ -11,6 +11,8 @@ pub enum Goal {
     Upgrade,
     /// A proven backup, and nothing else: K3s is not touched.
     Backup,
+    /// An earlier state of the server, data and version, in place of this one (design.md §5: a rollback after the commit).
+    Restore,
 }
 
 impl Goal {
@@ -24,12 +26,29 @@ impl Goal {
     #[must_use]
     pub fn steps(self, copies_backup: bool) -> Vec<StepKind> {
         use StepKind::{
-            Backup, Baseline, Commit, CopyBackup, Fence, Gate, Keep, ProveBackup, Soak, Stage, Start, Stop, Swap,
+            Backup, Baseline, Commit, CopyBackup, Fence, Gate, Keep, ProveBackup, Rebuild, Restore, Soak, Stage, Start,
+            Stop, Swap,
         };
         let all: &[StepKind] = match self {
             Self::Upgrade => {
                 &[Fence, Stage, Backup, ProveBackup, CopyBackup, Baseline, Stop, Keep, Swap, Start, Gate, Soak, Commit]
             }
+            // Nothing is asked before the stop: whoever restores may have a server that answers nothing.
+            Self::Restore => &[
+                Fence,
+                Stage,
+                Backup,
+                ProveBackup,
+                CopyBackup,
+                Rebuild,
+                Stop,
+                Keep,
+                Restore,
+                Start,
+                Gate,
+                Soak,
+                Commit,
+            ],
             Self::Backup => &[Fence, Backup, ProveBackup, CopyBackup, Commit],
         };
         all.iter().copied().filter(|kind| copies_backup || *kind != CopyBackup).collect()

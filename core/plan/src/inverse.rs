@@ -8,7 +8,7 @@ pub enum Reached {
     Prepared,
     /// `stop` was begun and `start` was not: the new version never ran, so the data are the old version's.
     Stopped,
-    /// `start` was begun: the new version may have written.
+    /// `start` was begun, and the new version may have written; or `restore` was, and the data may be others.
     Started,
 }
 

@@ -11,6 +11,8 @@ mod lint;
 mod material;
 mod plan;
 mod planner;
+mod restore_planner;
+mod restore_source;
 mod step;
 mod way_back;
 
@@ -22,5 +24,7 @@ pub use lint::Lint;
 pub use material::{Changed, Material, NodeMaterial};
 pub use plan::{Artifact, ClusterRef, FORMAT, Plan, PlanError, Wave};
 pub use planner::{PlanRequest, Refusal, backup_plan, plan};
+pub use restore_planner::restore_plan;
+pub use restore_source::RestoreSource;
 pub use step::{Step, StepKind};
 pub use way_back::{WayBack, WayClass};

@@ -3,7 +3,7 @@ use std::fmt;
 
 use belay_facts::Span;
 
-use crate::{Plan, StepKind};
+use crate::{Goal, Plan, StepKind};
 
 /// A rule for plans that a plan breaks. A planner's bug, or an edited file with a forged digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum Lint {
     /// The id is a file name on the coordinator and on nodes.
     Id(String),
     WrongWay(String),
+    /// A plan that restores names what, and no other plan does.
+    RestoresNothing,
 }
 
 impl fmt::Display for Lint {
@@ -41,6 +43,7 @@ impl fmt::Display for Lint {
             }
             Self::GateAsksNothing(id) => write!(f, "step {id} asks nothing"),
             Self::Id(id) => write!(f, "its id `{id}` is not a date and four hex digits of its digest"),
+            Self::RestoresNothing => f.write_str("what it restores and what it is for do not agree"),
             Self::WrongWay(id) => write!(f, "step {id} has no place in a plan like this"),
         }
     }
@@ -57,6 +60,9 @@ impl Plan {
         }
         if self.steps().next().is_none() {
             lints.push(Lint::NoSteps);
+        }
+        if (self.goal == Goal::Restore) != self.restore.is_some() {
+            lints.push(Lint::RestoresNothing);
         }
         let mut seen = BTreeSet::new();
         let expected = self.goal.steps(self.backup_to.is_some());

@@ -2,7 +2,7 @@ use belay_checks::{Acceptance, Finding};
 use belay_facts::{Destination, Digest, Facts, K3sVersion};
 use serde::{Deserialize, Serialize};
 
-use crate::{Changed, Expect, Goal, Lint, Material, Step, WayBack};
+use crate::{Changed, Expect, Goal, Lint, Material, RestoreSource, Step, WayBack};
 
 /// The first line of a plan file.
 pub const FORMAT: &str = "plan/v1";
@@ -25,6 +25,9 @@ pub struct Plan {
     pub from: K3sVersion,
     pub to: K3sVersion,
     pub artifacts: Vec<Artifact>,
+    /// What is made live again; only, and always, in a plan that restores.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restore: Option<RestoreSource>,
     pub way_back: WayBack,
     pub expect: Expect,
     /// The directory on the coordinator that the proven backup is copied to, so that it is not lost with the node.

@@ -36,6 +36,8 @@ pub enum Refusal {
     NothingToDo { node: String, tag: K3sVersion },
     #[error("{0} nodes were given; this build upgrades a cluster of one server")]
     Nodes(usize),
+    #[error("{node} has a datastore of another kind now than when the {what} of run {run} was made")]
+    Datastore { node: String, what: belay_facts::CopyKind, run: String },
 }
 
 fn count(findings: usize) -> String {
@@ -81,12 +83,13 @@ pub fn plan(facts: &Facts, findings: &[Finding], request: &PlanRequest) -> Resul
         from,
         to: request.to.clone(),
         artifacts: vec![artifact.clone()],
+        restore: None,
         backup_to: request.backup_to.clone(),
         accepted: request.accepted.clone(),
         waves: vec![Wave {
             name: "canary".to_owned(),
             nodes: vec![node.name.clone()],
-            steps: measures.steps(&node.name, &gates, &not_asked, request.backup_to.is_some()),
+            steps: measures.steps(&node.name, Goal::Upgrade, (&gates, &not_asked), request.backup_to.is_some()),
         }],
         material,
         digest: Digest::of(b""),
@@ -121,6 +124,7 @@ pub fn backup_plan(
         from: touched.version.clone(),
         to: touched.version.clone(),
         artifacts: Vec::new(),
+        restore: None,
         way_back: WayBack {
             class: WayClass::Untouched,
             estimate: Span::ZERO,
@@ -150,7 +154,7 @@ pub fn backup_plan(
 }
 
 /// Every gate that can give an answer here, and those that cannot: they are said, never silently dropped.
-fn questions(facts: &Facts) -> (Vec<GateName>, Vec<GateName>) {
+pub(crate) fn questions(facts: &Facts) -> (Vec<GateName>, Vec<GateName>) {
     let cluster = facts.cluster.as_ref();
     GateName::ALL.into_iter().partition(|gate| match gate {
         GateName::Dns => cluster.is_some_and(|cluster| cluster.dns.is_some()),
@@ -161,7 +165,7 @@ fn questions(facts: &Facts) -> (Vec<GateName>, Vec<GateName>) {
 }
 
 /// Sizes and times of one node, from which deadlines and estimates follow.
-struct Measures {
+pub(crate) struct Measures {
     binary: u64,
     datastore: u64,
     timeout_stop: Span,
@@ -173,10 +177,10 @@ struct Measures {
 const SLOWEST_BYTES_PER_SECOND: u64 = 5_000_000;
 const USUAL_BYTES_PER_SECOND: u64 = 50_000_000;
 /// The kubelet renews its lease every 10 s, and a gate needs one renewal after READY (k3s-facts §9).
-const GATES_USUALLY: Span = Span::seconds(12);
+pub(crate) const GATES_USUALLY: Span = Span::seconds(12);
 
 impl Measures {
-    fn of(node: &NodeFacts, binary: u64, soak: Span) -> Self {
+    pub(crate) fn of(node: &NodeFacts, binary: u64, soak: Span) -> Self {
         Self {
             binary,
             datastore: node.datastore.as_ref().filter(|d| d.kind != DatastoreKind::External).map_or(0, |d| d.size),
@@ -190,7 +194,7 @@ impl Measures {
         Span::seconds(bytes.div_ceil(SLOWEST_BYTES_PER_SECOND))
     }
 
-    fn usual(bytes: u64) -> Span {
+    pub(crate) fn usual(bytes: u64) -> Span {
         Span::millis(bytes.saturating_mul(1000) / USUAL_BYTES_PER_SECOND)
     }
 
@@ -206,49 +210,65 @@ impl Measures {
             + match kind {
                 StepKind::Backup => Self::slow(self.datastore + self.binary),
                 StepKind::ProveBackup => Self::slow(self.datastore),
+                StepKind::Rebuild => Self::slow(self.datastore.saturating_mul(3)),
                 // Read, written and read again, perhaps to a share on the network.
                 StepKind::CopyBackup => Self::slow((self.datastore + self.binary).saturating_mul(3)),
                 _ => Span::ZERO,
             }
     }
 
-    fn steps(&self, node: &str, gates: &[GateName], not_asked: &[GateName], copies: bool) -> Vec<Step> {
-        let step = |kind, deadline| Step::new(node, "", kind, deadline);
-        // The probe budget is about the time after the stop; before it there is nothing to compare.
-        let before: Vec<GateName> = gates.iter().copied().filter(|gate| *gate != GateName::Probe).collect();
-        let asked = |kind, deadline, gates: Vec<GateName>| Step {
-            gates,
-            not_asked: if kind == StepKind::Soak { Vec::new() } else { not_asked.to_vec() },
-            ..step(kind, deadline)
-        };
-        // A canary pod at every round of a soak would be load, not evidence (I23).
-        let soak: Vec<GateName> =
-            gates.iter().copied().filter(|g| !matches!(g, GateName::CanaryPod | GateName::Datastore)).collect();
-        let mut steps = vec![
-            step(StepKind::Fence, self.copying(StepKind::Fence)),
-            step(StepKind::Stage, Span::seconds(120) + Self::slow(self.binary.saturating_mul(5))),
-            step(StepKind::Backup, self.copying(StepKind::Backup)),
-            step(StepKind::ProveBackup, self.copying(StepKind::ProveBackup)),
-            step(StepKind::CopyBackup, self.copying(StepKind::CopyBackup)),
-            asked(StepKind::Baseline, Span::seconds(120), before),
-            step(StepKind::Stop, self.timeout_stop + Span::seconds(30)),
-            step(StepKind::Keep, Span::seconds(30) + Self::slow(self.datastore.saturating_mul(3))),
-            step(StepKind::Swap, Span::seconds(30) + Self::slow(self.binary)),
-            step(StepKind::Start, self.start_deadline()),
-            asked(StepKind::Gate, Span::seconds(180), gates.to_vec()),
-            Step { length: Some(self.soak), ..asked(StepKind::Soak, self.soak + Span::seconds(120), soak) },
-            step(StepKind::Commit, Span::seconds(60)),
-        ];
-        steps.retain(|step| copies || step.kind != StepKind::CopyBackup);
-        steps
+    /// The steps of a goal that changes the version, each with its deadline and its questions.
+    pub(crate) fn steps(
+        &self,
+        node: &str,
+        goal: Goal,
+        (gates, not_asked): (&[GateName], &[GateName]),
+        copies: bool,
+    ) -> Vec<Step> {
+        goal.steps(copies)
+            .into_iter()
+            .map(|kind| {
+                let mut step = Step::new(node, "", kind, self.deadline(kind));
+                let asks = |gate: &GateName| match kind {
+                    // The probe budget is about the time after the stop; before it there is nothing to compare.
+                    StepKind::Baseline => *gate != GateName::Probe,
+                    StepKind::Gate => true,
+                    // A canary pod at every round of a soak would be load, not evidence (I23).
+                    StepKind::Soak => !matches!(gate, GateName::CanaryPod | GateName::Datastore),
+                    _ => false,
+                };
+                step.gates = gates.iter().copied().filter(asks).collect();
+                if matches!(kind, StepKind::Baseline | StepKind::Gate) {
+                    step.not_asked = not_asked.to_vec();
+                }
+                step.length = (kind == StepKind::Soak).then_some(self.soak);
+                step
+            })
+            .collect()
     }
 
-    fn gap(&self) -> Span {
+    fn deadline(&self, kind: StepKind) -> Span {
+        match kind {
+            StepKind::Stage => Span::seconds(120) + Self::slow(self.binary.saturating_mul(5)),
+            StepKind::Baseline => Span::seconds(120),
+            StepKind::Stop => self.timeout_stop + Span::seconds(30),
+            StepKind::Keep => Span::seconds(30) + Self::slow(self.datastore.saturating_mul(3)),
+            StepKind::Swap => Span::seconds(30) + Self::slow(self.binary),
+            // Both datastores are read to their end to say what is left behind.
+            StepKind::Restore => Span::seconds(60) + Self::slow(self.binary + self.datastore.saturating_mul(4)),
+            StepKind::Start => self.start_deadline(),
+            StepKind::Gate => Span::seconds(180),
+            StepKind::Soak => self.soak + Span::seconds(120),
+            _ => self.copying(kind),
+        }
+    }
+
+    pub(crate) fn gap(&self) -> Span {
         // Measured on K3s: a stop takes about 3 s, and the copy is what a keep adds (k3s-facts §9).
         Span::seconds(3) + self.last_start + Self::usual(self.datastore)
     }
 
-    fn expect(&self) -> Expect {
+    pub(crate) fn expect(&self) -> Expect {
         let preparation = Self::usual(self.binary.saturating_mul(6))
             + Self::usual(self.datastore.saturating_mul(3))
             + Span::seconds(8);
@@ -302,6 +322,6 @@ fn minor(version: &str) -> &str {
 }
 
 /// Whole seconds, up: an estimate has no milliseconds.
-fn round(span: Span) -> Span {
+pub(crate) fn round(span: Span) -> Span {
     Span::seconds(span.as_millis().div_ceil(1000))
 }

@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use belay_facts::{DatastoreKind, Digest};
-use belay_wire::Fault;
+use belay_wire::{Fault, NodeTarget};
 use rustix::fs::{FlockOperation, fcntl_lock, flock};
 
 use crate::etcd::{self, Store, StoreError};
@@ -126,11 +126,17 @@ pub(crate) fn raise_revision(server: &Path, kind: DatastoreKind, revision: u64) 
 /// Copies the running server's datastore to a new file, so that it is of one moment.
 pub(crate) fn copy_online(step: &Step<'_>, to: &Path) -> Result<(), Fault> {
     let within = step.mutation.deadline.duration().saturating_sub(step.begun.elapsed());
-    match step.target().datastore {
-        DatastoreKind::Sqlite => Database::read_only(&step.server().join("db/state.db"))
+    save_online(step.target(), &step.mutation.run, to, within)
+}
+
+/// The same of any node; `name` is part of what K3s calls its snapshot meanwhile.
+pub(crate) fn save_online(target: &NodeTarget, name: &str, to: &Path, within: Duration) -> Result<(), Fault> {
+    let data_dir = Path::new(&target.data_dir);
+    match target.datastore {
+        DatastoreKind::Sqlite => Database::read_only(&data_dir.join("server/db/state.db"))
             .and_then(|database| database.copy_to(to, within))
             .attempt(|| "the datastore could not be backed up"),
-        DatastoreKind::Etcd => etcd::save(&step.binary(), &step.data_dir(), &step.mutation.run, to, within),
+        DatastoreKind::Etcd => etcd::save(Path::new(&target.binary), data_dir, name, to, within),
         DatastoreKind::External => Err(refused("an external datastore is not on this node")),
     }
 }

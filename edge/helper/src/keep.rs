@@ -38,7 +38,9 @@ impl Effect for Keep {
     }
 
     fn before(step: &mut Step<'_>) -> Result<Before, Fault> {
-        if step.run().swap_intended || step.binary_digest()? == step.target().new {
+        // A restore may be of the version that runs.
+        let target = step.target();
+        if step.run().swap_intended || target.old != target.new && step.binary_digest()? == target.new {
             return Err(refused("the new version is in place: a copy made now would not lead back"));
         }
         refuse_mounts(step)?;
@@ -162,7 +164,7 @@ fn copy(step: &mut Step<'_>, begun: Instant) -> Result<KeepProof, Fault> {
 }
 
 /// Snapshots and what etcd put aside: large, and nobody writes into them again (k3s-facts §2.1).
-fn never_written_again(name: &Path) -> bool {
+pub(crate) fn never_written_again(name: &Path) -> bool {
     let mut parts = name.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
     let (Some(db), Some(dir)) = (parts.next(), parts.next()) else { return false };
     db == "db"

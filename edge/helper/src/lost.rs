@@ -16,8 +16,29 @@ pub(crate) struct Lost {
     pub uncounted: BTreeMap<String, u64>,
 }
 
-/// Compares two databases of one line: the abandoned one began as the kept one, at revision `since`.
-pub(crate) fn compare(kept: &Datastore, since: u64, abandoned: &Datastore) -> Result<Lost, DatastoreError> {
+/// From where on the abandoned datastore was written by itself.
+#[derive(Clone, Copy)]
+pub(crate) struct Since {
+    revision: u64,
+    /// Whether it began as the kept one, or, restored, as an older state of it.
+    forked: bool,
+}
+
+impl Since {
+    /// The abandoned datastore began as the kept one, at this revision.
+    pub(crate) const fn forked(revision: u64) -> Self {
+        Self { revision, forked: true }
+    }
+
+    /// It began as something older, made to go on above this revision: only what came later was written in it.
+    pub(crate) const fn restored(revision: u64) -> Self {
+        Self { revision, forked: false }
+    }
+}
+
+/// What was written in the abandoned datastore, key by key against the kept one.
+pub(crate) fn compare(kept: &Datastore, since: Since, abandoned: &Datastore) -> Result<Lost, DatastoreError> {
+    let Since { revision: since, forked } = since;
     let mut before = BTreeMap::new();
     kept.latest(|name, revision, live| {
         before.insert(name, (revision, live));
@@ -26,6 +47,9 @@ pub(crate) fn compare(kept: &Datastore, since: u64, abandoned: &Datastore) -> Re
     let mut anew = false;
     abandoned.latest(|name, revision, live| {
         let known = before.remove(&name);
+        if !forked && revision <= since {
+            return;
+        }
         // In one line whatever differs was written after `since`. A datastore that began anew has keys from before it.
         anew |= revision <= since && known.is_none_or(|(old, _)| old != revision) && !matches!(kind(&name), Kind::Own);
         let change = match (known, live) {
@@ -39,7 +63,7 @@ pub(crate) fn compare(kept: &Datastore, since: u64, abandoned: &Datastore) -> Re
     })?;
     // Compaction removes the last trace of a deleted key; a datastore that began anew never had it.
     for (name, (_, live)) in before {
-        if live && !anew {
+        if live && forked && !anew {
             lost.add(&name, Change::Deleted);
         }
     }

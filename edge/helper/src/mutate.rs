@@ -11,7 +11,9 @@ use crate::fault::{Attempt as _, fault, refused};
 use crate::node_run::{NodeEvent, NodeJournal, NodeRun};
 use crate::serve::Channel;
 use crate::step::{Effect, Found, Step, carry_out};
-use crate::{Places, backup, fence, keep, prove, put_back, release, stage, start, stop, swap, swap_back};
+use crate::{
+    Places, backup, fence, keep, prove, put_back, rebuild, release, restore, stage, start, stop, swap, swap_back,
+};
 
 /// How long the helper of a killed coordinator may need to finish the step that it is in.
 const LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -34,6 +36,8 @@ pub(crate) fn mutate(
         Op::Swap => dispatch::<swap::Swap>(admitted, channel),
         Op::Start => dispatch::<start::Start>(admitted, channel),
         Op::SwapBack => dispatch::<swap_back::SwapBack>(admitted, channel),
+        Op::Rebuild { .. } => dispatch::<rebuild::Rebuild>(admitted, channel),
+        Op::Restore { .. } => dispatch::<restore::Restore>(admitted, channel),
         Op::PutBack { .. } => dispatch::<put_back::PutBack>(admitted, channel),
         Op::Release { .. } => dispatch::<release::Release>(admitted, channel),
         Op::Vouch => note(admitted, channel, NodeEvent::Vouched, |run| run.vouched),

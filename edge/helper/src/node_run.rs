@@ -4,8 +4,8 @@ use std::path::Path;
 use belay_facts::{DataLink, Digest, K3sVersion};
 use belay_journal::{Journal, JournalError};
 use belay_wire::{
-    BackupReceipt, FenceProof, KeepProof, NodeTarget, Op, PutBackProof, ReleaseProof, StageProof, StartProof,
-    StopProof, SwapProof,
+    BackupReceipt, FenceProof, KeepProof, NodeTarget, Op, PutBackProof, RebuildProof, ReleaseProof, StageProof,
+    StartProof, StopProof, SwapProof,
 };
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +74,8 @@ pub struct Before {
     pub links: Vec<DataLink>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub put_back: Option<Box<PutBackPlan>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restore: Option<Box<PutBackPlan>>,
 }
 
 impl Before {
@@ -118,6 +120,8 @@ pub enum Proof {
     Swapped(SwapProof),
     Started(StartProof),
     SwappedBack(SwapProof),
+    Rebuilt(RebuildProof),
+    Restored(PutBackSummary),
     PutBack(PutBackSummary),
     Released(ReleaseProof),
 }
@@ -153,6 +157,12 @@ pub struct NodeRun {
     /// Of the last stop, forgotten at the next intent to start.
     pub stopped: Option<StopProof>,
     pub kept: Option<KeepProof>,
+    /// When that was, in milliseconds since 1970.
+    pub kept_at: u64,
+    pub rebuilt: Option<RebuildProof>,
+    /// A restore was decided: the directories may be exchanged.
+    pub restore_plan: Option<PutBackPlan>,
+    pub restored: Option<PutBackSummary>,
     /// An intent to swap was written: the binary may be the new one.
     pub swap_intended: bool,
     pub swapped: Option<SwapProof>,
@@ -209,7 +219,12 @@ impl NodeRun {
         };
         match &record.ev {
             NodeEvent::Intent { op, target, before, .. } => self.intend(op, target, before),
-            NodeEvent::Outcome { proof, .. } => self.prove(proof),
+            NodeEvent::Outcome { proof, .. } => {
+                self.prove(proof);
+                if matches!(proof.as_ref(), Proof::Kept(_)) {
+                    self.kept_at = record.wall;
+                }
+            }
             NodeEvent::Failed { .. } => {}
             NodeEvent::Vouched => self.vouched = true,
             NodeEvent::Turned { seen, .. } => {
@@ -240,6 +255,13 @@ impl NodeRun {
                 self.start_after.clone_from(&before.invocation);
                 self.new_started |= self.expects_new();
             }
+            Op::Rebuild { .. } => self.rebuilt = None,
+            Op::Restore { .. } => {
+                if let Some(plan) = &before.restore {
+                    self.swap_intended = true;
+                    self.restore_plan = Some(plan.as_ref().clone());
+                }
+            }
             Op::PutBack { .. } => {
                 if let Some(plan) = &before.put_back {
                     self.put_back_plan = Some(plan.as_ref().clone());
@@ -266,6 +288,8 @@ impl NodeRun {
                 self.kept = None;
                 self.links_before.clear();
             }
+            Proof::Rebuilt(proof) => self.rebuilt = Some(proof.clone()),
+            Proof::Restored(summary) => self.restored = Some(summary.clone()),
             Proof::PutBack(summary) => self.put_back = Some(summary.clone()),
             Proof::Released(_) => {}
         }
@@ -274,7 +298,13 @@ impl NodeRun {
     /// Whether a start now is one of the new version.
     #[must_use]
     pub fn expects_new(&self) -> bool {
-        self.swapped.is_some() && !self.swapped_back && self.put_back.is_none()
+        (self.swapped.is_some() || self.restored.is_some()) && !self.swapped_back && self.put_back.is_none()
+    }
+
+    /// A restore was decided and is not finished, and nobody has turned it back.
+    #[must_use]
+    pub fn restore_open(&self) -> bool {
+        self.restore_plan.is_some() && self.restored.is_none() && self.turned.is_none() && self.put_back_plan.is_none()
     }
 
     /// A put-back was decided and is not finished.

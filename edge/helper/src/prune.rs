@@ -59,6 +59,11 @@ pub(crate) fn leftovers(places: &Places) -> Result<Vec<Leftover>, Fault> {
             let abandoned = run.put_back.is_some();
             add(keep.clone(), if abandoned { LeftoverKind::Abandoned } else { LeftoverKind::Kept });
         }
+        let rebuilt = server.with_file_name(format!("server.belay-{}.restore", run.id));
+        if inode(&rebuilt) != inode(&server) {
+            add(rebuilt.clone(), LeftoverKind::Partial);
+        }
+        add(partial(&rebuilt), LeftoverKind::Partial);
         add(partial(&keep), LeftoverKind::Partial);
         add(data_dir.join(format!(".belay-extract-{}", run.id)), LeftoverKind::Partial);
         add(data_dir.join(format!(".belay-reserve-{}", run.id)), LeftoverKind::Partial);

@@ -16,7 +16,7 @@ use crate::down::Down;
 use crate::fault::{Attempt as _, failed, human, refused, stale};
 use crate::fence::install_interlock;
 use crate::links::{data_links, set_links};
-use crate::lost::{Lost, compare};
+use crate::lost::{Lost, Since, compare};
 use crate::mark::is_marked;
 use crate::node_run::{Before, NodeRun, Proof, PutBackPlan, PutBackSummary};
 use crate::step::{Effect, Found, Step, inode};
@@ -24,11 +24,11 @@ use crate::swap::exchange;
 use crate::{Installation, carry, token};
 
 /// Above the highest revision that is known: for what was handed out and not seen.
-const MARGIN: u64 = 1000;
+pub(crate) const MARGIN: u64 = 1000;
 /// When the abandoned datastore cannot be read, nobody knows how far it went.
 const LARGE_MARGIN: u64 = 1_000_000;
 /// So many lost objects travel in an answer and fit into a journal's record; the others are in `lost.json` on the node.
-const LISTED: usize = 20_000;
+pub(crate) const LISTED: usize = 20_000;
 
 pub(crate) struct PutBack;
 
@@ -37,7 +37,7 @@ impl Effect for PutBack {
 
     fn probe(step: &mut Step<'_>) -> Result<Found<PutBackProof>, Fault> {
         let Some(plan) = step.run().put_back_plan.clone() else {
-            return if step.run().swapped_back { swapped_back(step) } else { Ok(Found::NotDone) };
+            return if nothing_to_put_back(step) { never_left(step) } else { Ok(Found::NotDone) };
         };
         let done = inode(&step.server()) == Some(plan.kept_inode)
             && step.binary_digest()? == plan.old
@@ -45,7 +45,7 @@ impl Effect for PutBack {
         // Links may be moved again by a start of the version that was put back, so they count only before one.
         let links = data_links(&step.data_dir()) == plan.links || step.run().put_back.is_some();
         match done && links {
-            true => Ok(Found::Done(proof(step, &plan)?)),
+            true => Ok(Found::Done(proof(step, &plan))),
             false => Ok(Found::Partial("the put-back was begun and is not finished".into())),
         }
     }
@@ -64,11 +64,11 @@ impl Effect for PutBack {
     fn act(step: &mut Step<'_>) -> Result<PutBackProof, Fault> {
         let plan = step.run().put_back_plan.clone().ok_or_else(|| failed("the put-back has no plan"))?;
         put_back(step, &plan, None)?;
-        proof(step, &plan)
+        Ok(proof(step, &plan))
     }
 
     fn remembered(run: &NodeRun, _: &PutBackProof) -> bool {
-        run.put_back.is_some() || run.swapped_back
+        run.put_back.is_some() || run.swapped_back || run.restore_plan.is_none() && run.rebuilt.is_some()
     }
 
     fn proof(proof: &PutBackProof) -> Proof {
@@ -119,7 +119,7 @@ fn set_marker(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault> {
     raise_marker(step, &plan.keep)
 }
 
-fn raise_marker(step: &mut Step<'_>, keep: &str) -> Result<(), Fault> {
+pub(crate) fn raise_marker(step: &mut Step<'_>, keep: &str) -> Result<(), Fault> {
     install_interlock(step)?;
     let marker = step.marker();
     let text = format!("Belay run {} is exchanging {} with {keep}\n", step.mutation.run, step.server().display());
@@ -195,12 +195,14 @@ fn decide_under_marker(step: &mut Step<'_>) -> Result<PutBackPlan, Fault> {
 fn decide(step: &mut Step<'_>) -> Result<PutBackPlan, Fault> {
     let kept = step.run().kept.clone().ok_or_else(|| refused("there is no stopped copy to put back"))?;
     let target = step.target().clone();
-    if step.binary_digest()? != target.new {
+    // A restore exchanges both under its marker, and may have been cut between the two.
+    let binary = step.binary_digest()?;
+    if binary != target.new && (step.run().restore_plan.is_none() || binary != target.old) {
         return Err(refused(
             "the new version is not in place: what was kept may be older than what is live (swap-back)",
         ));
     }
-    check_sides(step, &kept)?;
+    let live = check_sides(step, &kept)?;
     let found = Installation::of_unit(step.places, &target.unit)?;
     token::matches(&found.config, Path::new(&kept.path)).map_err(|why| {
         human(format!("nothing was put back: {why}"), "set the old token in the configuration, then `belay resume`")
@@ -212,8 +214,9 @@ fn decide(step: &mut Step<'_>) -> Result<PutBackPlan, Fault> {
     let kept_revision = kept_read.revision().attempt(what)?;
     step.channel.progress("comparing the two datastores", 0, 0);
     // The abandoned version may have left anything behind; that must not be in the way of going back.
-    let abandoned = Datastore::of_server(&step.server(), target.datastore)
-        .and_then(|abandoned| Ok((abandoned.revision()?, compare(&kept_read, kept_revision, &abandoned)?)));
+    let abandoned = Datastore::of_server(&step.server(), target.datastore).and_then(|abandoned| {
+        Ok((abandoned.revision()?, compare(&kept_read, since(step, kept_revision), &abandoned)?))
+    });
     let (abandoned_revision, lost) = match abandoned {
         Ok((revision, lost)) => (Some(revision), lost),
         Err(_) => (None, Lost::default()),
@@ -225,7 +228,7 @@ fn decide(step: &mut Step<'_>) -> Result<PutBackPlan, Fault> {
     let margin = if abandoned_revision.is_some() { MARGIN } else { LARGE_MARGIN };
     Ok(PutBackPlan {
         kept_inode: kept.keep_inode,
-        abandoned_inode: kept.server_inode,
+        abandoned_inode: live,
         carry: carry::to_carry(&step.server(), Path::new(&kept.path))?,
         keep: kept.path,
         old: target.old,
@@ -238,15 +241,26 @@ fn decide(step: &mut Step<'_>) -> Result<PutBackPlan, Fault> {
     })
 }
 
-/// The two directories are those of the stopped copy, and the copy is what it was.
-fn check_sides(step: &Step<'_>, kept: &KeepProof) -> Result<(), Fault> {
-    let sides = (inode(&step.server()), inode(Path::new(&kept.path)));
-    if sides != (Some(kept.server_inode), Some(kept.keep_inode)) {
+/// Where the abandoned datastore began to be another one.
+fn since(step: &Step<'_>, kept_revision: u64) -> Since {
+    match step.run().restore_plan.as_ref().filter(|plan| inode(&step.server()) == Some(plan.kept_inode)) {
+        Some(restored) => Since::restored(restored.revision),
+        None => Since::forked(kept_revision),
+    }
+}
+
+/// The two directories are those of the stopped copy, or the one that was restored in the place of the first, and the
+/// copy is what it was. Returns the inode of the live one.
+fn check_sides(step: &Step<'_>, kept: &KeepProof) -> Result<u64, Fault> {
+    let restored = step.run().restore_plan.as_ref().map(|plan| plan.kept_inode);
+    let live = inode(&step.server()).filter(|live| *live == kept.server_inode || Some(*live) == restored);
+    let copy = inode(Path::new(&kept.path)).filter(|copy| *copy == kept.keep_inode);
+    let (Some(live), Some(_)) = (live, copy) else {
         return Err(human(
             format!("{} and {} are not the directories of this run", step.server().display(), kept.path),
             "somebody has moved them; restore the online backup of this run",
         ));
-    }
+    };
     if !is_marked(Path::new(&kept.path), step.target().datastore, &kept.mark)? {
         // A first try may have raised it already: then it differs by that row, and is whole.
         if !raised_by_us(step, kept) {
@@ -256,7 +270,7 @@ fn check_sides(step: &Step<'_>, kept: &KeepProof) -> Result<(), Fault> {
             ));
         }
     }
-    Ok(())
+    Ok(live)
 }
 
 fn raised_by_us(step: &Step<'_>, kept: &KeepProof) -> bool {
@@ -267,8 +281,14 @@ fn raised_by_us(step: &Step<'_>, kept: &KeepProof) -> bool {
 }
 
 /// When a boot found that the new version had never run, it swapped the binaries back: a coordinator that was killed
-/// between its intent to start and the start itself asks for a put-back, and there is nothing left to put back.
-fn swapped_back(step: &Step<'_>) -> Result<Found<PutBackProof>, Fault> {
+/// between its intent to start and the start itself asks for a put-back, and there is nothing left to put back. Nor is
+/// there when a restore was refused before it was decided.
+fn nothing_to_put_back(step: &Step<'_>) -> bool {
+    let run = step.run();
+    run.swapped_back || run.rebuilt.is_some() && run.restore_plan.is_none()
+}
+
+fn never_left(step: &Step<'_>) -> Result<Found<PutBackProof>, Fault> {
     let digest = step.binary_digest()?;
     if digest != step.target().old {
         return Ok(Found::NotDone);
@@ -301,19 +321,27 @@ fn lost(step: &Step<'_>, plan: &PutBackPlan) -> Lost {
         let kept = Datastore::of_server(&step.server(), kind).ok()?;
         let abandoned = Datastore::of_server(Path::new(&plan.keep), kind).ok()?;
         // The raised row is the only one above what the copy had when it was made.
-        compare(&kept, plan.kept_revision, &abandoned).ok()
+        let since = match &step.run().restore_plan {
+            Some(restored) if restored.kept_inode == plan.abandoned_inode => Since::restored(restored.revision),
+            _ => Since::forked(plan.kept_revision),
+        };
+        compare(&kept, since, &abandoned).ok()
     };
     let fresh = step.run().started.as_ref().is_none_or(|_| step.run().stopped.is_some());
     written.or_else(|| if fresh { again() } else { None }).unwrap_or_default()
 }
 
-fn proof(step: &Step<'_>, plan: &PutBackPlan) -> Result<PutBackProof, Fault> {
-    let lost = lost(step, plan);
+fn proof(step: &Step<'_>, plan: &PutBackPlan) -> PutBackProof {
+    told(step, plan, lost(step, plan))
+}
+
+/// The evidence of an exchange, with what it leaves behind.
+pub(crate) fn told(step: &Step<'_>, plan: &PutBackPlan, lost: Lost) -> PutBackProof {
     let took = step.now().uptime.as_millis().saturating_sub(plan.begun_up);
     let mut listed = lost.objects;
     let unlisted = listed.len().saturating_sub(LISTED);
     listed.truncate(LISTED);
-    Ok(PutBackProof {
+    PutBackProof {
         server_inode: plan.kept_inode,
         abandoned: plan.keep.clone(),
         digest: plan.old,
@@ -327,5 +355,5 @@ fn proof(step: &Step<'_>, plan: &PutBackPlan) -> Result<PutBackProof, Fault> {
         lost_unlisted: unlisted as u64,
         uncounted: lost.uncounted,
         took: Span::millis(took),
-    })
+    }
 }

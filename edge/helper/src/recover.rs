@@ -14,7 +14,7 @@ use crate::serve::Channel;
 use crate::step::{Step, carry_out};
 use crate::swap::new_ran;
 use crate::unit::{Unit, queue};
-use crate::{Places, put_back, stop, swap_back};
+use crate::{Places, put_back, restore, stop, swap_back};
 
 /// At boot nobody listens.
 struct Mute;
@@ -61,7 +61,8 @@ fn finish(places: &Places, run: NodeRun) -> Result<&'static str, Fault> {
     if !begun_here && run.stood_down {
         return Ok("left as it is: it needs a human, then `belay resume`");
     }
-    if !(run.turned.is_some() || begun_here) {
+    let restores = run.restore_open();
+    if !(run.turned.is_some() || begun_here || restores) {
         return Ok("left as it is; `belay resume` decides");
     }
     let unit = target.unit.clone();
@@ -84,6 +85,15 @@ fn finish(places: &Places, run: NodeRun) -> Result<&'static str, Fault> {
     // At boot K3s waits for us; by hand it may be running.
     if !Unit::show(places, &unit)?.is_down() {
         with_step(places, &stopping, begun, carry_out::<stop::Stop>)?;
+    }
+    if restores {
+        // Decided and begun: the exchange is finished, so that one whole server comes up; the gates are for `resume`.
+        let restoring = mutation(Op::Restore { seen });
+        with_step(places, &restoring, begun, carry_out::<restore::Restore>)?;
+        if Unit::show(places, &unit)?.is_down() {
+            queue(places, "start", &unit)?;
+        }
+        return Ok("restored; `belay resume` asks the gates");
     }
     let (back, swap) = (mutation(Op::PutBack { seen }), mutation(Op::SwapBack));
     let put = run.put_back_open()

@@ -36,13 +36,22 @@ impl Effect for Release {
 
     fn act(step: &mut Step<'_>) -> Result<ReleaseProof, Fault> {
         let Op::Release { keep_way_back } = step.mutation.op else { return Err(refused("this is not a release")) };
-        let committed = step.binary_digest()? == step.target().new;
+        let run = step.run();
+        let committed = match run.rebuilt {
+            // The binary may be the same on both sides.
+            Some(_) => run.restored.is_some() && run.put_back.is_none(),
+            None => step.binary_digest()? == step.target().new,
+        };
         // With the new version in place and nobody who vouched for it, slot and copy are all that leads back.
         if !keep_way_back && (!committed || step.run().vouched) {
             drop_way_back(step)?;
         }
         if committed && step.run().vouched {
             drop_older(step)?;
+        }
+        // What a restore rebuilt and did not need, or the live directory that it moved aside: its copy was kept.
+        for path in [step.rebuilt(), partial(&step.rebuilt())] {
+            remove_copy(&path, &step.server())?;
         }
         remove_tree(&partial(&step.keep()))?;
         remove_tree(&step.data_dir().join(format!(".belay-extract-{}", step.mutation.run)))?;
@@ -51,7 +60,7 @@ impl Effect for Release {
         }
         remove_units(step.places, &step.target().unit)?;
         let state = match (committed, step.run().turned.is_some() || step.run().swapped_back) {
-            (true, _) if step.target().old == step.target().new => "unchanged",
+            (true, _) if run_changes_nothing(step) => "unchanged",
             (true, _) if step.run().vouched => "committed",
             (true, _) => "left on the new version",
             (false, true) => "restored",
@@ -72,6 +81,11 @@ impl Effect for Release {
     fn reply(proof: ReleaseProof) -> Reply {
         Reply::Released(proof)
     }
+}
+
+/// A backup: neither binary nor data are exchanged.
+fn run_changes_nothing(step: &Step<'_>) -> bool {
+    step.target().old == step.target().new && step.run().rebuilt.is_none()
 }
 
 /// Removes interlock and boot unit, the other way round than they were installed.

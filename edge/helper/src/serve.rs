@@ -12,7 +12,7 @@ use belay_wire::{Fault, Frame, FrameError, HELLO_VERSION, Progress, Reply, Reque
 use crate::digests::SeenDigests;
 use crate::fault::{failed, refused};
 use crate::fence::Holder;
-use crate::{NodeRun, Now, Places, mutate, prune, read_backup};
+use crate::{NodeRun, Now, Places, mutate, prune, read_backup, restorable};
 
 /// Why the protocol ended before the other side closed it.
 #[derive(Debug, thiserror::Error)]
@@ -161,6 +161,10 @@ fn answer<W: Write>(
         Request::ListBackup { run } => read_backup::list(places, run),
         Request::ReadBackup { run, name } => read_backup::read(places, run, name, link),
         Request::Remember { run } => remember(places, run),
+        Request::Restorables => Ok(Reply::Restorables(restorable::restorables(places))),
+        Request::Difference { what, run, within } => {
+            Ok(Reply::Difference(restorable::difference(places, *what, run, within.duration())?))
+        }
         Request::Leftovers => Ok(Reply::Leftovers(prune::leftovers(places)?)),
         Request::Prune { paths } => Ok(Reply::Leftovers(prune::prune(places, paths, link)?)),
         Request::Mutate(mutation) => mutate::mutate(places, mutation, link, digests),

@@ -132,6 +132,11 @@ impl Step<'_> {
         self.server().with_file_name(format!("server.belay-{}", self.mutation.run))
     }
 
+    /// Where an earlier state is rebuilt, to be exchanged with `server`.
+    pub(crate) fn rebuilt(&self) -> PathBuf {
+        self.server().with_file_name(format!("server.belay-{}.restore", self.mutation.run))
+    }
+
     /// The reserve that `fence` made for the stopped copy.
     pub(crate) fn reserve(&self) -> PathBuf {
         self.data_dir().join(format!(".belay-reserve-{}", self.mutation.run))
@@ -150,6 +155,11 @@ impl Step<'_> {
     /// What a put-back sets aside, object by object.
     pub(crate) fn lost(&self) -> PathBuf {
         self.run_dir().join("lost.json")
+    }
+
+    /// What a restore leaves behind, object by object.
+    pub(crate) fn left(&self) -> PathBuf {
+        self.run_dir().join("left.json")
     }
 
     pub(crate) fn marker(&self) -> PathBuf {

@@ -9,10 +9,11 @@ mod fetch;
 mod inspect;
 mod link;
 mod prune;
+mod restorable;
 mod ssh;
 mod way;
 
-pub use belay_wire::{Leftover, LeftoverKind};
+pub use belay_wire::{Difference, Leftover, LeftoverKind, LostObject, Restorable};
 pub use error::LinkError;
 pub use inspect::Inspected;
 pub use link::{HelperIdentity, Link};

@@ -59,7 +59,7 @@ async fn on_node(session: &mut Session, step: &Step, book: &Book, artifact: &Pat
         hint: None,
     })?;
     let progress = |told: belay_wire::Progress| book.progress(&told.doing, told.done, told.total);
-    let reply = if step.kind == StepKind::Stage {
+    let reply = if matches!(op, Op::Stage { have: None, .. }) {
         session.ask_with_file(step, op, artifact, progress).await
     } else {
         session.ask(step, Way::Do, op, progress).await
@@ -81,13 +81,19 @@ fn operation(session: &Session, step: &Step, seen: u64) -> Option<Op> {
         StepKind::Stage => {
             let artifact = session.artifact.as_ref()?;
             let (tag, digest, size) = (session.target.new_version.clone(), artifact.sha256, artifact.size);
-            Op::Stage { artifact: ArtifactSpec { tag, digest, size }, have: None }
+            let have = session.restore.as_ref().map(|restore| restore.binary.clone());
+            Op::Stage { artifact: ArtifactSpec { tag, digest, size }, have }
         }
         StepKind::Backup => Op::Backup,
         StepKind::ProveBackup => Op::ProveBackup,
         StepKind::Stop => Op::Stop,
         StepKind::Keep => Op::Keep,
         StepKind::Swap => Op::Swap,
+        StepKind::Rebuild => {
+            let restore = session.restore.as_ref()?;
+            Op::Rebuild { what: restore.what, run: restore.run.clone() }
+        }
+        StepKind::Restore => Op::Restore { seen },
         StepKind::Start => Op::Start,
         StepKind::SwapBack => Op::SwapBack,
         StepKind::PutBack => Op::PutBack { seen },
@@ -119,7 +125,8 @@ fn proof(kind: StepKind, reply: &Reply) -> Option<Value> {
         (StepKind::Keep, Reply::Kept(proof)) => serde_json::to_value(proof),
         (StepKind::Swap | StepKind::SwapBack, Reply::Swapped(proof)) => serde_json::to_value(proof),
         (StepKind::Start, Reply::Started(proof)) => serde_json::to_value(proof),
-        (StepKind::PutBack, Reply::PutBack(proof)) => serde_json::to_value(proof),
+        (StepKind::Rebuild, Reply::Rebuilt(proof)) => serde_json::to_value(proof),
+        (StepKind::Restore | StepKind::PutBack, Reply::PutBack(proof)) => serde_json::to_value(proof),
         (StepKind::Commit | StepKind::Release, Reply::Released(proof)) => serde_json::to_value(proof),
         _ => return None,
     };

@@ -46,6 +46,9 @@ impl RunError {
                 "another process carries this run out; follow it with `belay watch`, stop it there with Ctrl-C"
                     .to_owned(),
             ),
+            Self::Ended { run, .. } => {
+                Some(format!("see how it ended: belay report {run}; the next one: belay plan --to TAG -o plan.yaml"))
+            }
             Self::Lost { run, .. } => Some(format!("when the node is back: `belay resume {run}`")),
             Self::Story { .. } | Self::Journal(_) => {
                 Some("nothing further was done; keep the directory of the run and ask for help with it".to_owned())

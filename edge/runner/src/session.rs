@@ -4,7 +4,7 @@ use belay_cluster::{Api, ClusterError, Endpoint, Prober};
 use belay_engine::Fault;
 use belay_facts::{Destination, Digest, Facts, Span};
 use belay_node::{Link, LinkError};
-use belay_plan::{Artifact, Goal, Plan, Step};
+use belay_plan::{Artifact, Goal, Plan, RestoreSource, Step};
 use belay_wire::{Credentials, Mutation, NodeTarget, Observation, Op, Progress as NodeProgress, Reply, Request, Way};
 
 use crate::gather::{connect, endpoint};
@@ -32,6 +32,8 @@ pub struct Session {
     pub plan: Digest,
     /// What `stage` puts on the node; a plan that stages nothing has none.
     pub artifact: Option<Artifact>,
+    /// What is made live again, in a run that restores; its binary is on the node already.
+    pub restore: Option<RestoreSource>,
     /// The facts that the run began with.
     pub before: Facts,
 }
@@ -88,6 +90,7 @@ impl Session {
             target,
             plan: plan.digest,
             artifact,
+            restore: plan.restore.clone(),
             before,
         })
     }
@@ -275,7 +278,7 @@ fn target(plan: &Plan, before: &Facts) -> Result<(NodeTarget, Option<Artifact>),
     let node = plan.material.touched.first().ok_or_else(|| lacks("it touches no node"))?;
     let arch = before.nodes.iter().find(|facts| facts.name == node.name).map(|facts| facts.arch.as_str());
     let artifact = arch.and_then(|arch| plan.artifact(arch));
-    if artifact.is_none() && plan.goal == Goal::Upgrade {
+    if artifact.is_none() && plan.goal != Goal::Backup {
         return Err(lacks("it has no artifact for the node"));
     }
     let target = NodeTarget {

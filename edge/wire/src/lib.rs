@@ -9,18 +9,20 @@ mod leftover;
 mod record;
 mod reply;
 mod request;
+mod restorable;
 
 pub use frame::{Frame, FrameError, MAX_FRAME, read_frame, write_frame};
 pub use leftover::{Leftover, LeftoverKind};
 pub use record::{
-    ArtifactSpec, BackupReceipt, DatastoreMark, FileStamp, KeepProof, LostObject, NodeTarget, StageProof, StopProof,
+    ArtifactSpec, BackupReceipt, DatastoreMark, FileStamp, KeepProof, LostObject, NodeTarget, RebuildProof, StageProof, StopProof,
     SwapProof,
 };
 pub use reply::{
-    BackupListing, Change, Credentials, Fault, FaultKind, FenceProof, Inspection, Observation, PemFile, Progress,
-    PutBackProof, ReleaseProof, Reply, StartProof, StepProbe,
+    BackupListing, Change, Credentials, Difference, Fault, FaultKind, FenceProof, Inspection, Observation, PemFile,
+    Progress, PutBackProof, ReleaseProof, Reply, StartProof, StepProbe,
 };
 pub use request::{HELLO_VERSION, Mutation, Op, Request, Way};
+pub use restorable::Restorable;
 
 /// Where the node keeps what Belay must remember across a power cut (design.md §10).
 pub const NODE_STATE: &str = "/var/lib/belay/node";

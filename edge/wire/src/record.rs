@@ -126,6 +126,18 @@ pub struct KeepProof {
     pub took: Span,
 }
 
+/// Evidence of a `server` directory that was made to be restored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct RebuildProof {
+    /// `<data-dir>/server.belay-<run>.restore`.
+    pub path: String,
+    pub inode: u64,
+    pub mark: DatastoreMark,
+    pub revision: u64,
+    pub bytes: u64,
+}
+
 /// Evidence of the exchange of the binary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

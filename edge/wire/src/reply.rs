@@ -3,32 +3,61 @@ use std::collections::BTreeMap;
 use belay_facts::{DataLink, Digest, NodeFacts, Secret, Span};
 use serde::{Deserialize, Serialize};
 
-use crate::{BackupReceipt, KeepProof, Leftover, LostObject, StageProof, StopProof, SwapProof};
+use crate::{
+    BackupReceipt, KeepProof, Leftover, LostObject, RebuildProof, Restorable, StageProof, StopProof, SwapProof,
+};
 
 /// The answer to a request; exactly one, after any number of `Progress`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "reply", content = "body")]
 pub enum Reply {
-    Hello { version: u32, helper: String, boot_id: String, uid: u32 },
+    Hello {
+        version: u32,
+        helper: String,
+        boot_id: String,
+        uid: u32,
+    },
     Progress(Progress),
     Inspection(Box<Inspection>),
     Credentials(Box<Credentials>),
     Observation(Box<Observation>),
-    Log { unit: Vec<String>, containerd: Vec<String> },
-    Resolved { addresses: Vec<String>, answer: String },
-    Remembered { open: bool, generation: u64, turned: bool, records: u64, last: String, ended: Option<String> },
+    Log {
+        unit: Vec<String>,
+        containerd: Vec<String>,
+    },
+    Resolved {
+        addresses: Vec<String>,
+        answer: String,
+    },
+    Remembered {
+        open: bool,
+        generation: u64,
+        turned: bool,
+        records: u64,
+        last: String,
+        ended: Option<String>,
+    },
     Backup(BackupListing),
-    Read { bytes: u64 },
+    Read {
+        bytes: u64,
+    },
     Leftovers(Vec<Leftover>),
+    Restorables(Vec<Restorable>),
+    Difference(Difference),
     Fenced(FenceProof),
     Staged(StageProof),
-    BackedUp { path: String, bytes: u64 },
+    BackedUp {
+        path: String,
+        bytes: u64,
+    },
     Proven(BackupReceipt),
     Stopped(StopProof),
     Kept(KeepProof),
     Swapped(SwapProof),
     Started(StartProof),
     Noted,
+    Rebuilt(RebuildProof),
+    /// Of `put-back` and of `restore`: the same exchange, the other way round.
     PutBack(Box<PutBackProof>),
     Released(ReleaseProof),
     Probe(StepProbe),
@@ -179,6 +208,20 @@ pub struct PutBackProof {
     /// Heartbeats: leases and events by resource, counted and not listed.
     pub uncounted: BTreeMap<String, u64>,
     pub took: Span,
+}
+
+/// What was written since an earlier state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Difference {
+    /// False when some of it cannot be told any more.
+    pub complete: bool,
+    pub objects: Vec<LostObject>,
+    /// How many more there are than travelled.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unlisted: u64,
+    /// Heartbeats: leases and events by resource, counted and not listed.
+    pub uncounted: BTreeMap<String, u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

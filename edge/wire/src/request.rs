@@ -1,4 +1,4 @@
-use belay_facts::{Digest, Span};
+use belay_facts::{CopyKind, Digest, Span};
 use serde::{Deserialize, Serialize};
 
 use crate::{ArtifactSpec, NodeTarget};
@@ -29,6 +29,10 @@ pub enum Request {
     ListBackup { run: String },
     /// One file of it: `Frame::Bytes`, ended by an empty one. Answer: then `Reply::Read`.
     ReadBackup { run: String, name: String },
+    /// The earlier states of the server that are still here. Answer: `Reply::Restorables`.
+    Restorables,
+    /// What was written since one of them, if it were made live now. Answer: `Reply::Difference`.
+    Difference { what: CopyKind, run: String, within: Span },
     /// What earlier runs left and may be removed. Answer: `Reply::Leftovers`.
     Leftovers,
     /// Removes those of `paths` that are leftovers now; under the node's lock, never while a run is open. Answer:
@@ -94,6 +98,10 @@ pub enum Op {
     SwapBack,
     /// Class K: exchange `server/` and the binary with what was kept (design.md §6).
     PutBack { seen: u64 },
+    /// Make a `server` directory of an earlier state beside the live one: of the stopped copy or the backup of `run`.
+    Rebuild { what: CopyKind, run: String },
+    /// Exchange `server/` and the binary with what was rebuilt and staged.
+    Restore { seen: u64 },
     /// The run is over on this node: remove interlock, boot unit and reserve. `keep_way_back`: leave old slot and keep where they are.
     Release { keep_way_back: bool },
 }

@@ -61,8 +61,10 @@ pub enum Command {
     Upgrade(UpgradeArgs),
     /// Take a backup of this node and prove it; K3s goes on meanwhile
     Backup(BackupArgs),
-    /// Take a run back that has not committed
-    Rollback(RunArgs),
+    /// Take a run back; one that has committed only with the time from which on everything is lost
+    Rollback(RollbackArgs),
+    /// Make a backup live again, with the version that wrote it; without a run, list what there is
+    Restore(RestoreArgs),
     /// Go on with a run that was left (killed, power cut)
     Resume(RunArgs),
     /// Follow a run from another terminal, as it shows itself; ends with the run's exit code
@@ -213,6 +215,36 @@ pub struct UpgradeArgs {
 pub struct RunArgs {
     /// The run, such as 2026-11-23-3fa9 [default: the last one]
     pub run: Option<String>,
+}
+
+/// What giving up the present asks for.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DiscardArgs {
+    /// Give up everything that was written since this time: that of the commit (rollback) or of the backup (restore).
+    /// Without it, what would be lost is listed and nothing is changed
+    #[arg(long, value_name = "TIME")]
+    pub discard_writes_since: Option<jiff::Timestamp>,
+    /// Make the plan and show it; change nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct RollbackArgs {
+    /// The run, such as 2026-11-23-3fa9 [default: the last one]
+    pub run: Option<String>,
+    #[command(flatten)]
+    pub discard: DiscardArgs,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct RestoreArgs {
+    /// The run whose backup is restored, such as 2026-11-23-3fa9
+    pub run: Option<String>,
+    #[command(flatten)]
+    pub discard: DiscardArgs,
+    #[command(flatten)]
+    pub backup: BackupTo,
 }
 
 #[derive(Clone, Debug, clap::Args)]

@@ -10,9 +10,11 @@ mod plan;
 mod policy;
 mod prune;
 mod report;
+mod restore;
 mod resume;
 mod rollback;
 mod run;
+mod take_back;
 mod upgrade;
 mod versions;
 mod watch;
@@ -56,6 +58,7 @@ pub async fn run(args: Args) -> Result<u8, CommandError> {
         Command::Upgrade(args) => upgrade::upgrade(&context, &args).await,
         Command::Backup(args) => backup::backup(&context, &args).await,
         Command::Rollback(args) => rollback::rollback(&context, &args).await,
+        Command::Restore(args) => restore::restore(&context, &args).await,
         Command::Resume(args) => resume::resume(&context, &args).await,
         Command::Watch(args) => watch::watch(&context, &args).await,
         Command::Report(args) => report::report(&context, &args),

@@ -15,6 +15,8 @@ pub struct CommandError {
 pub enum Kind {
     /// What was asked for is not possible or not safe; nothing was changed.
     Refused,
+    /// What was asked for is there already.
+    NothingToDo,
     /// The command line makes no sense.
     Usage,
     /// A run was left in the middle.
@@ -52,7 +54,7 @@ impl CommandError {
     #[must_use]
     pub const fn exit_code(&self) -> u8 {
         match self.kind {
-            Kind::Refused | Kind::Internal => 1,
+            Kind::Refused | Kind::NothingToDo | Kind::Internal => 1,
             Kind::Usage => 2,
             Kind::NeedsHuman => 4,
         }
@@ -93,6 +95,10 @@ impl From<Refusal> for CommandError {
         let hint = match &refusal {
             Refusal::Blocked(_) => "fix them, or accept a risk by name: --accept 'RULE=REASON@DATE'",
             Refusal::Facts => "see what could not be read with: belay check",
+            Refusal::NothingToDo { .. } => {
+                let hint = "see which releases there are: belay versions";
+                return Self { kind: Kind::NothingToDo, ..Self::refused(&refusal).hinted(hint) };
+            }
             _ => return Self::refused(&refusal),
         };
         Self::refused(&refusal).hinted(hint)

@@ -81,7 +81,11 @@ fn head(report: &Report) -> Markup {
                     (figure("Took", &duration(took), &format!("expected about {}", planned(report.expect.duration))))
                 }
                 @if let Some(lost) = &report.lost {
-                    (figure("Set aside", &count(lost.objects.len(), "object", "objects"), "written after the swap"))
+                    @if lost.given_up {
+                        (figure("Given up", &count(lost.objects.len(), "object", "objects"), "written since"))
+                    } @else {
+                        (figure("Set aside", &count(lost.objects.len(), "object", "objects"), "written after the swap"))
+                    }
                 }
                 @if let Some(level) = report.receipt.as_ref().and_then(|receipt| receipt.level.as_ref()) {
                     (figure("Backup", level, "proven before the stop"))

@@ -3,6 +3,9 @@ use std::fmt::Write as _;
 use crate::model::{Report, StepOutcome};
 use crate::{duration, moment};
 
+/// So many lost objects are named in a ticket.
+const MOST: usize = 20;
+
 /// The run for a pull request or a ticket: short, and safe to paste.
 #[must_use]
 pub fn markdown(report: &Report) -> String {
@@ -23,8 +26,21 @@ pub fn markdown(report: &Report) -> String {
         let took = step.took.map(duration).unwrap_or_default();
         let _ = writeln!(out, "| {} | {} | {took} | {} |", cell(&step.id), step.state.name(), cell(&step.says));
     }
-    for next in &report.next {
-        let _ = write!(out, "\n{}\n", cell(next));
+    if let Some(lost) = &report.lost {
+        let (named, more) = lost.first(MOST);
+        let what = if lost.given_up { "Given up" } else { "Set aside" };
+        let none = if named.is_empty() && more == 0 { " nothing but heartbeats" } else { "" };
+        let _ = writeln!(out, "\n{what}:{none}\n");
+        for object in named {
+            let _ = writeln!(out, "- {}", cell(&object));
+        }
+        if more > 0 {
+            let _ = writeln!(out, "- and {more} more, in the report as HTML or JSON");
+        }
+    }
+    for (index, next) in report.next.iter().enumerate() {
+        let lead = if index == 0 { "Next: " } else { "" };
+        let _ = write!(out, "\n{lead}{}\n", cell(next));
     }
     out
 }

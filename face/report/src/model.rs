@@ -109,7 +109,7 @@ impl Report {
             expect: plan.expect.clone(),
             receipt: receipt::receipt(&steps),
             copied: receipt::copied(&steps),
-            lost: lost::lost(&steps),
+            lost: lost::lost(&steps, turn_at.is_some()),
             stays: receipt::stays(&steps),
             artifacts: plan.artifacts.clone(),
             accepted: plan.accepted.clone(),

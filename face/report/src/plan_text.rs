@@ -15,7 +15,13 @@ pub fn plan_text(plan: &Plan, style: Style) -> String {
     sheet.row("steps", &steps(plan));
     sheet.row("way back", &way_back(plan));
     sheet.row("loses", &plan.way_back.loses);
-    if plan.goal == Goal::Upgrade {
+    if let Some(restore) = &plan.restore {
+        let what =
+            format!("{} of run {} · revision {} · {}", restore.what, restore.run, restore.revision, restore.path);
+        sheet.row("restores", &what);
+        sheet.row("gives up", &format!("what was written since {}; it is backed up first, and kept", restore.taken_at));
+    }
+    if plan.goal != Goal::Backup {
         sheet.row("goes back", &turns(plan));
     }
     sheet.row(
@@ -31,7 +37,11 @@ pub fn plan_text(plan: &Plan, style: Style) -> String {
     let (asked, not_asked) = gates(plan);
     sheet.row("gates", &asked.join(", "));
     if !not_asked.is_empty() {
-        sheet.row("not asked", &format!("{}: gave no answer when the plan was made", not_asked.join(", ")));
+        let why = match plan.goal {
+            Goal::Restore => "there is nothing to compare with",
+            Goal::Upgrade | Goal::Backup => "gave no answer when the plan was made",
+        };
+        sheet.row("not asked", &format!("{}: {why}", not_asked.join(", ")));
     }
     for artifact in &plan.artifacts {
         let what = format!(

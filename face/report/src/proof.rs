@@ -44,6 +44,15 @@ pub fn proof_summary(kind: StepKind, proof: &Value) -> String {
         StepKind::Start => {
             vec![took().map(|took| format!("READY after {took}")), number("main-pid").map(|n| format!("pid {n}"))]
         }
+        StepKind::Rebuild => vec![
+            bytes("bytes"),
+            number("revision").map(|n| format!("revision {n}")),
+            text("path").map(|path| format!("in {path}")),
+        ],
+        StepKind::Restore => vec![
+            list("lost").map(|n| format!("{} given up", count(n, "object", "objects"))),
+            number("revision").map(|n| format!("revisions go on above {n}")),
+        ],
         StepKind::PutBack => vec![
             list("lost").map(|n| format!("{} set aside", count(n, "object", "objects"))),
             number("revision").map(|n| format!("revisions go on above {n}")),

@@ -93,6 +93,7 @@ pub(crate) fn short_digest(text: &str) -> String {
 pub fn title(goal: Goal, from: &K3sVersion, to: &K3sVersion, nodes: &str) -> String {
     match goal {
         Goal::Upgrade => format!("{from} → {to} on {nodes}"),
+        Goal::Restore => format!("back to {to} on {nodes}, from {from}"),
         Goal::Backup => format!("backup of {nodes}, {from}"),
     }
 }

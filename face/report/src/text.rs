@@ -147,6 +147,7 @@ fn going_back(report: &Report, turn: &TurnReport, style: Style) -> String {
         }
     }
     let mut out = style.paragraph(Mark::Back, &line);
+    out.push_str(&named(report, style));
     for step in back.iter().filter(|step| step.state == StepOutcome::Failed) {
         let gates: Vec<&GateReport> =
             report.gates.iter().filter(|gate| gate.step == step.id && gate.answer.verdict != Verdict::Yes).collect();
@@ -159,6 +160,19 @@ fn going_back(report: &Report, turn: &TurnReport, style: Style) -> String {
         }
     }
     out
+}
+
+/// The first of the objects that are no longer there.
+fn named(report: &Report, style: Style) -> String {
+    const MOST: usize = 8;
+    let (mut named, more) = report.lost.as_ref().map(|lost| lost.first(MOST)).unwrap_or_default();
+    if named.is_empty() {
+        return String::new();
+    }
+    if more > 0 {
+        named.push(format!("and {more} more"));
+    }
+    style.paragraph(Mark::Plain, &named.join(" · "))
 }
 
 fn finally(report: &Report, style: Style, place: Option<&str>) -> String {
@@ -184,6 +198,14 @@ fn finally(report: &Report, style: Style, place: Option<&str>) -> String {
         Some(EndState::Committed) => {
             mark = Mark::Yes;
             parts.push(report.verdict.clone());
+            if let Some(lost) = report.lost.as_ref().filter(|lost| lost.given_up) {
+                let n = lost.objects.len() + usize::try_from(lost.unlisted).unwrap_or(usize::MAX);
+                let objects = count(n, "object", "objects");
+                parts.push(format!(
+                    "{objects} written since are given up (listed in the report), and kept in {}.",
+                    lost.abandoned
+                ));
+            }
             parts.push(format!("Took {}.", report.took.map(duration).unwrap_or_default()));
             parts.push(format!(
                 "API gap {} (expected about {}).",
@@ -221,6 +243,9 @@ fn finally(report: &Report, style: Style, place: Option<&str>) -> String {
     }
     parts.extend(place.map(|place| format!("Report: {place}")));
     let mut out = style.paragraph(mark, &parts.join(" "));
+    if report.lost.as_ref().is_some_and(|lost| lost.given_up) {
+        out.push_str(&named(report, style));
+    }
     if let Some(unsound) = &report.journal.unsound {
         out.push_str(&style.paragraph(Mark::No, &format!("the journal is not sound: {unsound}")));
     }

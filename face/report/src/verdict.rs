@@ -89,6 +89,13 @@ pub(crate) fn next(report: &Report) -> Vec<String> {
         EndState::Committed => {
             vec!["nothing. What leads back stays on the node until the next run commits.".to_owned()]
         }
+        EndState::Restored | EndState::Unchanged if report.goal == Goal::Restore => {
+            let mut next: Vec<String> = hint.into_iter().collect();
+            next.push(
+                "read the report. The present is as it was; `belay restore` lists what could be restored.".to_owned(),
+            );
+            next
+        }
         EndState::Restored | EndState::Unchanged if report.turn.as_ref().is_some_and(|turn| turn.asked) => {
             vec![format!("nothing. The plan is closed; `belay plan --to {to}` makes a new one.")]
         }

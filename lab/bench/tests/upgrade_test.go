@@ -80,22 +80,56 @@ func (x *box) ofRun(run, name string) string {
 }
 
 func (x *box) rollbackAfterCommit(run string) {
+	t := x.t
+	x.witness()
 	life := x.life()
 	journal := x.ofRun(run, "journal")
 	r := x.run(1, "rollback")
-	if !strings.Contains(r.Refusal, "has committed") {
-		x.t.Errorf("refused with: %q", r.Refusal)
+	var refused struct {
+		Since string        `json:"discard-writes-since"`
+		Lost  []oracle.Loss `json:"lost"`
+		Error struct{ Next []string }
 	}
+	if err := json.Unmarshal([]byte(r.Stdout), &refused); err != nil {
+		t.Fatalf("%v: %s", err, r)
+	}
+	if len(refused.Lost) == 0 || len(refused.Error.Next) == 0 || !strings.Contains(refused.Error.Next[0], refused.Since) {
+		t.Errorf("what would be lost: %s", r)
+	}
+	x.run(1, "rollback", "--discard-writes-since", "2020-01-01T00:00:00Z")
 	if now := x.life(); now != life {
-		x.t.Errorf("K3s is %s, was %s", now, life)
-	}
-	if now := x.ofRun(run, "journal"); now != journal {
-		x.t.Errorf("a refusal was written into the journal of a run that is over")
+		t.Errorf("K3s is %s, was %s", now, life)
 	}
 	x.serves(labtest.To)
 	x.tidy()
+	r = x.run(0, "rollback", run, "--discard-writes-since", refused.Since)
+	if now := x.ofRun(run, "journal"); now != journal {
+		t.Error("the journal of a run that is over was written to")
+	}
+	if r.Report.State() != "committed" || r.Report.To != labtest.From {
+		t.Errorf("the report says %q: %s", r.Report.State(), r.Report.Verdict)
+	}
+	x.serves(labtest.From)
+	x.tidy()
+	upgrade, err := x.b.Journal(t.Context(), run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := x.judge(cutSince(upgrade, x.journal()), r.Report, false); v.Lost == 0 {
+		t.Error("the oracle saw no write that was given up")
+	}
 	var shown map[string]any
 	if err := json.Unmarshal([]byte(x.run(0, "report").Stdout), &shown); err != nil {
-		x.t.Errorf("report --output json: %v", err)
+		t.Errorf("report --output json: %v", err)
 	}
+}
+
+// cutSince is the line of what a run takes back: from the stop of the run that
+// left it, until the old version was started again.
+func cutSince(left, back belay.Journal) oracle.Cut {
+	cut := cutOf(left)
+	if r, ok := back.Find("intent", "n1.start"); ok {
+		cut.Back = r.At
+	}
+	return cut
 }

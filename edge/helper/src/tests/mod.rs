@@ -10,5 +10,6 @@ mod node;
 mod protocol;
 mod prune;
 mod races;
+mod restore;
 mod stage;
 mod unread;

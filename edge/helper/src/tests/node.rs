@@ -121,6 +121,10 @@ impl Node {
         symlink(at("k3s/server/token"), at("k3s/server/node-token")).unwrap();
         let old = at("k3s/data").join(hash_of(OLD));
         write(&format!("k3s/data/{}/bin/k3s", hash_of(OLD)), &format!("inner {OLD}"), 0o755);
+        let sums = format!("{}  k3s\n", Digest::of(format!("inner {OLD}").as_bytes()).hex());
+        write(&format!("k3s/data/{}/bin/.sha256sums", hash_of(OLD)), &sums, 0o644);
+        write(&format!("k3s/data/{}/bin/.links", hash_of(OLD)), "kubectl k3s\n", 0o644);
+        symlink("k3s", old.join("bin/kubectl")).unwrap();
         symlink(&old, at("k3s/data/current")).unwrap();
         fs::create_dir(at("k3s/data/cni")).unwrap();
         symlink(old.join("bin/cni"), at("k3s/data/cni/cni")).unwrap();

@@ -46,6 +46,11 @@ pub async fn target(to: &str, channels: &str) -> Result<K3sVersion, CommandError
     match to.parse() {
         Ok(version) => Ok(version),
         Err(error) if to.starts_with('v') && to.contains('.') && to.contains('+') => Err(CommandError::usage(error)),
+        // Channels are named stable, latest or v1.36: what begins with a digit was meant as a tag.
+        Err(error) if to.starts_with(|c: char| c.is_ascii_digit()) => {
+            let tag = if to.contains('+') { format!("v{to}") } else { format!("v{to}+k3s1") };
+            Err(CommandError::usage(error).hinted(format!("a tag has the form v1.36.3+k3s1: --to {tag}")))
+        }
         Err(_) => Ok(resolve_channel(channels, to).await?),
     }
 }

@@ -4,13 +4,16 @@ use super::Context;
 use super::plan::{Planned, make, write_out};
 use super::run::{Prepared, carry_out, ensure_root};
 use crate::args::{OutputFormat, UpgradeArgs};
-use crate::error::CommandError;
+use crate::error::{CommandError, Kind};
 use crate::output;
 
 /// check + plan + apply with one confirmation.
 pub async fn upgrade(context: &Context, args: &UpgradeArgs) -> Result<u8, CommandError> {
     ensure_root(context.node())?;
-    let Planned { plan, facts, findings, release } = make(context, &args.plan).await?;
+    let Planned { plan, facts, findings, release } = match make(context, &args.plan).await {
+        Err(error) if error.kind == Kind::NothingToDo => return done_already(context, &error),
+        made => made?,
+    };
     write_out(&args.plan, &plan.to_yaml()?)?;
     if context.format == OutputFormat::Text {
         output::print(&belay_report::plan_text(&plan, output::style()));
@@ -26,6 +29,15 @@ pub async fn upgrade(context: &Context, args: &UpgradeArgs) -> Result<u8, Comman
         confirm(&plan)?;
     }
     carry_out(context, Prepared { plan, facts, findings, artifact: release.path }).await
+}
+
+/// A script that runs twice has what it wanted.
+fn done_already(context: &Context, said: &CommandError) -> Result<u8, CommandError> {
+    match context.format {
+        OutputFormat::Json => output::json(&serde_json::json!({ "nothing-to-do": said.message }))?,
+        OutputFormat::Text => output::print(&format!("{}\n", said.message)),
+    }
+    Ok(0)
 }
 
 /// The outage is announced and accepted (invariant I2 for one server).

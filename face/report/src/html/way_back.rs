@@ -14,7 +14,7 @@ pub(super) fn lost(report: &Report) -> Markup {
                 p.alarm { "The abandoned datastore could not be read to its end, so this list is incomplete." }
             }
             @if lost.objects.is_empty() {
-                p { "Nothing but heartbeats was written after the swap." }
+                p { "Nothing but heartbeats was written " @if lost.given_up { "since." } @else { "after the swap." } }
             } @else {
                 div.scroll { table {
                     thead { tr { th { "change" } th { "resource" } th { "namespace" } th { "name" } } }
@@ -28,13 +28,17 @@ pub(super) fn lost(report: &Report) -> Markup {
                     } }
                 } }
                 @if lost.unlisted > 0 {
-                    p { "And " (lost.unlisted) " more, named in " code { "lost.json" } " beside the run's journal on the node." }
+                    p { "And " (lost.unlisted) " more, named in " code { @if lost.given_up { "left.json" } @else { "lost.json" } } " beside the run's journal on the node." }
                 }
             }
             (rest(lost))
         }
     });
-    let lead = "Written by the version that was given up, after the swap. It is set aside on the node, not deleted.";
+    let lead = if report.lost.as_ref().is_some_and(|lost| lost.given_up) {
+        "Written since the state that was restored. What was there is kept on the node, and in the backup of this run."
+    } else {
+        "Written by the version that was given up, after the swap. It is set aside on the node, not deleted."
+    };
     section("lost", "What is no longer there", lead, content)
 }
 

@@ -5,12 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use super::StepReport;
 
-/// What the abandoned version had written, from `put-back`'s proof.
+/// What the abandoned version had written, from `put-back`'s proof; of a restore that holds, what it gave up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Lost {
     /// Where the abandoned directory lies.
     pub abandoned: String,
+    /// Given up by a restore that was asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub given_up: bool,
     /// False when the abandoned datastore could not be read to its end.
     #[serde(rename(deserialize = "lost-complete"))]
     pub complete: bool,
@@ -44,6 +47,15 @@ pub struct LostObject {
 }
 
 impl LostObject {
+    /// What a running cluster writes by itself: the node's status, endpoints, what lives in its own namespaces, a canary.
+    fn is_of_the_cluster(&self) -> bool {
+        let own = ["nodes", "endpoints", "discovery.k8s.io/endpointslices", "endpointslices", "k3s.cattle.io/addons"];
+        self.namespace.starts_with("kube-")
+            || own.contains(&self.resource.as_str())
+            || self.name.starts_with("belay-")
+            || self.namespace.starts_with("belay-")
+    }
+
     /// `configmaps default/settings`; the key for what does not follow the usual form.
     #[must_use]
     pub fn display(&self) -> String {
@@ -55,11 +67,31 @@ impl LostObject {
     }
 }
 
-/// Of the first node that was put back.
-pub(super) fn lost(steps: &[StepReport]) -> Option<Lost> {
-    let put_back = steps.iter().find(|step| step.kind == Some(StepKind::PutBack) && step.proof().is_some())?;
-    let proof = put_back.proof()?;
-    Some(serde_json::from_value(proof.clone()).unwrap_or_else(|_| unreadable(proof)))
+impl Lost {
+    /// The first of them in words, what people wrote before what K3s and Belay write by themselves, and how many more
+    /// there are.
+    #[must_use]
+    pub fn first(&self, most: usize) -> (Vec<String>, usize) {
+        let mut objects: Vec<&LostObject> = self.objects.iter().collect();
+        objects.sort_by_key(|object| object.is_of_the_cluster());
+        let named = objects.iter().take(most);
+        let named: Vec<String> = named.map(|o| format!("{} {}", o.change.replace('-', " "), o.display())).collect();
+        let all = objects.len().saturating_add(usize::try_from(self.unlisted).unwrap_or(usize::MAX));
+        let more = all.saturating_sub(named.len());
+        (named, more)
+    }
+}
+
+/// Of the first node that was put back; of a run that goes on, or has ended, with what it restored, of that.
+pub(super) fn lost(steps: &[StepReport], turned: bool) -> Option<Lost> {
+    let of = |kind| steps.iter().find(|step| step.kind == Some(kind)).and_then(StepReport::proof);
+    let (proof, given_up) = match of(StepKind::PutBack) {
+        Some(proof) => (proof, false),
+        None if !turned => (of(StepKind::Restore)?, true),
+        None => return None,
+    };
+    let lost = serde_json::from_value(proof.clone()).unwrap_or_else(|_| unreadable(proof));
+    Some(Lost { given_up, ..lost })
 }
 
 /// A proof of another shape (another version of the helper) must not read as "nothing was lost": the list is called
@@ -69,6 +101,7 @@ fn unreadable(proof: &serde_json::Value) -> Lost {
     let revision = |field: &str| proof.get(field).and_then(serde_json::Value::as_u64);
     Lost {
         abandoned: abandoned.unwrap_or("a place that the proof does not name").to_owned(),
+        given_up: false,
         complete: false,
         objects: Vec::new(),
         unlisted: 0,
