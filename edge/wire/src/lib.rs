@@ -14,8 +14,8 @@ mod restorable;
 pub use frame::{Frame, FrameError, MAX_FRAME, read_frame, write_frame};
 pub use leftover::{Leftover, LeftoverKind};
 pub use record::{
-    ArtifactSpec, BackupReceipt, DatastoreMark, FileStamp, KeepProof, LostObject, NodeTarget, RebuildProof, StageProof, StopProof,
-    SwapProof,
+    ArtifactSpec, BackupReceipt, DatastoreMark, FileStamp, KeepProof, LostObject, NodeTarget, RebuildProof, StageProof,
+    StopProof, SwapProof,
 };
 pub use reply::{
     BackupListing, Change, Credentials, Difference, Fault, FaultKind, FenceProof, Inspection, Observation, PemFile,
