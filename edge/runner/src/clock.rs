@@ -1,3 +1,4 @@
+use belay_engine::Record;
 use belay_facts::Span;
 
 /// The clocks of this machine. The only place in the runner where time comes from.
@@ -25,6 +26,12 @@ impl Clock {
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         let millis = now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000);
         Span::millis(u64::try_from(millis).unwrap_or(0))
+    }
+
+    /// When a record was written on this machine's boot clock; `None` when that has begun anew since.
+    #[must_use]
+    pub fn of_this_boot(&self, record: Option<&Record>) -> Option<Span> {
+        record.filter(|record| record.boot == self.boot_id).map(|record| Span::millis(record.up))
     }
 
     #[must_use]

@@ -212,6 +212,7 @@ fn expectation(session: &Session, step: &Step, book: &Book) -> Expectation {
     // A boot since the start began another life, by itself and rightly: it is the one to be judged, from its boot on.
     let rebooted = started.as_ref().is_some_and(|proof| proof.boot_id != session.link.identity().boot_id);
     let start_begun = time_of(book.records(), &start_id, true);
+    let start_begun_since_boot = session.clock.of_this_boot(intended(book.records(), &start_id));
     let ready = ready_since_boot(book, &start_id);
     // Seen again no sooner than the link was: the kubelet has its time from then on.
     let ready = if rebooted { ready.max(Some(session.linked)) } else { ready };
@@ -219,6 +220,7 @@ fn expectation(session: &Session, step: &Step, book: &Book) -> Expectation {
     Expectation {
         version: if new { plan.to.clone() } else { plan.from.clone() },
         start_begun: if before_stop { None } else { start_begun },
+        start_begun_since_boot: if before_stop { None } else { start_begun_since_boot },
         ready: if before_stop { None } else { time_of(book.records(), &start_id, false) },
         ready_since_boot: if before_stop { None } else { ready },
         rebooted: !before_stop && rebooted,
@@ -241,6 +243,11 @@ fn ready_since_boot(book: &Book, start: &str) -> Option<Span> {
     // After a boot, READY came before anybody was here to see it.
     let ready = ready.or_else(|| in_this_boot().find(|record| matches!(record.event, Event::Resumed { .. })))?;
     Some(Span::millis(ready.up))
+}
+
+/// The record with which a step was first intended.
+fn intended<'a>(records: &'a [Record], id: &str) -> Option<&'a Record> {
+    records.iter().find(|record| matches!(&record.event, Event::Intent { step, .. } if step == id))
 }
 
 /// When a step was first intended, or when its outcome came.

@@ -39,6 +39,8 @@ pub struct Expectation {
     /// When the start was begun, by this machine's calendar: a lease renewed after it was renewed by the new kubelet,
     /// since the old one was proven gone. `None` before a stop.
     pub start_begun: Option<jiff::Timestamp>,
+    /// The same on the boot clock, where that has gone on since: the calendar may have been set meanwhile.
+    pub start_begun_since_boot: Option<Span>,
     /// The node has booted since the start: the life to be judged began with that boot.
     pub rebooted: bool,
     /// When READY came.

@@ -36,9 +36,8 @@ type Belay struct {
 	// Mirror is what --mirror and BELAY_MIRROR say: a directory of the node,
 	// or an address.
 	Mirror string
-	// Roots is a file, where Belay runs, with the authorities that it believes
-	// beside those of the web; empty: the system's.
-	Roots string
+	// Env is what the program finds in its environment besides.
+	Env []string
 	// Coordinator is the host, when Belay runs there and reaches the node over
 	// SSH; nil when it runs in the node.
 	Coordinator *Coordinator
@@ -127,9 +126,7 @@ func (b *Belay) start(ctx context.Context, args, env []string) (*Process, error)
 	if b.Mirror != "" {
 		env = append(env, "BELAY_MIRROR="+b.Mirror)
 	}
-	if b.Roots != "" {
-		env = append(env, "SSL_CERT_FILE="+b.Roots)
-	}
+	env = append(env, b.Env...)
 	p := &Process{begin: time.Now()}
 	args = append(args, "--output", "json")
 	if b.Coordinator != nil {

@@ -111,9 +111,11 @@ func (x *box) listen() lyingMirror {
 		x.t.Fatal(err)
 	}
 	m.Serve(plain)
-	if x.b.Roots, err = x.placed(authority); err != nil {
+	path, err := x.placed(authority)
+	if err != nil {
 		x.t.Fatal(err)
 	}
+	x.b.Env = append(x.b.Env, "SSL_CERT_FILE="+path)
 	return lyingMirror{m, "http://" + plain.Addr().String(), "https://" + secure.Addr().String()}
 }
 
