@@ -9,7 +9,7 @@ use belay_helper::Database;
 use libfuzzer_sys::fuzz_target;
 
 static FILE: LazyLock<PathBuf> =
-    LazyLock::new(|| PathBuf::from(format!("/dev/shm/belay-fuzz-state-{}.db", std::process::id())));
+    LazyLock::new(|| PathBuf::from(format!("/dev/shm/belay-fuzz-sqlite-{}.db", std::process::id())));
 
 fuzz_target!(|data: &[u8]| {
     for companion in ["-wal", "-shm", "-journal"] {

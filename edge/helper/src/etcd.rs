@@ -14,8 +14,12 @@ mod tail;
 mod wal;
 
 #[cfg(test)]
+mod seeds;
+#[cfg(test)]
 pub(crate) mod tests;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) use bolt::seal;
 pub use bolt::{Bolt, BoltError, Bucket};
 pub(crate) use members::{content, facts, observed};
 pub use page::{Leaf, Page};

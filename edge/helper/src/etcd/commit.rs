@@ -58,7 +58,8 @@ pub(super) fn set(path: &Path, bucket: &[u8], entries: &[(&[u8], Vec<u8>)]) -> R
     for (branch, index) in branches.iter().rev() {
         child = new.place(branch.with_child(*index, child).ok_or_else(too_large)?);
     }
-    let meta = Meta { root: child, pages: new.next, txid: bolt.meta.txid + 1, ..bolt.meta };
+    let txid = bolt.meta.txid.checked_add(1).ok_or_else(too_large)?;
+    let meta = Meta { root: child, pages: new.next, txid, ..bolt.meta };
     let failed = |source| BoltError::Io { path: path.into(), doing: "written", source };
     let file = OpenOptions::new().write(true).open(path).map_err(failed)?;
     for (id, bytes) in &new.written {

@@ -40,7 +40,8 @@ impl Tail {
         }
         segments.sort();
         // The last segment that begins at or before what is looked for, and all after it.
-        let begin = segments.iter().rposition(|(first, _)| *first <= after + 1).unwrap_or(0);
+        let next = after.saturating_add(1);
+        let begin = segments.iter().rposition(|(first, _)| *first <= next).unwrap_or(0);
         let mut entries: BTreeMap<u64, wal::Entry> = BTreeMap::new();
         let mut complete = true;
         for (_, path) in segments.iter().skip(begin) {
@@ -55,8 +56,8 @@ impl Tail {
             }
             complete &= records.whole();
         }
-        let new = entries.split_off(&(after + 1));
-        if new.first_key_value().is_some_and(|(first, _)| *first != after + 1) {
+        let new = entries.split_off(&next);
+        if new.first_key_value().is_some_and(|(first, _)| *first != next) {
             return Err(WalError::Gap { path: dir.into(), after });
         }
         let requests = new.into_values().filter(|entry| entry.is_request()).map(|entry| entry.data).collect();
@@ -74,7 +75,7 @@ impl Tail {
     /// Applies the entries as etcd would.
     pub(super) fn replay(&self, latest: &mut BTreeMap<Vec<u8>, Latest>, revision: &mut u64) {
         for request in &self.requests {
-            let mut change = Change { latest, revision: *revision + 1, sub: 0 };
+            let mut change = Change { latest, revision: revision.saturating_add(1), sub: 0 };
             for field in Fields::of(request) {
                 // etcd `api/etcdserverpb/raft_internal.proto`.
                 match field {
@@ -88,7 +89,7 @@ impl Tail {
                 }
             }
             if change.sub > 0 {
-                *revision += 1;
+                *revision = revision.saturating_add(1);
             }
         }
     }
@@ -104,7 +105,8 @@ struct Change<'a> {
 impl Change<'_> {
     fn put(&mut self, request: &[u8]) {
         let Some(key) = message::bytes(request, 1) else { return };
-        let version = self.latest.get(key).filter(|latest| latest.live).map_or(0, |latest| latest.version) + 1;
+        let version =
+            self.latest.get(key).filter(|latest| latest.live).map_or(0, |latest| latest.version).saturating_add(1);
         let now = Latest { revision: self.revision, sub: self.sub, version, live: true };
         self.latest.insert(key.to_vec(), now);
         self.sub += 1;

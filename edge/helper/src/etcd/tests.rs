@@ -19,7 +19,7 @@ pub(crate) struct Etcd {
     records: Vec<(Vec<u8>, Vec<u8>)>,
     versions: BTreeMap<String, u64>,
     revision: u64,
-    requests: Vec<Vec<u8>>,
+    pub requests: Vec<Vec<u8>>,
     pub meta: BTreeMap<&'static str, Vec<u8>>,
     pub members: usize,
     pub alarm: bool,
@@ -104,11 +104,11 @@ impl Etcd {
             fs::create_dir_all(server.join(path).parent().unwrap()).unwrap();
         }
         fs::create_dir_all(server.join(LOG)).unwrap();
-        fs::write(server.join(DATABASE), self.database()).unwrap();
+        fs::write(server.join(DATABASE), self.database(PAGE)).unwrap();
         fs::write(server.join(LOG).join("0000000000000000-0000000000000000.wal"), self.segment()).unwrap();
     }
 
-    fn segment(&self) -> Vec<u8> {
+    pub(crate) fn segment(&self) -> Vec<u8> {
         let mut crc = 0;
         let mut bytes = Vec::new();
         let mut record = |kind: u64, data: &[u8]| {
@@ -140,12 +140,12 @@ impl Etcd {
         bytes
     }
 
-    fn database(&self) -> Vec<u8> {
+    pub(crate) fn database(&self, page: usize) -> Vec<u8> {
         let mut pages: Vec<Vec<u8>> = vec![Vec::new(), Vec::new()];
         let mut add = |mut bytes: Vec<u8>| {
             let id = pages.len() as u64;
-            let count = bytes.len().div_ceil(PAGE);
-            bytes.resize(count * PAGE, 0);
+            let count = bytes.len().div_ceil(page);
+            bytes.resize(count * page, 0);
             bytes[..8].copy_from_slice(&id.to_le_bytes());
             bytes[12..16].copy_from_slice(&(count as u32 - 1).to_le_bytes());
             pages.push(bytes);
@@ -186,11 +186,11 @@ impl Etcd {
         let count = pages.len() as u64;
         let mut bytes: Vec<u8> = pages.concat();
         // Behind two pages for the roots; etcd makes files longer than they need to be.
-        bytes.splice(0..0, vec![0; 2 * PAGE]);
-        bytes.extend(vec![0; PAGE]);
+        bytes.splice(0..0, vec![0; 2 * page]);
+        bytes.extend(vec![0; page]);
         for txid in [6, 7] {
-            let meta = super::bolt::Meta { page_size: PAGE as u64, root, sequence: 0, pages: count, txid };
-            let at = (txid % 2) as usize * PAGE;
+            let meta = super::bolt::Meta { page_size: page as u64, root, sequence: 0, pages: count, txid };
+            let at = (txid % 2) as usize * page;
             bytes[at..at + PAGE_HEADER + META].copy_from_slice(&meta.encode());
         }
         bytes
@@ -375,6 +375,39 @@ fn a_page_that_leads_back_to_itself_is_damage() {
     fs::write(&path, bytes).unwrap();
     let damaged = Store::open(&path).unwrap().check();
     assert!(matches!(damaged, Err(StoreError::Bolt(BoltError::Damaged { .. }))), "{damaged:?}");
+}
+
+/// Found by the fuzz target `bolt`: the place of the new pages overflowed, which would have written over the old ones.
+#[test]
+fn a_database_that_claims_more_pages_than_its_file_has_is_damage_and_not_written() {
+    let (_dir, server) = server(&populated());
+    let path = server.join(DATABASE);
+    let whole = fs::read(&path).unwrap();
+    let meta = Bolt::open(&path).unwrap().meta;
+    for (pages, txid) in
+        [(1 << 63, meta.txid), (u64::MAX, meta.txid), (meta.pages + 9, meta.txid), (meta.pages, u64::MAX)]
+    {
+        let mut bytes = whole.clone();
+        let claimed = super::bolt::Meta { pages, txid, ..meta }.encode();
+        bytes[PAGE..PAGE + claimed.len()].copy_from_slice(&claimed);
+        fs::write(&path, &bytes).unwrap();
+        assert!(raise_revision(&server, 5000).is_err(), "{pages} pages");
+        assert!(fs::read(&path).unwrap() == bytes, "a refusal wrote");
+    }
+}
+
+/// The numbers that a database and its log begin from are as large as they can be.
+#[test]
+fn a_log_behind_the_last_entry_and_revision_there_can_be_is_read() {
+    let mut etcd = populated();
+    etcd.meta.insert("consistent_index", u64::MAX.to_be_bytes().to_vec());
+    etcd.log_put("/registry/configmaps/default/late", "acknowledged");
+    let (_dir, server) = server(&etcd);
+    assert_eq!(Store::of_server(&server).unwrap().revision().unwrap(), 64);
+    etcd.meta.insert("consistent_index", 5_u64.to_be_bytes().to_vec());
+    etcd.meta.insert("finishedCompactRev", u64::MAX.to_be_bytes().to_vec());
+    etcd.write(&server);
+    assert_eq!(Store::of_server(&server).unwrap().revision().unwrap(), u64::MAX);
 }
 
 proptest! {
