@@ -17,10 +17,10 @@ use self::elf::Elf;
 use self::tree::Tree;
 
 /// Largest `belay-helper`, in bytes: it is uploaded to every node.
-const MAX_HELPER: u64 = 3 * 1024 * 1024;
+const MAX_HELPER: u64 = 3_000_000;
 
 /// Largest `belay`, in bytes.
-const MAX_BELAY: u64 = 25 * 1024 * 1024;
+const MAX_BELAY: u64 = 25_000_000;
 
 /// The oldest glibc on which `belay` starts: that of Debian 11.
 const GLIBC: (u32, u32) = (2, 31);
