@@ -203,8 +203,9 @@ func (b *Bench) change(ctx context.Context, run *Run) (aside time.Duration, err 
 	return 0, err
 }
 
-// upgrade tells how long the steps in the gap took, and the soak.
+// upgrade tells how long each step took, and the soak.
 func (b *Bench) upgrade(ctx context.Context) (map[string]float64, time.Duration, error) {
+	begin := time.Now()
 	r, err := b.Belay.Run(ctx, "upgrade", "--to", b.To, "--soak", soak, "--yes")
 	if err != nil {
 		return nil, 0, err
@@ -217,14 +218,18 @@ func (b *Bench) upgrade(ctx context.Context) (map[string]float64, time.Duration,
 		return nil, 0, err
 	}
 	steps := map[string]float64{}
+	for _, r := range journal {
+		if begun, ok := journal.Find("intent", r.Step); ok && r.Event == "outcome" {
+			steps[strings.TrimPrefix(r.Step, "n1.")] = r.At.Sub(begun.At).Seconds()
+		}
+	}
 	for _, kind := range []string{"stop", "keep", "swap", "start", "gate", "soak"} {
-		begun, okBegun := journal.Find("intent", "n1."+kind)
-		ended, okEnded := journal.Find("outcome", "n1."+kind)
-		if !okBegun || !okEnded {
+		if _, ok := steps[kind]; !ok {
 			return nil, 0, fmt.Errorf("the journal has no %s:\n%s", kind, journal)
 		}
-		steps[kind] = ended.At.Sub(begun.At).Seconds()
 	}
+	// Facts, findings and the plan.
+	steps["plan"] = journal[0].At.Sub(begin).Seconds()
 	return steps, time.Duration(steps["soak"] * float64(time.Second)), nil
 }
 

@@ -57,7 +57,8 @@ func Table(r *Record) string {
 			fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", names[kind],
 				spread(r.Of(cold, kind, gapOf)), spread(r.Of(cold, kind, totalOf)), spread(r.Of(cold, kind, readyOf)))
 		}
-		b.WriteString("\nBelay's steps in the gap, median: " + steps(r, cold) + "\n")
+		b.WriteString("\nBelay's steps in the gap, median: " + steps(r, cold, "stop", "keep", "swap", "start") + ". Before it: " +
+			steps(r, cold, "plan", "stage", "backup", "prove-backup", "baseline") + ". After it: " + steps(r, cold, "gate", "commit") + ".\n")
 		b.WriteString("\n| ratio of medians | | 95 % bound | goal | |\n|---|---|---|---|---|\n")
 		for _, goal := range goals {
 			ratio := Compare(r.Of(cold, Belay, goal.number), r.Of(cold, goal.against, goal.other))
@@ -100,9 +101,9 @@ func quietOnes(r *Record, cold bool) int {
 	return n
 }
 
-func steps(r *Record, cold bool) string {
+func steps(r *Record, cold bool, kinds ...string) string {
 	var parts []string
-	for _, kind := range []string{"stop", "keep", "swap", "start"} {
+	for _, kind := range kinds {
 		parts = append(parts, fmt.Sprintf("%s %.2f s", kind, Median(r.Of(cold, Belay, func(x Run) float64 { return x.Steps[kind] }))))
 	}
 	return strings.Join(parts, ", ")

@@ -52,7 +52,7 @@ type Run struct {
 	// the node was reported Ready by a kubelet that started afterwards.
 	Returned float64 `json:"returned"`
 	Ready    float64 `json:"ready"`
-	// Steps of Belay's that lie in the gap, by kind.
+	// Steps of Belay's, by kind, and "plan" for what comes before the first.
 	Steps map[string]float64 `json:"steps,omitempty"`
 	// Quiet: nothing else kept the machine busy when it began.
 	Quiet bool   `json:"quiet"`
