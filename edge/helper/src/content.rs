@@ -45,6 +45,20 @@ pub(crate) fn pieces(file: &File, mut each: impl FnMut(u64, &[u8]) -> io::Result
     Ok(length)
 }
 
+/// A file's content up to its last hole.
+///
+/// # Errors
+/// When it cannot be read.
+pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut content = Vec::new();
+    pieces(&File::open(path)?, |at, bytes| {
+        content.resize(usize::try_from(at).map_err(io::Error::other)?, 0);
+        content.extend_from_slice(bytes);
+        Ok(())
+    })?;
+    Ok(content)
+}
+
 /// The next data or hole; `None` when there is none before the end.
 fn next(file: &File, what: SeekFrom) -> io::Result<Option<u64>> {
     match seek(file, what) {
@@ -128,6 +142,8 @@ mod tests {
                 }
                 let length = length.max(written.last().map_or(0, |at| at + 3));
                 let content = fs::read(&path).unwrap();
+                let read = super::read(&path).unwrap();
+                assert!(content.starts_with(&read) && content[read.len()..].iter().all(|byte| *byte == 0));
                 assert_eq!(TrimmedHash::of_file(&path).unwrap(), (trimmed(&content), length), "{written:?} {holes}");
             }
         }

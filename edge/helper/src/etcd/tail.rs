@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::message::{self, Field, Fields};
 use super::store::Latest;
 use super::wal;
+use crate::content;
 
 /// What was attempted on etcd's log, and why it failed.
 #[derive(Debug, thiserror::Error)]
@@ -45,7 +46,8 @@ impl Tail {
         let mut entries: BTreeMap<u64, wal::Entry> = BTreeMap::new();
         let mut complete = true;
         for (_, path) in segments.iter().skip(begin) {
-            let content = fs::read(path).map_err(failed(path))?;
+            // A segment is made 64 MB long ahead of its content.
+            let content = content::read(path).map_err(failed(path))?;
             let mut records = wal::Records::of(&content);
             for record in &mut records {
                 if let Some(entry) = wal::Entry::of(&record) {
