@@ -62,6 +62,28 @@ func (c *Coordinator) KnownHosts() string { return filepath.Join(c.Dir, "known_h
 // State is what --state says.
 func (c *Coordinator) State() string { return filepath.Join(c.Dir, "state") }
 
+// Save keeps what it knows of runs under a name, as a node keeps its disk.
+func (c *Coordinator) Save(ctx context.Context, name string) error {
+	return again(ctx, c.State(), c.saved(name))
+}
+
+// Reset makes it forget everything since.
+func (c *Coordinator) Reset(ctx context.Context, name string) error {
+	return again(ctx, c.saved(name), c.State())
+}
+
+func (c *Coordinator) saved(name string) string { return filepath.Join(c.Dir, "saves", name) }
+
+// again makes a folder the copy of another; where there is none, there is none.
+func again(ctx context.Context, from, to string) error {
+	const copied = `rm -rf "$2"; test ! -e "$1" || { mkdir -p "$(dirname "$2")"; cp -a -T "$1" "$2"; }`
+	text, err := exec.CommandContext(ctx, "sh", "-ec", copied, "again", from, to).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("copy %s: %w\n%s", from, err, text)
+	}
+	return nil
+}
+
 func (c *Coordinator) config() string { return filepath.Join(c.Dir, "ssh_config") }
 
 // startHere runs the program on the host.

@@ -140,6 +140,11 @@ func (x *box) reset(save string) {
 	if err := x.n.Reset(x.t.Context(), save); err != nil {
 		x.t.Fatal(err)
 	}
+	if x.b.Coordinator != nil {
+		if err := x.b.Coordinator.Reset(x.t.Context(), save); err != nil {
+			x.t.Fatal(err)
+		}
+	}
 	x.boot()
 }
 
@@ -158,6 +163,11 @@ func (x *box) save(name string) {
 	x.t.Helper()
 	if err := x.n.Save(x.t.Context(), name); err != nil {
 		x.t.Fatal(err)
+	}
+	if x.b.Coordinator != nil {
+		if err := x.b.Coordinator.Save(x.t.Context(), name); err != nil {
+			x.t.Fatal(err)
+		}
 	}
 }
 

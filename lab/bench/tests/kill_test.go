@@ -19,11 +19,27 @@ import (
 func TestKillAtRecordsOfAnUpgrade(t *testing.T) {
 	t.Parallel()
 	x := newBox(t, lab.Options{})
-	x.needCrash()
 	script, _ := x.scripts()
+	x.killedAndResumed(script, script.places(t, "intent n1.swap"))
+}
+
+// TestKillAtRecordsOfAnUpgradeOverSSH: the coordinator is killed, the node and
+// its helper go on by themselves.
+func TestKillAtRecordsOfAnUpgradeOverSSH(t *testing.T) {
+	t.Parallel()
+	long(t)
+	x := newBoxOver(t, lab.Options{}, overSSH)
+	script, _ := x.scripts()
+	x.killedAndResumed(script, script.named(t, "outcome n1.fence", "intent n1.stage", "intent n1.stop", "outcome n1.stop",
+		"intent n1.swap", "outcome n1.start", "outcome n1.gate", "end"))
+}
+
+func (x *box) killedAndResumed(script script, places []int) {
+	t := x.t
+	x.needCrash()
 	x.before = take(t, x.c)
 	x.save("base")
-	for _, record := range script.places(t, "intent n1.swap") {
+	for _, record := range places {
 		t.Run(fmt.Sprintf("%02d %s", record, script[record-1]), func(t *testing.T) {
 			y := x.on(t)
 			y.reset("base")
@@ -126,10 +142,23 @@ var imaged = lab.Options{DiskMB: 2500}
 func TestKillAtRecordsOfAPutBack(t *testing.T) {
 	t.Parallel()
 	x := newBox(t, imaged)
-	x.needCrash()
 	_, script := x.scripts()
+	x.killedOnTheWayBack(script, script.places(t, "intent n1.back.put-back", "outcome n1.back.put-back"))
+}
+
+func TestKillAtRecordsOfAPutBackOverSSH(t *testing.T) {
+	t.Parallel()
+	long(t)
+	x := newBoxOver(t, imaged, overSSH)
+	_, script := x.scripts()
+	x.killedOnTheWayBack(script, script.named(t, "resumed", "turn", "intent n1.back.put-back", "outcome n1.back.put-back", "intent n1.back.start", "end"))
+}
+
+func (x *box) killedOnTheWayBack(script script, places []int) {
+	t := x.t
+	x.needCrash()
 	x.soakSaved()
-	for _, record := range script.places(t, "intent n1.back.put-back", "outcome n1.back.put-back") {
+	for _, record := range places {
 		t.Run(fmt.Sprintf("%02d %s", record, script[record-1]), func(t *testing.T) {
 			y := x.on(t)
 			y.reset("soak")

@@ -34,7 +34,14 @@ func (s script) places(t *testing.T, sample ...string) []int {
 		}
 		return places
 	}
-	for _, record := range sample {
+	return s.named(t, sample...)
+}
+
+// named are the records that are named.
+func (s script) named(t *testing.T, records ...string) []int {
+	t.Helper()
+	var places []int
+	for _, record := range records {
 		places = append(places, s.at(t, record))
 	}
 	return places

@@ -12,6 +12,7 @@ import (
 	"belay.dev/lab/bench/belay"
 	"belay.dev/lab/bench/lab"
 	"belay.dev/lab/bench/labtest"
+	"belay.dev/lab/bench/oracle"
 	"belay.dev/lab/bench/release"
 )
 
@@ -134,6 +135,39 @@ func TestSSHRefuses(t *testing.T) {
 			t.Errorf("the helper there is %s, ours %s", there, helper)
 		}
 	})
+}
+
+// TestResumeAfterACutConnection: what was cut off for good goes on where it was
+// left, and ends as if nothing had been.
+func TestResumeAfterACutConnection(t *testing.T) {
+	t.Parallel()
+	long(t)
+	x := newBoxOver(t, lab.Options{}, overSSH)
+	x.witness()
+	p, err := x.b.Start(t.Context(), "upgrade", "--to", labtest.To, "--soak", "30s", "--yes")
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.waitFor("", "intent", "n1.soak", 150*time.Second)
+	labtest.Must(t, x.n, "sh", "-c", "systemctl stop ssh; pkill -KILL -x sshd || true")
+	r, err := p.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x.check(r, 4, "upgrade", "(cut off)")
+	if !r.Says("belay resume") {
+		t.Errorf("cut off: %s", r)
+	}
+	labtest.Must(t, x.n, "systemctl", "start", "ssh")
+	r = x.run(0, "resume")
+	if r.Report.State() != "committed" {
+		t.Errorf("the report says %q", r.Report.State())
+	}
+	x.once(x.journal())
+	x.serves(labtest.To)
+	x.tidy()
+	x.judge(oracle.Cut{}, r.Report, true)
+	x.disconnected()
 }
 
 // TestConnectionCutInARun: the connection goes in the middle of a step. Belay
