@@ -11,9 +11,11 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,6 +39,8 @@ const cni = "#!/bin/sh\necho 'the bench distribution has no CNI plugins' >&2\nex
 func main() {
 	wrapper := flag.String("wrapper", "", "outer executable")
 	inner := flag.String("inner", "", "executable for data/<hash>/bin/k3s")
+	etcd := flag.String("with-etcd", "", "executable for data/<hash>/bin/etcd/k3s")
+	kine := flag.String("with-kine", "", "executable for data/<hash>/bin/kine/k3s")
 	out := flag.String("out", "", "directory of the release")
 	var r release.Release
 	flag.StringVar(&r.Tag, "tag", "", "such as v1.36.3+k3s1")
@@ -44,22 +48,25 @@ func main() {
 	flag.StringVar(&r.Containerd, "containerd", "", "containerd version that this tag has")
 	flag.StringVar(&r.Commit, "commit", "", "what --version and /version show as the commit")
 	flag.Parse()
-	if err := assemble(*wrapper, *inner, *out, r); err != nil {
+	if err := assemble(*wrapper, map[string]string{"k3s": *inner, "etcd/k3s": *etcd, "kine/k3s": *kine}, *out, r); err != nil {
 		fmt.Fprintln(os.Stderr, "assemble:", err)
 		os.Exit(1)
 	}
 }
 
-func assemble(wrapper, inner, out string, r release.Release) error {
-	binary, err := os.ReadFile(inner)
-	if err != nil {
-		return err
+func assemble(wrapper string, programs map[string]string, out string, r release.Release) error {
+	binaries := map[string][]byte{"cni": []byte(cni)}
+	for name, path := range programs {
+		var err error
+		if binaries[name], err = os.ReadFile(path); err != nil {
+			return err
+		}
 	}
 	outer, err := os.ReadFile(wrapper)
 	if err != nil {
 		return err
 	}
-	archive, err := pack(binary, r)
+	archive, err := pack(binaries, r)
 	if err != nil {
 		return err
 	}
@@ -92,27 +99,35 @@ type entry struct {
 	content []byte
 }
 
-func pack(binary []byte, r release.Release) ([]byte, error) {
+func pack(binaries map[string][]byte, r release.Release) ([]byte, error) {
 	record, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return nil, err
 	}
-	sums := fmt.Sprintf("%s  cni\n%s  k3s\n", hexSum([]byte(cni)), hexSum(binary))
+	var sums strings.Builder
+	var files []entry
+	for _, name := range slices.Sorted(maps.Keys(binaries)) {
+		fmt.Fprintf(&sums, "%s  %s\n", hexSum(binaries[name]), name)
+		if dir, _, below := strings.Cut(name, "/"); below {
+			files = append(files, entry{"bin/" + dir + "/", 0o755, nil})
+		}
+		files = append(files, entry{"bin/" + name, 0o755, binaries[name]})
+	}
 	var raw bytes.Buffer
 	compressed, err := zstd.NewWriter(&raw, zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return nil, err
 	}
 	archive := tar.NewWriter(compressed)
-	for _, e := range []entry{
+	entries := slices.Concat([]entry{
 		{"bin/", 0o755, nil},
 		{"bin/.links", 0o644, []byte(links)},
-		{"bin/.sha256sums", 0o644, []byte(sums)},
-		{"bin/cni", 0o755, []byte(cni)},
-		{"bin/k3s", 0o755, binary},
+		{"bin/.sha256sums", 0o644, []byte(sums.String())},
+	}, files, []entry{
 		{"etc/", 0o755, nil},
 		{release.File, 0o644, append(record, '\n')},
-	} {
+	})
+	for _, e := range entries {
 		header := &tar.Header{Name: e.name, Mode: e.mode, Size: int64(len(e.content)), ModTime: time.Unix(0, 0), Format: tar.FormatUSTAR}
 		header.Typeflag = tar.TypeReg
 		if strings.HasSuffix(e.name, "/") {

@@ -13,7 +13,6 @@ import (
 	"github.com/sirupsen/logrus"
 	"go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
-	"go.etcd.io/etcd/client/v3/snapshot"
 	"go.uber.org/zap"
 )
 
@@ -141,7 +140,11 @@ func (s *EtcdStore) Members(ctx context.Context) ([]*etcdserverpb.Member, error)
 
 // Rows lists keys and values below a prefix.
 func (s *EtcdStore) Rows(ctx context.Context, prefix string) (map[string][]byte, error) {
-	found, err := s.client.Get(ctx, prefix, clientv3.WithPrefix())
+	return rowsBelow(ctx, s.client, prefix)
+}
+
+func rowsBelow(ctx context.Context, client *clientv3.Client, prefix string) (map[string][]byte, error) {
+	found, err := client.Get(ctx, prefix, clientv3.WithPrefix())
 	if err != nil {
 		return nil, err
 	}
@@ -161,8 +164,7 @@ func (s *EtcdStore) Put(ctx context.Context, key string, value []byte) error {
 // Snapshot writes the member's database and its hash to a file, 0600, that
 // appears under its name only when it is whole.
 func (s *EtcdStore) Snapshot(ctx context.Context, path string) error {
-	_, err := snapshot.SaveWithVersion(ctx, zap.NewNop(), s.config, path)
-	return err
+	return saveSnapshot(ctx, s.config, path)
 }
 
 // Close drops the connection.

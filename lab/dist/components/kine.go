@@ -1,73 +1,47 @@
-// Package components are the processes of a server, each upstream's own code:
-// kine, etcd, kube-apiserver, kube-controller-manager, kube-scheduler, the hollow
-// kubelet and kubectl.
 package components
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"os/signal"
-	"sync"
+	"os/exec"
+	"runtime"
 	"syscall"
 	"time"
 
-	"github.com/k3s-io/kine/pkg/client"
-	_ "github.com/k3s-io/kine/pkg/drivers/sqlite" // registers the default driver
-	"github.com/k3s-io/kine/pkg/endpoint"
-	"github.com/sirupsen/logrus"
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+
+	"belay.test/dist/release"
 )
 
 // KineSocket is relative to server/, as on K3s, because the absolute path of a
 // deep data directory would not fit into a socket address (108 bytes).
 const KineSocket = "unix://kine.sock"
 
-// Kine serves db/state.db of the working directory, its own default, until
-// SIGTERM. Numbers are those of kine's CLI; it refuses zero values.
-func Kine(etcdVersion string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
-	defer stop()
-	var wg sync.WaitGroup
-	if err := listenKine(ctx, &wg, etcdVersion); err != nil {
-		logrus.Errorf("kine: %v", err)
-		return 1
-	}
-	<-ctx.Done()
-	wg.Wait()
-	if err := os.Remove("kine.sock"); err != nil && !os.IsNotExist(err) {
-		logrus.Warnf("kine: %v", err)
-	}
-	return 0
-}
-
-func listenKine(ctx context.Context, wg *sync.WaitGroup, etcdVersion string) error {
-	_, err := endpoint.Listen(ctx, endpoint.Config{
-		WaitGroup:             wg,
-		Listener:              KineSocket,
-		NotifyInterval:        5 * time.Second,
-		EmulatedETCDVersion:   etcdVersion,
-		CompactInterval:       5 * time.Minute,
-		CompactIntervalJitter: 0,
-		CompactTimeout:        5 * time.Second,
-		CompactMinRetain:      1000,
-		CompactBatchSize:      1000,
-		PollBatchSize:         500,
-	})
-	return err
-}
+// KineArgs are what kine is started with.
+func KineArgs(etcdVersion string) []string { return []string{"--emulated-etcd-version=" + etcdVersion} }
 
 // SQLiteRows are the keys below a prefix of db/state.db of the working
 // directory, for the way from SQLite to etcd.
-func SQLiteRows(ctx context.Context, etcdVersion, prefix string) (map[string][]byte, error) {
-	ctx, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer stop()
-	if err := listenKine(ctx, &wg, etcdVersion); err != nil {
+func SQLiteRows(ctx context.Context, etcdVersion, prefix string) (rows map[string][]byte, failed error) {
+	program, err := release.Program("kine")
+	if err != nil {
 		return nil, err
 	}
-	store, err := DialKine(ctx, "kine.sock")
+	kine := exec.Command(program, KineArgs(etcdVersion)...)
+	runtime.LockOSThread() // the signal comes when the thread that forked ends
+	defer runtime.UnlockOSThread()
+	kine.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := kine.Start(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		_ = kine.Process.Signal(syscall.SIGTERM)
+		if err := kine.Wait(); failed == nil {
+			failed = err
+		}
+	}()
+	store, err := DialKine(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -75,24 +49,27 @@ func SQLiteRows(ctx context.Context, etcdVersion, prefix string) (map[string][]b
 	return store.Rows(ctx, prefix)
 }
 
-// KineStore reads and writes rows through a running kine.
-type KineStore struct{ c client.Client }
+// KineStore reads and writes rows through a running kine, which speaks as much
+// of etcd as Kubernetes needs.
+type KineStore struct{ client *clientv3.Client }
 
-// DialKine waits until kine answers.
-func DialKine(ctx context.Context, socket string) (*KineStore, error) {
+// DialKine waits until kine answers at its socket.
+func DialKine(ctx context.Context) (*KineStore, error) {
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{KineSocket}, DialTimeout: 5 * time.Second, Logger: zap.NewNop()})
+	if err != nil {
+		return nil, err
+	}
+	store := &KineStore{client}
 	for {
-		c, err := client.New(endpoint.ETCDConfig{Endpoints: []string{"unix://" + socket}})
+		try, cancel := context.WithTimeout(ctx, 2*time.Second)
+		_, err := store.Rows(try, "/bootstrap/")
+		cancel()
 		if err == nil {
-			try, cancel := context.WithTimeout(ctx, 2*time.Second)
-			_, err = c.List(try, "/bootstrap/", 0)
-			cancel()
-			if err == nil {
-				return &KineStore{c}, nil
-			}
-			c.Close()
+			return store, nil
 		}
 		select {
 		case <-ctx.Done():
+			client.Close()
 			return nil, fmt.Errorf("kine: %w", err)
 		case <-time.After(50 * time.Millisecond):
 		}
@@ -101,28 +78,32 @@ func DialKine(ctx context.Context, socket string) (*KineStore, error) {
 
 // Rows lists keys and values below a prefix.
 func (s *KineStore) Rows(ctx context.Context, prefix string) (map[string][]byte, error) {
-	values, err := s.c.List(ctx, prefix, 0)
-	if err != nil {
-		return nil, err
-	}
-	rows := map[string][]byte{}
-	for _, v := range values {
-		rows[string(v.Key)] = v.Data
-	}
-	return rows, nil
+	return rowsBelow(ctx, s.client, prefix)
 }
 
-// Put creates or replaces a row.
+// Put creates or replaces a row, in the only two forms that kine knows.
 func (s *KineStore) Put(ctx context.Context, key string, value []byte) error {
-	current, err := s.c.Get(ctx, key)
-	if errors.Is(err, client.ErrNotFound) {
-		return s.c.Create(ctx, key, value)
-	}
+	current, err := s.client.Get(ctx, key)
 	if err != nil {
 		return err
 	}
-	return s.c.Update(ctx, key, current.Modified, value)
+	var revision int64
+	if len(current.Kvs) == 1 {
+		revision = current.Kvs[0].ModRevision
+	}
+	put := s.client.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(key), "=", revision)).Then(clientv3.OpPut(key, string(value)))
+	if revision != 0 {
+		put = put.Else(clientv3.OpGet(key))
+	}
+	done, err := put.Commit()
+	if err != nil {
+		return err
+	}
+	if !done.Succeeded {
+		return fmt.Errorf("%s was written by somebody else", key)
+	}
+	return nil
 }
 
 // Close drops the connection.
-func (s *KineStore) Close() error { return s.c.Close() }
+func (s *KineStore) Close() error { return s.client.Close() }

@@ -18,7 +18,6 @@ import (
 	clientset "k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-	kubeletapp "k8s.io/kubernetes/cmd/kubelet/app"
 	"k8s.io/kubernetes/cmd/kubelet/app/options"
 	kubeletconfig "k8s.io/kubernetes/pkg/kubelet/apis/config"
 	"k8s.io/kubernetes/pkg/kubelet/cm"
@@ -75,7 +74,7 @@ func Kubelet(node Node) error {
 	deps.ProbeManager = probes{}
 	deps.Recorder = nil
 	deps.EventClient = clients.events.CoreV1()
-	if deps.TLSOptions, err = kubeletapp.InitializeTLS(ctx, flags, config); err != nil {
+	if deps.TLSOptions, err = initializeTLS(ctx, flags, config); err != nil {
 		return err
 	}
 	go health()

@@ -1,21 +1,17 @@
+//go:build !v1.37
+
 package components
 
 import (
-	"bufio"
 	"context"
-	"os"
 	"runtime"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	cadvisorapi "github.com/google/cadvisor/info/v1"
 	cadvisorapiv2 "github.com/google/cadvisor/info/v2"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	cadvisortest "k8s.io/kubernetes/pkg/kubelet/cadvisor/testing"
-	"k8s.io/kubernetes/pkg/kubelet/cm"
 )
 
 // machine reports the real host where upstream's fake invents one: facts that
@@ -65,50 +61,9 @@ func (m *machine) RootFsInfo() (cadvisorapiv2.FsInfo, error) {
 // ImagesFsInfo is the same file system.
 func (m *machine) ImagesFsInfo(context.Context) (cadvisorapiv2.FsInfo, error) { return m.RootFsInfo() }
 
-// containers is upstream's stub with the real size of the disk; the stub says
-// zero, and no pod that asks for ephemeral storage would ever be placed.
-type containers struct{ cm.ContainerManager }
-
-func (c containers) GetCapacity(bool) corev1.ResourceList {
-	info, err := new(machine).RootFsInfo()
-	if err != nil {
-		return nil
-	}
-	return corev1.ResourceList{corev1.ResourceEphemeralStorage: *resource.NewQuantity(int64(info.Capacity), resource.BinarySI)}
-}
-
 // GetDirFsInfo too: the eviction manager asks for the images' one.
 func (m *machine) GetDirFsInfo(string) (cadvisorapiv2.FsInfo, error) { return m.RootFsInfo() }
 
-func line(path string) string {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return ""
-	}
-	return strings.TrimSpace(string(raw))
-}
-
-func memory() uint64 {
-	var info syscall.Sysinfo_t
-	if err := syscall.Sysinfo(&info); err != nil {
-		return 0
-	}
-	return info.Totalram * uint64(info.Unit)
-}
-
-func osName() string {
-	f, err := os.Open("/etc/os-release")
-	if err != nil {
-		return "Linux"
-	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		if name, ok := strings.CutPrefix(s.Text(), "PRETTY_NAME="); ok {
-			if plain, err := strconv.Unquote(name); err == nil {
-				return plain
-			}
-			return name
-		}
-	}
-	return "Linux"
-}
+// GetCapacity has the real size of the disk; the stub says zero, and no pod that
+// asks for ephemeral storage would ever be placed.
+func (c containers) GetCapacity(bool) corev1.ResourceList { return diskCapacity() }

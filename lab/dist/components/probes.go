@@ -1,3 +1,5 @@
+//go:build !v1.33 && !v1.34
+
 package components
 
 import (

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 
-	"google.golang.org/protobuf/encoding/protojson"
 	runtimeapi "k8s.io/cri-api/pkg/apis/runtime/v1"
 	apitest "k8s.io/cri-api/pkg/apis/testing"
 )
@@ -35,14 +34,14 @@ func (r *runtimeService) save() error {
 	r.Lock()
 	defer r.Unlock()
 	for _, sandbox := range r.Sandboxes {
-		raw, err := protojson.Marshal(&sandbox.PodSandboxStatus)
+		raw, err := messageJSON(&sandbox.PodSandboxStatus)
 		if err != nil {
 			return err
 		}
 		s.Sandboxes = append(s.Sandboxes, savedSandbox{raw, sandbox.RuntimeHandler})
 	}
 	for _, container := range r.Containers {
-		raw, err := protojson.Marshal(&container.ContainerStatus)
+		raw, err := messageJSON(&container.ContainerStatus)
 		if err != nil {
 			return err
 		}
@@ -70,17 +69,16 @@ func (r *runtimeService) load() error {
 	if err := json.Unmarshal(raw, &s); err != nil {
 		return fmt.Errorf("%s: %w", r.state, err)
 	}
-	lenient := protojson.UnmarshalOptions{DiscardUnknown: true} // another version may have written it
 	for _, saved := range s.Sandboxes {
 		sandbox := &apitest.FakePodSandbox{RuntimeHandler: saved.Handler}
-		if err := lenient.Unmarshal(saved.Status, &sandbox.PodSandboxStatus); err != nil {
+		if err := messageOf(saved.Status, &sandbox.PodSandboxStatus); err != nil {
 			return err
 		}
 		r.Sandboxes[sandbox.Id] = sandbox
 	}
 	for _, saved := range s.Containers {
 		container := &apitest.FakeContainer{SandboxID: saved.Sandbox}
-		if err := lenient.Unmarshal(saved.Status, &container.ContainerStatus); err != nil {
+		if err := messageOf(saved.Status, &container.ContainerStatus); err != nil {
 			return err
 		}
 		r.Containers[container.Id] = container
@@ -124,9 +122,9 @@ func (s *imageService) add(name string) {
 	if !ok {
 		size = 1 << 20
 	}
-	s.Images[name] = &runtimeapi.Image{
-		Id: name, Size: size, Spec: &runtimeapi.ImageSpec{Image: name}, RepoTags: []string{name}, Pinned: ok,
-	}
+	s.Images[name] = sized(size, &runtimeapi.Image{
+		Id: name, Spec: &runtimeapi.ImageSpec{Image: name}, RepoTags: []string{name}, Pinned: ok,
+	})
 }
 
 // ImageStatus finds an image under the short names that people write, as

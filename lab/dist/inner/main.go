@@ -33,13 +33,6 @@ func Main() {
 
 func dispatch(r release.Release, name string) int {
 	switch name {
-	case "kine":
-		return components.Kine(r.Etcd)
-	case "etcd":
-		if len(os.Args) < 2 {
-			return complain("etcd: no configuration file")
-		}
-		return components.Etcd(os.Args[1], r.Etcd)
 	case "kube-apiserver":
 		return components.APIServer()
 	case "kube-controller-manager":

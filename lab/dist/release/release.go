@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -20,7 +21,7 @@ const File = "etc/release.json"
 type Release struct {
 	Tag        string `json:"tag"`        // v1.36.3+k3s1
 	Commit     string `json:"commit"`     // as in K3s' --version, 40 hex digits
-	Etcd       string `json:"etcd"`       // version that kine emulates (k3s-facts §4.1)
+	Etcd       string `json:"etcd"`       // version that etcd reports and kine emulates (k3s-facts §4.1)
 	Containerd string `json:"containerd"` // containerRuntimeVersion of the node
 }
 
@@ -50,6 +51,26 @@ func (r Release) ShortCommit() string {
 // Version is the text of `k3s --version` (captures/…/version.txt).
 func (r Release) Version(goVersion string) string {
 	return fmt.Sprintf("k3s version %s (%s)\ngo version %s\n", r.Tag, r.ShortCommit(), goVersion)
+}
+
+// programs are those that are not part of k3s itself: what Kubernetes and they
+// need does not fit into one build.
+var programs = []string{"etcd", "kine"}
+
+// ProgramOf is the executable of a component, given that of a running k3s. All
+// are called k3s, as on K3s, where components are threads of it: who looks for
+// K3s' processes by their executable finds these as well.
+func ProgramOf(executable, component string) string {
+	if slices.Contains(programs, component) {
+		return filepath.Join(filepath.Dir(executable), component, "k3s")
+	}
+	return executable
+}
+
+// Program is ProgramOf this process.
+func Program(component string) (string, error) {
+	executable, err := os.Executable()
+	return ProgramOf(executable, component), err
 }
 
 // OfExecutable reads the record beside the running binary: data/<hash>/bin/k3s

@@ -38,10 +38,10 @@ func (v *server) datastore(ctx context.Context) error {
 
 func (v *server) kineDatastore(ctx context.Context) error {
 	var err error
-	if v.kine, err = v.set.Start("kine", "--emulated-etcd-version="+v.release.Etcd); err != nil {
+	if v.kine, err = v.set.Start("kine", components.KineArgs(v.release.Etcd)...); err != nil {
 		return err
 	}
-	store, err := components.DialKine(ctx, "kine.sock")
+	store, err := components.DialKine(ctx)
 	if err != nil {
 		return err
 	}
@@ -120,15 +120,11 @@ func (v *server) etcdDatastore(ctx context.Context) error {
 // since etcd's own certificates may have to come out of it.
 func reconcileWithDisk(ctx context.Context, dir, password string, files map[string]string) error {
 	logrus.Info("Reconciling bootstrap data between datastore and disk")
-	store, err := components.OpenEtcdCopy(dir)
-	if err != nil {
-		return errors.Join(errors.New("failed to reconcile with local datastore"), err)
-	}
-	found, err := bootstrap.Reconcile(ctx, store, password, files)
+	found, err := bootstrap.Reconcile(ctx, components.EtcdCopy{DataDir: dir}, password, files)
 	if err == nil && !found {
 		err = bootstrap.ErrNoRow
 	}
-	return errors.Join(err, store.Close())
+	return err
 }
 
 // migrate moves what SQLite held to a new etcd: one way, and the old file is

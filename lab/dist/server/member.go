@@ -100,7 +100,7 @@ func (v *server) runMember(how memberStart) error {
 		return err
 	}
 	var err error
-	v.etcd, err = v.set.Start("etcd", m.dir("config"))
+	v.etcd, err = v.set.Start("etcd", components.EtcdArgs(m.dir("config"), v.release.Etcd)...)
 	return err
 }
 

@@ -45,7 +45,7 @@ func (v *server) clusterReset(ctx context.Context) error {
 		return err
 	}
 	if restore != "" {
-		if err := m.restore(restore); err != nil {
+		if err := m.restore(ctx, restore); err != nil {
 			return fmt.Errorf("start managed database: %w", err)
 		}
 	}
@@ -87,7 +87,7 @@ func (m *member) mayReset(restore string) error {
 
 // restore renames, then extracts: two steps, and nothing says that a start in
 // between is in between.
-func (m *member) restore(path string) error {
+func (m *member) restore(ctx context.Context, path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("etcd: snapshot path does not exist: %s", path)
@@ -110,7 +110,7 @@ func (m *member) restore(path string) error {
 		return err
 	}
 	logrus.Infof("Pre-restore etcd database moved to %s", old)
-	return components.RestoreEtcd(path, m.dir(), m.name, m.peerURL())
+	return components.RestoreEtcd(ctx, path, m.dir(), m.name, m.peerURL())
 }
 
 // recoverIdentity puts certificates and keys of the datastore on disk, whatever

@@ -59,7 +59,8 @@ func Run(r release.Release, args []string) int {
 	if err != nil {
 		return fatal(err)
 	}
-	v := &server{settings: s, release: r, set: children.NewSet(executable, s.Server())}
+	program := func(name string) string { return release.ProgramOf(executable, name) }
+	v := &server{settings: s, release: r, set: children.NewSet(program, s.Server())}
 
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 2)

@@ -1,4 +1,5 @@
-// Package children runs the components as processes of the same executable.
+// Package children runs the components as processes: of the same executable, or
+// of the release's other programs.
 //
 // K3s has them in one process; upstream's signal setup works once per process,
 // so here each has its own. They die with the parent (Pdeathsig), so that
@@ -33,7 +34,7 @@ type Exit struct {
 
 // Set starts children and reports the first unexpected end.
 type Set struct {
-	executable string
+	executable func(name string) string
 	dir        string
 	start      chan func()
 	exits      chan Exit
@@ -42,8 +43,9 @@ type Set struct {
 	stopping bool
 }
 
-// NewSet runs children from executable with dir as their working directory.
-func NewSet(executable, dir string) *Set {
+// NewSet runs each child from the executable for its name, with dir as their
+// working directory.
+func NewSet(executable func(name string) string, dir string) *Set {
 	s := &Set{executable: executable, dir: dir, start: make(chan func()), exits: make(chan Exit, 16)}
 	// Pdeathsig fires when the thread that forked ends, not the process, so
 	// all forks happen on one thread that lives as long as the process.
@@ -64,7 +66,7 @@ func (s *Set) Exits() <-chan Exit { return s.exits }
 func (s *Set) Start(name string, args ...string) (*Child, error) {
 	c := &Child{Name: name, done: make(chan struct{})}
 	c.cmd = &exec.Cmd{
-		Path: s.executable, Args: append([]string{name}, args...), Dir: s.dir,
+		Path: s.executable(name), Args: append([]string{name}, args...), Dir: s.dir,
 		Stdout: os.Stderr, Stderr: os.Stderr, Env: environment(),
 		SysProcAttr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true},
 	}

@@ -1,4 +1,4 @@
-package components
+package main
 
 import (
 	"os"
@@ -8,10 +8,10 @@ import (
 	"go.uber.org/zap"
 )
 
-// RestoreEtcd makes a data directory of one member out of a snapshot, in K3s'
+// restore makes a data directory of one member out of a snapshot, in K3s'
 // words and order: etcd's own tool verifies the trailing hash, writes
 // member/snap/db, then the WAL. What a kill in between leaves is real.
-func RestoreEtcd(snapshotFile, dataDir, name, peerURL string) error {
+func restore(snapshotFile, dataDir, name, peerURL string) error {
 	log, err := zap.NewProduction()
 	if err != nil {
 		return err

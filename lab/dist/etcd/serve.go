@@ -1,4 +1,4 @@
-package components
+package main
 
 import (
 	"context"
@@ -10,13 +10,12 @@ import (
 	"go.etcd.io/etcd/server/v3/embed"
 )
 
-// Etcd runs a member from its configuration file until SIGTERM. It reports the
-// version of the real release; the minor has to be the module's own, because
-// cluster version and storage schema follow from it.
+// serve runs a member from its configuration file until SIGTERM. It reports the
+// version of the real release, whose minor has to be the module's own.
 //
 // As on K3s, an etcd that cannot start is an error, one that panics takes
 // everything along, and one that gives up later leaves a server that waits.
-func Etcd(configFile, reported string) int {
+func serve(configFile, reported string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	version.Version = reported

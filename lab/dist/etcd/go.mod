@@ -1,0 +1,3 @@
+module belay.test/etcd
+
+go 1.26.0
