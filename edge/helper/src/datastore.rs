@@ -93,6 +93,14 @@ impl Datastore {
         Ok(())
     }
 
+    /// The live value of one key.
+    pub(crate) fn value(&self, key: &str) -> Result<Option<Vec<u8>>, DatastoreError> {
+        Ok(match self {
+            Sqlite(database) => database.value(key)?,
+            Etcd(store) => store.value(key.as_bytes())?,
+        })
+    }
+
     /// False when some of what was written cannot be told.
     pub(crate) fn is_complete(&self) -> bool {
         match self {

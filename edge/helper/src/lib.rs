@@ -5,6 +5,7 @@
 //! ([`belay_wire::Op`]), and there is no other verb, no shell, and no network.
 
 mod backup;
+mod bootstrap;
 mod carry;
 mod clock;
 mod command;

@@ -9,10 +9,11 @@ use belay_journal::durable;
 use belay_wire::{BackupReceipt, Fault, Reply};
 
 use crate::backup::{BackedUp, MANIFEST, Manifest, digests};
-use crate::datastore::{Datastore, stored_name};
+use crate::datastore::{Datastore, DatastoreError, stored_name};
 use crate::fault::{Attempt as _, failed, refused};
 use crate::node_run::{Before, NodeRun, Proof};
 use crate::step::{Effect, Found, Step};
+use crate::{bootstrap, token};
 
 pub(crate) const RECEIPT: &str = "receipt.json";
 
@@ -84,9 +85,9 @@ pub(crate) fn prove(backup: &BackedUp, within: Duration) -> Result<BackupReceipt
             return Err(failed(format!("{name} in the backup at {} was removed or altered", path.display())));
         }
     }
-    if !files.keys().any(|name| name.ends_with("server/token")) {
+    let Some(token) = files.keys().find(|name| name.ends_with("server/token")) else {
         return Err(failed("the backup holds no server token, and without it nothing in it can be decrypted"));
-    }
+    };
     let database = path.join(datastore);
     let read = Datastore::stored(&database, manifest.kind).attempt(|| "the stored datastore could not be reopened")?;
     let what = || "the stored datastore could not be read to its end";
@@ -101,6 +102,11 @@ pub(crate) fn prove(backup: &BackedUp, within: Duration) -> Result<BackupReceipt
     if revision == 0 || keys == 0 {
         return Err(failed("the stored datastore is empty"));
     }
+    let token = fs::read_to_string(path.join(token)).attempt(|| "the stored token could not be read")?;
+    let level = level(&read, token::password(&token)).attempt(what)?;
+    let level = level.ok_or_else(|| {
+        failed("the stored datastore holds the cluster's keys under this token, and they do not open with it")
+    })?;
     Ok(BackupReceipt {
         path: path.to_string_lossy().into_owned(),
         kind: manifest.kind,
@@ -112,6 +118,17 @@ pub(crate) fn prove(backup: &BackedUp, within: Duration) -> Result<BackupReceipt
         keys,
         root,
         files: manifest.files.into_iter().collect(),
-        level: "readable".into(),
+        level: level.into(),
     })
+}
+
+/// How much is proven. K3s keeps its CAs and keys in the datastore, sealed with the token: where they are, they must open
+/// with the token that was saved. `None` when they do not.
+fn level(read: &Datastore, password: &str) -> Result<Option<&'static str>, DatastoreError> {
+    match read.value(&bootstrap::row(password))? {
+        Some(sealed) if bootstrap::opens(password, &sealed) => Ok(Some("decrypts")),
+        Some(_) => Ok(None),
+        // A K3s that never stored them, or under a token of before: nothing speaks for it, and nothing against it.
+        None => Ok(Some("readable")),
+    }
 }

@@ -91,6 +91,21 @@ impl Database {
         self.number("counted", &format!("SELECT COUNT(*) {LIVE}"))
     }
 
+    /// The live value of one key.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn value(&self, key: &str) -> Result<Option<Vec<u8>>, DatabaseError> {
+        let failed = |source| DatabaseError::Query { path: self.path.clone(), doing: "asked for a key", source };
+        let sql = "SELECT COALESCE(value, x''), deleted FROM kine WHERE name = ?1 ORDER BY id DESC LIMIT 1";
+        let mut statement = self.connection.prepare(sql).map_err(failed)?;
+        let mut rows = statement.query((key,)).map_err(failed)?;
+        let Some(row) = rows.next().map_err(failed)? else { return Ok(None) };
+        let read = || Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)? == 0));
+        let (value, live) = read().map_err(failed)?;
+        Ok(live.then_some(value))
+    }
+
     /// `ok`, or the first complaints; `None` when `within` was not enough. Quick: without comparing indexes to tables.
     ///
     /// # Errors

@@ -23,7 +23,8 @@ pub(crate) fn matches(config: &Config, server: &Path) -> Result<(), &'static str
     }
 }
 
-fn password(token: &str) -> &str {
+/// The password of a token in any of its forms.
+pub(crate) fn password(token: &str) -> &str {
     let token = token.trim();
     let token = if token.starts_with("K10") { token.split_once("::").map_or(token, |(_, rest)| rest) } else { token };
     token.split_once("server:").filter(|(before, _)| before.is_empty()).map_or(token, |(_, password)| password)

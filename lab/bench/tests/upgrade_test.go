@@ -67,7 +67,8 @@ func (x *box) leavesAWayBack(run string) {
 	}
 	labtest.Must(x.t, x.n, "test", "-s", k3s.DataDir+"/server.belay-"+run+"/"+kept)
 	labtest.Must(x.t, x.n, "test", "-s", belay.NodeState+"/backups/"+run+"/datastore/"+stored)
-	labtest.Must(x.t, x.n, "test", "-s", belay.NodeState+"/backups/"+run+"/receipt.json")
+	// The saved token opens what K3s keeps of its keys in the datastore.
+	labtest.Must(x.t, x.n, "grep", "-Eq", `"level": *"decrypts"`, belay.NodeState+"/backups/"+run+"/receipt.json")
 }
 
 func (x *box) ofRun(run, name string) string {

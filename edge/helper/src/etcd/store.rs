@@ -177,16 +177,31 @@ impl Store {
     pub fn root(&self) -> Result<Digest, StoreError> {
         let mut hasher = Sha256::new();
         for (key, latest) in self.stored()?.into_iter().filter(|(key, latest)| latest.live && !is_own(key)) {
-            let mut place = latest.revision.to_be_bytes().to_vec();
-            place.push(b'_');
-            place.extend(latest.sub.to_be_bytes());
-            let record = self.bolt.get(&self.keys, &place)?.unwrap_or_default();
+            let record = self.record(&latest)?;
             for part in [key.as_slice(), message::bytes(&record, 5).unwrap_or_default()] {
                 hasher.update((part.len() as u64).to_be_bytes());
                 hasher.update(part);
             }
         }
         Ok(Digest::from_bytes(hasher.finalize().into()))
+    }
+
+    /// The live value of one key. Of the database alone.
+    ///
+    /// # Errors
+    /// When it cannot be read to its end.
+    pub fn value(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.stored()?.get(key).filter(|latest| latest.live) {
+            Some(latest) => Ok(Some(message::bytes(&self.record(latest)?, 5).unwrap_or_default().to_vec())),
+            None => Ok(None),
+        }
+    }
+
+    fn record(&self, latest: &Latest) -> Result<Vec<u8>, StoreError> {
+        let mut place = latest.revision.to_be_bytes().to_vec();
+        place.push(b'_');
+        place.extend(latest.sub.to_be_bytes());
+        Ok(self.bolt.get(&self.keys, &place)?.unwrap_or_default())
     }
 
     /// Reads every page and says `ok`.

@@ -110,3 +110,25 @@ fn a_backup_is_refused_in_the_middle_of_a_key_rotation() {
     fs::write(&state, r#"{"stage":"reencrypt_finished"}"#).unwrap();
     node.act(Op::Backup);
 }
+
+/// Where K3s' own keys lie in the datastore, they must open with the token that is in the backup.
+#[test]
+fn a_receipt_says_decrypts_only_where_the_saved_token_opens_the_cluster_keys() {
+    let sealed = "f81f9d7c83f39586:giVIsw/uj1A3QwdXqMKKGD3fG2n4Et/ZDVcKOyzo/Gsw5k7j52CQ13WxWwcbZJ+Fkc9M2icmf2k=";
+    let with = |token: &str, row: Option<&str>| {
+        let node = Node::new();
+        fs::write(node.path("etc/systemd/system/k3s.service.env"), format!("K3S_TOKEN={token}\n")).unwrap();
+        fs::write(node.path("k3s/server/token"), format!("K10abc::server:{token}\n")).unwrap();
+        if let Some(row) = row {
+            node.put(row, sealed);
+        }
+        node.forward(3);
+        node
+    };
+    assert_eq!(receipt(&with("s3cret", Some("/bootstrap/1ec1c26b50d5"))).level, "decrypts");
+    assert_eq!(receipt(&with("s3cret", None)).level, "readable");
+    // The row of this token, sealed with another one.
+    let node = with("other", Some(&crate::bootstrap::row("other")));
+    let said = node.fault(Op::ProveBackup, FaultKind::Failed);
+    assert!(said.contains("do not open") && !said.contains("s3cret"), "{said}");
+}
