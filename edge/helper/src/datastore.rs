@@ -1,7 +1,9 @@
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use belay_facts::{DatastoreKind, Digest};
+use belay_journal::durable;
 use belay_wire::{Fault, NodeTarget};
 use rustix::fs::{FlockOperation, fcntl_lock, flock};
 
@@ -9,6 +11,7 @@ use crate::etcd::{self, Store, StoreError};
 use crate::fault::{Attempt as _, refused};
 use crate::sqlite::{Database, DatabaseError};
 use crate::step::Step;
+use crate::tree::copy_file;
 
 /// What was attempted on a datastore, and why it failed.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +20,8 @@ pub enum DatastoreError {
     Sqlite(#[from] DatabaseError),
     #[error(transparent)]
     Etcd(#[from] StoreError),
+    #[error("{path} could not be copied: {source}", path = .path.display())]
+    Copy { path: PathBuf, source: std::io::Error },
     #[error("an external datastore is not on this node")]
     External,
 }
@@ -131,6 +136,30 @@ pub(crate) fn raise_revision(server: &Path, kind: DatastoreKind, revision: u64) 
     }
 }
 
+/// Says no when a stored copy cannot become the datastore of the server whose directory is `live`.
+pub(crate) fn refuse_foreign(stored: &Path, live: &Path, kind: DatastoreKind) -> Result<(), DatastoreError> {
+    match kind {
+        DatastoreKind::Sqlite => Ok(()),
+        DatastoreKind::Etcd => Ok(etcd::SoleMember::of(stored, live).map(|_| ())?),
+        DatastoreKind::External => Err(DatastoreError::External),
+    }
+}
+
+/// Makes the datastore of a new `server` directory, whose `db` is there and empty, from a stored copy.
+pub(crate) fn make(stored: &Path, live: &Path, server: &Path, kind: DatastoreKind) -> Result<(), DatastoreError> {
+    match kind {
+        DatastoreKind::Sqlite => {
+            let database = server.join("db/state.db");
+            copy_file(stored, &database)
+                .and_then(|()| File::open(&database)?.sync_all())
+                .and_then(|()| durable::sync_parent(&database))
+                .map_err(|source| DatastoreError::Copy { path: stored.into(), source })
+        }
+        DatastoreKind::Etcd => Ok(etcd::SoleMember::of(stored, live)?.write(server)?),
+        DatastoreKind::External => Err(DatastoreError::External),
+    }
+}
+
 /// Copies the running server's datastore to a new file, so that it is of one moment.
 pub(crate) fn copy_online(step: &Step<'_>, to: &Path) -> Result<(), Fault> {
     let within = step.mutation.deadline.duration().saturating_sub(step.begun.elapsed());
@@ -185,7 +214,7 @@ pub(crate) enum Lock {
 
 impl Lock {
     /// Takes it for as long as `file` is open.
-    pub(crate) fn take(self, file: &std::fs::File) -> rustix::io::Result<()> {
+    pub(crate) fn take(self, file: &File) -> rustix::io::Result<()> {
         match self {
             Self::Fcntl => fcntl_lock(file, FlockOperation::NonBlockingLockExclusive),
             Self::Flock => flock(file, FlockOperation::NonBlockingLockExclusive),

@@ -1,6 +1,7 @@
 //! K3s' embedded etcd, read from its files: bbolt pages, the store on them, the log, and who is a member.
 //!
-//! Owns reading (nothing here needs etcd to run, its certificates or TLS) and one write: the revision of a stopped copy.
+//! Owns reading (nothing here needs etcd to run, its certificates or TLS) and two writes: the revision of a stopped copy,
+//! and the files of one member that goes on from a snapshot.
 
 mod bolt;
 mod commit;
@@ -8,15 +9,19 @@ mod health;
 mod members;
 mod message;
 mod page;
+mod segment;
 mod snapshot;
+mod sole_member;
 mod store;
 mod tail;
 mod wal;
 
 #[cfg(test)]
+pub(crate) mod fixture;
+#[cfg(test)]
 mod seeds;
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;
 
 #[cfg(feature = "fuzzing")]
 pub(crate) use bolt::seal;
@@ -25,6 +30,7 @@ pub(crate) use members::{content, facts, observed};
 pub use page::{Leaf, Page};
 pub use snapshot::check_trailer;
 pub(crate) use snapshot::save;
+pub(crate) use sole_member::SoleMember;
 pub(crate) use store::DATABASE;
 pub use store::{Store, StoreError, raise_revision};
 pub use tail::WalError;

@@ -167,8 +167,12 @@ fn copy(step: &mut Step<'_>, begun: Instant) -> Result<KeepProof, Fault> {
 pub(crate) fn never_written_again(name: &Path) -> bool {
     let mut parts = name.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
     let (Some(db), Some(dir)) = (parts.next(), parts.next()) else { return false };
-    db == "db"
-        && (dir == "snapshots" || dir == ".metadata" || dir.starts_with("etcd-old-") || dir.starts_with("etcd-backup-"))
+    db == "db" && (dir == "snapshots" || dir == ".metadata" || is_put_aside(&dir))
+}
+
+/// Whether a directory in `db` is an etcd of before, as K3s leaves it when it resets or rejoins.
+pub(crate) fn is_put_aside(name: &str) -> bool {
+    name.starts_with("etcd-old-") || name.starts_with("etcd-backup-")
 }
 
 /// `server` as a mount point, or with one below it, cannot be exchanged.

@@ -3,13 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use belay_facts::{CopyKind, DatastoreKind};
+use belay_facts::CopyKind;
 use belay_journal::durable;
 use belay_wire::{Fault, Op, RebuildProof, Reply};
 
-use crate::datastore::{Datastore, stored_name};
+use crate::datastore::{Datastore, make, refuse_foreign, stored_name};
 use crate::fault::{Attempt as _, failed, refused};
-use crate::keep::{never_written_again, partial};
+use crate::keep::{is_put_aside, never_written_again, partial};
 use crate::mark::{is_marked, mark};
 use crate::node_run::{Before, NodeRun, Proof};
 use crate::prove::prove;
@@ -42,11 +42,9 @@ impl Effect for Rebuild {
         if earlier.datastore != target.datastore {
             return Err(refused("the datastore is of another kind now than it was then"));
         }
-        if (what, earlier.datastore) == (CopyKind::Backup, DatastoreKind::Etcd) {
-            return Err(refused(format!(
-                "this build restores a backup of SQLite only; the snapshot of etcd is {}",
-                Path::new(&earlier.path).join(stored_name(earlier.datastore)).display()
-            )));
+        if what == CopyKind::Backup {
+            let stored = Path::new(&earlier.path).join(stored_name(earlier.datastore));
+            refuse_foreign(&stored, &step.server(), earlier.datastore).map_err(|why| refused(why.to_string()))?;
         }
         let found = Installation::of_unit(step.places, &target.unit)?;
         let server = match what {
@@ -101,7 +99,7 @@ fn rebuild(step: &mut Step<'_>, to: &Path) -> Result<(), Fault> {
     match what {
         CopyKind::Kept => {
             let kept = run.kept.ok_or_else(|| refused("that run kept nothing"))?;
-            copy_tree(step, from, to)?;
+            copy_tree(step, from, to, &never_written_again)?;
             let same = |path| is_marked(path, earlier.datastore, &kept.mark);
             if !same(from)? || !same(to)? {
                 return Err(failed(format!("the stopped copy {} is not what it was", from.display())));
@@ -126,7 +124,7 @@ fn of_backup(step: &mut Step<'_>, backup: &Path, to: &Path) -> Result<(), Fault>
     let live = step.server();
     let then = stored(backup, &live);
     let what = || format!("{} could not be rebuilt from {}", to.display(), backup.display());
-    copy_tree(step, &then, to)?;
+    copy_tree(step, &then, to, &never_written_again)?;
     for entry in fs::read_dir(&live).attempt(what)? {
         let entry = entry.attempt(what)?;
         let name = entry.file_name();
@@ -135,23 +133,29 @@ fn of_backup(step: &mut Step<'_>, backup: &Path, to: &Path) -> Result<(), Fault>
         }
         let kind = entry.file_type().attempt(what)?;
         if kind.is_dir() {
-            copy_tree(step, &entry.path(), &to.join(&name))?;
+            copy_tree(step, &entry.path(), &to.join(&name), &|_| false)?;
         } else if kind.is_file() {
             copy_file(&entry.path(), &to.join(&name)).attempt(what)?;
         }
     }
     let db = to.join("db");
     durable::create_dir(&db, 0o700).attempt(what)?;
-    let database = db.join("state.db");
-    copy_file(&backup.join(stored_name(DatastoreKind::Sqlite)), &database).attempt(what)?;
-    for path in [&database, &db] {
-        fs::File::open(path).and_then(|file| file.sync_all()).attempt(what)?;
+    let kind = step.target().datastore;
+    make(&backup.join(stored_name(kind)), &live, to, kind).attempt(what)?;
+    // What K3s put aside when etcd was reset. Snapshots are carried over by the restore.
+    for entry in fs::read_dir(live.join("db")).attempt(what)? {
+        let entry = entry.attempt(what)?;
+        let name = entry.file_name();
+        if is_put_aside(&name.to_string_lossy()) && entry.file_type().attempt(what)?.is_dir() {
+            copy_tree(step, &entry.path(), &db.join(&name), &|_| true)?;
+        }
     }
+    durable::sync_dir(&db).attempt(what)?;
     copy_attributes(&live, to).attempt(what)?;
     fs::File::open(to).and_then(|dir| dir.sync_all()).attempt(what)
 }
 
-fn copy_tree(step: &mut Step<'_>, from: &Path, to: &Path) -> Result<(), Fault> {
+fn copy_tree(step: &mut Step<'_>, from: &Path, to: &Path, linked: &dyn Fn(&Path) -> bool) -> Result<(), Fault> {
     let channel = &mut *step.channel;
     let total = crate::inspect::size_of(from);
     let mut done = 0;
@@ -159,7 +163,7 @@ fn copy_tree(step: &mut Step<'_>, from: &Path, to: &Path) -> Result<(), Fault> {
         channel.progress("making the directory that will be restored", done, total);
         done += bytes;
     };
-    TreeCopy::new(&never_written_again, &mut copying).copy(from, to)
+    TreeCopy::new(linked, &mut copying).copy(from, to)
 }
 
 fn proof(step: &Step<'_>, path: &Path) -> Result<RebuildProof, Fault> {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"belay.dev/lab/bench/belay"
+	"belay.dev/lab/bench/k3s"
 	"belay.dev/lab/bench/lab"
 	"belay.dev/lab/bench/labtest"
 	"belay.dev/lab/bench/oracle"
@@ -16,7 +17,16 @@ import (
 // with the present back as it was, and restored again for good.
 func TestRestoreOfABackup(t *testing.T) {
 	t.Parallel()
-	x := newBox(t, lab.Options{})
+	for _, d := range []k3s.Datastore{k3s.SQLite, k3s.Etcd} {
+		t.Run(d.String(), func(t *testing.T) {
+			t.Parallel()
+			restoresABackup(t, d)
+		})
+	}
+}
+
+func restoresABackup(t *testing.T, d k3s.Datastore) {
+	x := newBox(t, lab.Options{Datastore: d})
 	x.witness()
 	backup := x.run(0, "backup").Report.Run
 	taken := x.journal()

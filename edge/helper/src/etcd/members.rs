@@ -21,7 +21,7 @@ const READ_FOR_FACTS: u64 = 256 * 1024 * 1024;
 pub(crate) fn observed(server: &Path) -> Result<EtcdFacts, StoreError> {
     let path = server.join(DATABASE);
     let mut facts = between_writes(&path, read)?;
-    facts.cluster = cluster(&server.join(LOG));
+    facts.cluster = identity(&server.join(LOG)).map(|(cluster, _)| format!("{cluster:x}"));
     facts.healthy = healthy();
     Ok(facts)
 }
@@ -122,26 +122,28 @@ fn read(store: &Store) -> Result<EtcdFacts, StoreError> {
 }
 
 /// As etcd stores a member (`server/storage/schema/membership.go`), keyed by its id in hexadecimal.
-#[derive(Deserialize)]
-struct Stored {
+#[derive(Default, Deserialize)]
+pub(super) struct Member {
     #[serde(default)]
-    name: String,
+    pub id: u64,
+    #[serde(default)]
+    pub name: String,
     #[serde(default, rename = "isLearner")]
-    learner: bool,
+    pub learner: bool,
 }
 
 fn member(id: &[u8], json: &[u8]) -> EtcdMember {
-    let stored = serde_json::from_slice(json).unwrap_or(Stored { name: String::new(), learner: false });
+    let stored: Member = serde_json::from_slice(json).unwrap_or_default();
     EtcdMember { id: String::from_utf8_lossy(id).into_owned(), name: stored.name, learner: stored.learner }
 }
 
-/// The cluster's id: only the log names it.
-fn cluster(log: &Path) -> Option<String> {
+/// The ids of the cluster and of its member here: only the log names the first.
+pub(super) fn identity(log: &Path) -> Option<(u64, u64)> {
     let mut segments: Vec<_> = fs::read_dir(log).ok()?.flatten().map(|entry| entry.path()).collect();
     segments.retain(|path| wal::first_entry(path).is_some());
     segments.sort();
     let content = start_of(segments.last()?)?;
-    wal::identity(&content).map(|(cluster, _)| format!("{cluster:x}"))
+    wal::identity(&content)
 }
 
 fn start_of(path: &Path) -> Option<Vec<u8>> {

@@ -75,3 +75,26 @@ pub(super) fn all(message: &[u8], field: u64) -> impl Iterator<Item = &[u8]> {
         _ => None,
     })
 }
+
+/// A field with a number, as protobuf writes it.
+pub(super) fn written_number(field: u8, value: u64) -> Vec<u8> {
+    let mut bytes = vec![field << 3];
+    varint(&mut bytes, value);
+    bytes
+}
+
+/// A field with bytes.
+pub(super) fn written_bytes(field: u8, value: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![field << 3 | 2];
+    varint(&mut bytes, value.len() as u64);
+    bytes.extend_from_slice(value);
+    bytes
+}
+
+fn varint(bytes: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        bytes.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}

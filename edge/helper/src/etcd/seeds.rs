@@ -7,8 +7,9 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::check_trailer;
+use super::fixture::Etcd;
+use super::message::written_bytes as text;
 use super::store::Store;
-use super::tests::{Etcd, text};
 
 /// With `BELAY_WRITE_SEEDS` set they are written anew.
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::command::run_well;
 use crate::fault::{Attempt as _, failed};
 use crate::tree;
 
-const TRAILER: u64 = 32;
+pub(super) const TRAILER: u64 = 32;
 const FORGET: Duration = Duration::from_secs(20);
 
 /// Asks the running server for a snapshot named after the run, and moves it to `to`.
@@ -65,6 +66,11 @@ pub fn check_trailer(path: &Path) -> Result<(), StoreError> {
     let snapshot = |why| StoreError::Snapshot { path: path.into(), why };
     let file = File::open(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
+    let mut begin = [0; 4];
+    // K3s can be asked to put its snapshots into ZIP archives.
+    if file.read_at(&mut begin, 0).map_err(failed)? == 4 && begin == *b"PK\x03\x04" {
+        return Err(snapshot("it is compressed, and only what lies in the archive is one"));
+    }
     if length < TRAILER || length % 512 != TRAILER {
         return Err(snapshot("it has no hash at its end"));
     }

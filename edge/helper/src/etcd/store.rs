@@ -23,8 +23,16 @@ pub enum StoreError {
     Foreign { path: PathBuf, why: &'static str },
     #[error("{path} is not a whole snapshot: {why}", path = .path.display())]
     Snapshot { path: PathBuf, why: &'static str },
+    #[error(
+        "{path} cannot be made this server's etcd: {why}; K3s itself restores it as another member, with the unit \
+         stopped: `k3s server --cluster-reset --cluster-reset-restore-path={path}`",
+        path = .path.display()
+    )]
+    Member { path: PathBuf, why: String },
     #[error("{path} could not be read: {source}", path = .path.display())]
     Read { path: PathBuf, source: std::io::Error },
+    #[error("{path} could not be written: {source}", path = .path.display())]
+    Write { path: PathBuf, source: std::io::Error },
 }
 
 /// The last that is known of a key.

@@ -5,9 +5,11 @@ use std::path::Path;
 use super::le_u64;
 use super::message;
 
-const METADATA: u64 = 1;
-const ENTRY: u64 = 2;
-const CRC: u64 = 4;
+pub(super) const METADATA: u64 = 1;
+pub(super) const ENTRY: u64 = 2;
+pub(super) const STATE: u64 = 3;
+pub(super) const CRC: u64 = 4;
+pub(super) const SNAPSHOT: u64 = 5;
 
 /// The index of the first entry in a segment: `<sequence>-<index>.wal`, both in hexadecimal.
 pub(super) fn first_entry(path: &Path) -> Option<u64> {

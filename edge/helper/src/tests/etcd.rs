@@ -8,10 +8,10 @@ use belay_wire::{Change, FaultKind, Op, PutBackProof, Reply};
 
 use super::node::{NEW, Node, OLD};
 use crate::etcd::Store;
-use crate::etcd::tests::{Etcd, snapshot};
+use crate::etcd::fixture::{Etcd, snapshot};
 use crate::recover::recover;
 
-fn etcd() -> Etcd {
+pub fn etcd() -> Etcd {
     let mut etcd = Etcd::new();
     for name in ["kept", "changed", "deleted"] {
         etcd.put(&format!("/registry/configmaps/default/{name}"), "one");
@@ -20,7 +20,7 @@ fn etcd() -> Etcd {
     etcd
 }
 
-fn node_with(etcd: &Etcd) -> Node {
+pub fn node_with(etcd: &Etcd) -> Node {
     let mut node = Node::new();
     node.target.datastore = DatastoreKind::Etcd;
     let server = node.path("k3s/server");

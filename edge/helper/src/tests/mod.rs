@@ -4,6 +4,7 @@
 mod back;
 mod backup;
 mod etcd;
+mod etcd_restore;
 mod fence;
 mod forward;
 mod node;

@@ -278,7 +278,11 @@ impl Node {
     }
 
     pub fn folded(&self) -> NodeRun {
-        NodeRun::read(&self.places, &self.run).unwrap().unwrap()
+        self.folded_of(&self.run)
+    }
+
+    pub fn folded_of(&self, run: &str) -> NodeRun {
+        NodeRun::read(&self.places, run).unwrap().unwrap()
     }
 
     pub fn set_unit(&self, state: &str) {

@@ -11,7 +11,7 @@ use crate::recover::recover;
 use crate::restorable::{difference, restorables};
 use crate::step::{Effect as _, Step};
 
-const LATER: &str = "2026-11-24-77aa";
+pub const LATER: &str = "2026-11-24-77aa";
 
 /// Live keys with their values.
 type Data = Vec<(String, String)>;
@@ -35,7 +35,7 @@ fn committed() -> (Node, Data, Data) {
 }
 
 /// The node as a later run sees it, which restores what `earlier` names.
-fn taking_back(node: &mut Node, earlier: &Restorable) {
+pub fn taking_back(node: &mut Node, earlier: &Restorable) {
     node.run = LATER.into();
     node.generation = 1;
     let present = Digest::of(&fs::read(node.path("bin/k3s")).unwrap());
@@ -46,7 +46,7 @@ fn taking_back(node: &mut Node, earlier: &Restorable) {
 }
 
 /// Everything up to the stopped copy.
-fn prepared(node: &Node, earlier: &Restorable) {
+pub fn prepared(node: &Node, earlier: &Restorable) {
     node.act(node.fence());
     let artifact =
         ArtifactSpec { tag: earlier.version.clone(), digest: earlier.binary_digest, size: earlier.binary_size };
@@ -58,22 +58,22 @@ fn prepared(node: &Node, earlier: &Restorable) {
     }
 }
 
-fn the(node: &Node, what: CopyKind) -> Restorable {
+pub fn the(node: &Node, what: CopyKind) -> Restorable {
     restorables(&node.places).into_iter().find(|one| one.what == what && one.run == RUN).unwrap()
 }
 
-fn version(node: &Node) -> &'static str {
+pub fn version(node: &Node) -> &'static str {
     if fs::read_to_string(node.path("bin/k3s")).unwrap() == k3s(OLD) { OLD } else { NEW }
 }
 
-fn proven(reply: Reply) -> PutBackProof {
+pub fn proven(reply: Reply) -> PutBackProof {
     match reply {
         Reply::PutBack(proof) => *proof,
         other => panic!("{other:?}"),
     }
 }
 
-fn changes(proof: &PutBackProof) -> Vec<(&str, Change)> {
+pub fn changes(proof: &PutBackProof) -> Vec<(&str, Change)> {
     proof.lost.iter().map(|lost| (lost.name.as_str(), lost.change)).collect()
 }
 
@@ -136,7 +136,7 @@ fn a_restore_is_put_back_to_the_present_exactly() {
 }
 
 /// Begins a restore and ends it after `lines` of its lines, as a power cut would.
-fn interrupted(node: &Node, lines: usize) {
+pub fn interrupted(node: &Node, lines: usize) {
     let mutation = node.mutation(Op::Restore { seen: 40 }, Way::Do);
     let mut channel = Quiet(Vec::new());
     let mut step = Step {
