@@ -5,7 +5,7 @@ use kube::api::{DeleteParams, PostParams};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::{Api, ClusterError, canary_pod};
+use crate::{Api, CanaryTime, ClusterError, canary_pod};
 
 /// How often the pod is looked at.
 const LOOK: Duration = Duration::from_millis(250);
@@ -34,18 +34,36 @@ impl Api {
     /// answers, and removes it. A leftover of an earlier try is removed first. `within` bounds the pod's start; removing
     /// it has 10 s of its own, before and after. Failures are in the outcome: there is no error.
     pub async fn canary_pod(&self, run: &str, node: &str, image: &str, within: Duration) -> CanaryOutcome {
-        let name = canary_pod::name(run);
+        let canary = (run, CanaryTime::BeforeStop);
+        let outcome = self.start_canary(canary, node, image, within).await;
+        self.end_canary(canary, outcome).await
+    }
+
+    /// Its first half: until it answers, or cannot.
+    pub async fn start_canary(
+        &self,
+        canary: (&str, CanaryTime),
+        node: &str,
+        image: &str,
+        within: Duration,
+    ) -> CanaryOutcome {
+        let name = canary_pod::name(canary);
         let mut outcome = CanaryOutcome::default();
         if let Err(error) = self.remove_canary(&name).await {
             outcome.message = error.to_string();
             return outcome;
         }
         let deadline = Instant::now() + within;
-        if timeout_at(deadline, self.watch_canary(run, node, image, &mut outcome)).await.is_err() {
+        if timeout_at(deadline, self.watch_canary(&name, node, image, &mut outcome)).await.is_err() {
             let last = std::mem::take(&mut outcome.message);
             outcome.message = format!("not done within {}: {last}", belay_facts::Span::from(within));
         }
-        match self.remove_canary(&name).await {
+        outcome
+    }
+
+    /// Its second half: until it is gone. A kubelet takes longer to end a pod than to start one.
+    pub async fn end_canary(&self, canary: (&str, CanaryTime), mut outcome: CanaryOutcome) -> CanaryOutcome {
+        match self.remove_canary(&canary_pod::name(canary)).await {
             Ok(_) => outcome.gone = true,
             Err(error) if outcome.message.is_empty() => outcome.message = error.to_string(),
             Err(error) => outcome.message = format!("{}; then {error}", outcome.message),
@@ -54,11 +72,10 @@ impl Api {
     }
 
     /// Writes into `outcome` as it goes, so that a deadline leaves what was seen until then.
-    async fn watch_canary(&self, run: &str, node: &str, image: &str, outcome: &mut CanaryOutcome) {
-        let name = canary_pod::name(run);
+    async fn watch_canary(&self, name: &str, node: &str, image: &str, outcome: &mut CanaryOutcome) {
         let pods = self.canaries();
         let asking = format!("creating the Pod kube-system/{name}");
-        let manifest = match canary_pod::manifest(run, node, image) {
+        let manifest = match canary_pod::manifest(name, node, image) {
             Ok(manifest) => manifest,
             Err(error) => {
                 outcome.message = format!("{asking}: {error}");
@@ -78,7 +95,7 @@ impl Api {
         "nothing seen of it yet".clone_into(&mut outcome.message);
         let asking = format!("reading the Pod kube-system/{name}");
         loop {
-            match self.ask(&asking, pods.get(&name)).await {
+            match self.ask(&asking, pods.get(name)).await {
                 Ok(pod) => {
                     let now = canary_pod::progress(&pod);
                     outcome.scheduled |= now.scheduled;
@@ -89,7 +106,7 @@ impl Api {
                         return;
                     }
                     if now.ready {
-                        match self.canary_log(&name).await {
+                        match self.canary_log(name).await {
                             Ok(()) => {
                                 outcome.answered = true;
                                 outcome.message.clear();

@@ -1,17 +1,31 @@
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
 use serde_json::json;
 
-/// One canary pod for each run, so that a leftover is known for what it is.
-pub(crate) fn name(run: &str) -> String {
-    format!("belay-canary-{run}")
+/// Which of a run's canaries: the kubelet may still be ending the first when the second comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CanaryTime {
+    BeforeStop,
+    AfterStart,
+}
+
+impl CanaryTime {
+    pub(crate) const ALL: [Self; 2] = [Self::BeforeStop, Self::AfterStart];
+}
+
+/// Named after its run, so that a leftover is known for what it is.
+pub(crate) fn name((run, when): (&str, CanaryTime)) -> String {
+    match when {
+        CanaryTime::BeforeStop => format!("belay-canary-{run}"),
+        CanaryTime::AfterStart => format!("belay-canary-{run}-after"),
+    }
 }
 
 /// A pod that the scheduler must place, on this node whatever its taints, from an image that is there, with no rights and
 /// almost no resources. It passes the restricted pod security standard, so that no policy that admits anything refuses it.
-pub(crate) fn manifest(run: &str, node: &str, image: &str) -> serde_json::Result<Pod> {
+pub(crate) fn manifest(name: &str, node: &str, image: &str) -> serde_json::Result<Pod> {
     serde_json::from_value(json!({
         "metadata": {
-            "name": name(run),
+            "name": name,
             "labels": { "app.kubernetes.io/managed-by": "belay", "app.kubernetes.io/component": "canary" },
         },
         "spec": {
@@ -100,9 +114,9 @@ mod tests {
 
     #[test]
     fn the_scheduler_places_it_and_nothing_is_pulled() {
-        let pod = manifest("2026-11-23-3fa9", "n1", "pause:3.6").unwrap();
+        let pod = manifest(&name(("2026-11-23-3fa9", CanaryTime::AfterStart)), "n1", "pause:3.6").unwrap();
         let spec = pod.spec.unwrap();
-        assert_eq!(pod.metadata.name.as_deref(), Some("belay-canary-2026-11-23-3fa9"));
+        assert_eq!(pod.metadata.name.as_deref(), Some("belay-canary-2026-11-23-3fa9-after"));
         assert_eq!(spec.node_name, None);
         assert_eq!(spec.node_selector.unwrap()["kubernetes.io/hostname"], "n1");
         assert_eq!(spec.automount_service_account_token, Some(false));

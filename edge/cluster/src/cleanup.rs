@@ -1,6 +1,6 @@
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use crate::{Api, ClusterError, canary_pod, write_read};
+use crate::{Api, CanaryTime, ClusterError, canary_pod, write_read};
 
 impl Api {
     /// Removes what the gates of this run may have left in the cluster after a crash, and says what it was.
@@ -11,9 +11,11 @@ impl Api {
         if self.delete_write(&maps, &map, None).await? {
             removed.push(format!("ConfigMap kube-system/{map}"));
         }
-        let pod = canary_pod::name(run);
-        if self.remove_canary(&pod).await? {
-            removed.push(format!("Pod kube-system/{pod}"));
+        for when in CanaryTime::ALL {
+            let pod = canary_pod::name((run, when));
+            if self.remove_canary(&pod).await? {
+                removed.push(format!("Pod kube-system/{pod}"));
+            }
         }
         Ok(removed)
     }

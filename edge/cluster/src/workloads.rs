@@ -9,19 +9,25 @@ impl Api {
     pub async fn workloads(&self) -> Result<Vec<Workload>, ClusterError> {
         let mut found = Vec::new();
         let deployments = kube::Api::<Deployment>::all(self.client.clone());
-        for deployment in self.list("listing the Deployments", &deployments).await? {
+        let stateful_sets = kube::Api::<StatefulSet>::all(self.client.clone());
+        let daemon_sets = kube::Api::<DaemonSet>::all(self.client.clone());
+        // Beside each other: for a consistent answer the API server waits until its cache has caught up, some 0.2 s.
+        let (deployments, stateful_sets, daemon_sets) = tokio::try_join!(
+            self.list("listing the Deployments", &deployments),
+            self.list("listing the StatefulSets", &stateful_sets),
+            self.list("listing the DaemonSets", &daemon_sets),
+        )?;
+        for deployment in deployments {
             let desired = deployment.spec.as_ref().and_then(|spec| spec.replicas);
             let ready = deployment.status.as_ref().and_then(|status| status.ready_replicas);
             found.push(workload("Deployment", &deployment, desired.unwrap_or(1), ready));
         }
-        let stateful_sets = kube::Api::<StatefulSet>::all(self.client.clone());
-        for set in self.list("listing the StatefulSets", &stateful_sets).await? {
+        for set in stateful_sets {
             let desired = set.spec.as_ref().and_then(|spec| spec.replicas);
             let ready = set.status.as_ref().and_then(|status| status.ready_replicas);
             found.push(workload("StatefulSet", &set, desired.unwrap_or(1), ready));
         }
-        let daemon_sets = kube::Api::<DaemonSet>::all(self.client.clone());
-        for set in self.list("listing the DaemonSets", &daemon_sets).await? {
+        for set in daemon_sets {
             let desired = set.status.as_ref().map_or(0, |status| status.desired_number_scheduled);
             let ready = set.status.as_ref().map(|status| status.number_ready);
             found.push(workload("DaemonSet", &set, desired, ready));

@@ -41,20 +41,28 @@ struct CopyProof {
 }
 
 /// Copies a proven backup to `<to>/<cluster>/<run>`, directories 0700 and files 0600, reads every file back from the disk and
-/// holds it against the receipt. A copy that is not whole lies under another name and is begun anew.
-pub fn copy_off(receipt: &serde_json::Value, to: &Path, cluster: &str, run: &str) -> Result<serde_json::Value, Fault> {
+/// holds it against the receipt. `from` is where this machine has it, when the receipt speaks of another one. A copy that is
+/// not whole lies under another name and is begun anew.
+pub fn copy_off(
+    receipt: &serde_json::Value,
+    from: Option<&Path>,
+    to: &Path,
+    cluster: &str,
+    run: &str,
+) -> Result<serde_json::Value, Fault> {
     let receipt: Receipt = serde_json::from_value(receipt.clone())
         .map_err(|error| fault(FaultKind::Failed, format!("the receipt of the backup could not be read: {error}")))?;
+    let from = from.unwrap_or(&receipt.path);
     let parent = to.join(cluster);
     let (whole, partial) = (parent.join(run), parent.join(format!("{run}.partial")));
     let failed = |path: &Path, error: &io::Error| {
         let kind = if error.kind() == io::ErrorKind::StorageFull { FaultKind::Space } else { FaultKind::Failed };
         fault(kind, format!("the backup could not be copied to {}: {} {error}", to.display(), path.display()))
     };
-    let mut expected: BTreeMap<String, Digest> = receipt.files.into_iter().collect();
+    let mut expected: BTreeMap<String, Digest> = receipt.files.iter().cloned().collect();
     expected.insert(datastore(receipt.kind).to_owned(), receipt.digest);
     for label in LABELS {
-        let path = receipt.path.join(label);
+        let path = from.join(label);
         let (digest, _) = digest_of(&path).map_err(|error| failed(&path, &error))?;
         expected.insert(label.to_owned(), digest);
     }
@@ -67,7 +75,7 @@ pub fn copy_off(receipt: &serde_json::Value, to: &Path, cluster: &str, run: &str
         }
         for name in expected.keys() {
             let path = partial.join(name);
-            copy(&receipt.path.join(name), &partial, name).map_err(|error| failed(&path, &error))?;
+            copy(&from.join(name), &partial, name).map_err(|error| failed(&path, &error))?;
         }
     }
     let copied = if whole.exists() { &whole } else { &partial };
@@ -149,13 +157,24 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let receipt = backup(&dir.path().join("backup"));
         let to = dir.path().join("elsewhere/deep");
-        let proof = copy_off(&receipt, &to, "c1", "2026-11-23-3fa9").unwrap();
+        let proof = copy_off(&receipt, None, &to, "c1", "2026-11-23-3fa9").unwrap();
         let copied = to.join("c1/2026-11-23-3fa9");
         assert_eq!(proof["path"], copied.to_string_lossy().as_ref());
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&copied), mode(&copied.join("files/token"))), (0o700, 0o600));
         assert_eq!(fs::read_to_string(copied.join(DATASTORE)).unwrap(), "rows");
-        assert_eq!(copy_off(&receipt, &to, "c1", "2026-11-23-3fa9").unwrap(), proof);
+        assert_eq!(copy_off(&receipt, None, &to, "c1", "2026-11-23-3fa9").unwrap(), proof);
+    }
+
+    #[test]
+    fn a_backup_that_was_brought_off_its_node_is_copied_from_here() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut receipt = backup(&dir.path().join("brought"));
+        receipt["path"] = "/var/lib/belay/backups/on-the-node".into();
+        let to = dir.path().join("to");
+        assert!(copy_off(&receipt, None, &to, "c1", "r1").is_err(), "that path is one of another machine");
+        copy_off(&receipt, Some(&dir.path().join("brought")), &to, "c1", "r1").unwrap();
+        assert_eq!(fs::read_to_string(to.join("c1/r1/files/token")).unwrap(), "K10abc");
     }
 
     #[test]
@@ -164,15 +183,15 @@ mod tests {
         let receipt = backup(&dir.path().join("backup"));
         fs::write(dir.path().join("backup").join(DATASTORE), "other rows").unwrap();
         let to = dir.path().join("to");
-        let refused = copy_off(&receipt, &to, "c1", "r1").unwrap_err();
+        let refused = copy_off(&receipt, None, &to, "c1", "r1").unwrap_err();
         assert!(refused.message.contains("state.db"), "{refused:?}");
         assert!(!to.join("c1/r1").exists(), "what is not whole has not the name of a backup");
         // The source is well again: the half copy is begun anew.
         fs::write(dir.path().join("backup").join(DATASTORE), "rows").unwrap();
-        copy_off(&receipt, &to, "c1", "r1").unwrap();
+        copy_off(&receipt, None, &to, "c1", "r1").unwrap();
         // A copy that rots is found out.
         fs::write(to.join("c1/r1/files/token"), "K10xyz").unwrap();
-        assert!(copy_off(&receipt, &to, "c1", "r1").is_err());
+        assert!(copy_off(&receipt, None, &to, "c1", "r1").is_err());
     }
 
     #[test]
@@ -180,7 +199,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let receipt = backup(&dir.path().join("backup"));
         fs::write(dir.path().join("file"), "").unwrap();
-        let refused = copy_off(&receipt, &dir.path().join("file"), "c1", "r1").unwrap_err();
+        let refused = copy_off(&receipt, None, &dir.path().join("file"), "c1", "r1").unwrap_err();
         assert!(refused.message.contains("/file") && refused.hint.is_some(), "{refused:?}");
     }
 }

@@ -2,7 +2,7 @@ use std::path::Path;
 
 use belay_engine::{Event, Fault, FaultKind, ProbeState, Record};
 use belay_facts::{Span, Workload};
-use belay_plan::{Step, StepKind};
+use belay_plan::{GateName, Step, StepKind};
 use belay_wire::{ArtifactSpec, Op, Reply, StageProof, StartProof, StepProbe, Way};
 use serde_json::Value;
 
@@ -19,14 +19,19 @@ pub async fn carry_out(
     book: &mut Book,
     artifact: &Path,
 ) -> Result<Result<Value, Fault>, RunError> {
+    // The node is fenced, and K3s is not touched for some seconds: the baseline finds its canary done.
+    let baseline = book.plan().steps().find(|step| step.kind == StepKind::Baseline);
+    if step.kind == StepKind::Stage && baseline.is_some_and(|step| step.gates.contains(&GateName::CanaryPod)) {
+        let _ = session.begin_canary(false).await;
+    }
     match step.kind {
-        StepKind::Baseline => baseline(session, step, book).await,
+        StepKind::Baseline => before_the_stop(session, step, book).await,
         StepKind::Gate => gate(session, step, book).await,
         StepKind::Soak => {
             let expected = expectation(session, step, book);
             gates::soak(session, step, &expected, book).await
         }
-        StepKind::CopyBackup => Ok(copy_backup(step, book).await),
+        StepKind::CopyBackup => Ok(copy_backup(session, step, book).await),
         StepKind::Start => Ok(start(session, step, book).await),
         _ => Ok(on_node(session, step, book, artifact).await),
     }
@@ -134,7 +139,7 @@ fn proof(kind: StepKind, reply: &Reply) -> Option<Value> {
 }
 
 /// Here, where the directory is: the plan names a place of the coordinator.
-async fn copy_backup(step: &Step, book: &Book) -> Result<Value, Fault> {
+async fn copy_backup(session: &Session, step: &Step, book: &Book) -> Result<Value, Fault> {
     let failed = |message: String| Fault { kind: FaultKind::Failed, message, hint: None };
     let plan = book.plan();
     let to = plan.backup_to.clone().ok_or_else(|| failed(format!("{} has no directory to copy to", step.id)))?;
@@ -142,7 +147,9 @@ async fn copy_backup(step: &Step, book: &Book) -> Result<Value, Fault> {
     let receipt = receipt.ok_or_else(|| failed(format!("{} has no receipt of a backup", step.id)))?;
     book.doing(&format!("copying the backup to {to}"));
     let (cluster, run) = (plan.cluster.id.clone(), plan.id.clone());
-    let copying = move || copy_off(&receipt, Path::new(&to), &cluster, &run);
+    // Of a node that is another machine, `prove-backup` has brought the backup here.
+    let from = session.copy.clone();
+    let copying = move || copy_off(&receipt, from.as_deref(), Path::new(&to), &cluster, &run);
     tokio::task::spawn_blocking(copying).await.map_err(|error| failed(format!("the copy was given up: {error}")))?
 }
 
@@ -155,7 +162,11 @@ async fn start(session: &mut Session, step: &Step, book: &Book) -> Result<Value,
     Ok(value)
 }
 
-async fn baseline(session: &mut Session, step: &Step, book: &mut Book) -> Result<Result<Value, Fault>, RunError> {
+async fn before_the_stop(
+    session: &mut Session,
+    step: &Step,
+    book: &mut Book,
+) -> Result<Result<Value, Fault>, RunError> {
     let expected = expectation(session, step, book);
     let answered = gates::ask_all(session, step, &expected, book).await?;
     let mut proof = match answered {

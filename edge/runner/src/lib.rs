@@ -6,6 +6,7 @@
 
 mod backup_copy;
 mod book;
+mod canary_ahead;
 mod clock;
 mod copy_off;
 mod effect;

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
-use belay_cluster::{Api, ClusterError, Endpoint, Prober};
+use belay_cluster::{Api, CanaryTime, ClusterError, Endpoint, Prober};
 use belay_engine::Fault;
 use belay_facts::{Destination, Digest, Facts, Span};
 use belay_node::{Link, LinkError};
 use belay_plan::{Artifact, Goal, Plan, RestoreSource, Step};
 use belay_wire::{Credentials, Mutation, NodeTarget, Observation, Op, Progress as NodeProgress, Reply, Request, Way};
 
+use crate::canary_ahead::CanaryAhead;
 use crate::gather::{connect, endpoint};
 use crate::{Clock, RunError};
 
@@ -36,6 +37,8 @@ pub struct Session {
     pub restore: Option<RestoreSource>,
     /// The facts that the run began with.
     pub before: Facts,
+    /// The canary that was begun last.
+    pub canary: Option<CanaryAhead>,
 }
 
 /// What a node knows of a run from its own journal.
@@ -92,6 +95,7 @@ impl Session {
             artifact,
             restore: plan.restore.clone(),
             before,
+            canary: None,
         })
     }
 
@@ -151,8 +155,34 @@ impl Session {
         probed.max(asked.unwrap_or(0))
     }
 
+    /// The image that a canary starts from; `None` where the node has none.
+    #[must_use]
+    pub fn canary_image(&self) -> Option<String> {
+        Some(self.before.cluster.as_ref()?.canary.as_ref()?.image.clone())
+    }
+
+    /// The canary that is asked for next: begun now, unless it was. One before the stop may still be going when that after
+    /// the start comes, so they have names of their own.
+    ///
+    /// # Errors
+    /// When the API cannot be reached now.
+    pub async fn begin_canary(&mut self, started: bool) -> Result<Option<&mut CanaryAhead>, ClusterError> {
+        if self.canary.as_ref().is_none_or(CanaryAhead::is_spent)
+            && let Some(image) = self.canary_image()
+        {
+            let (api, node) = (self.api().await?, self.node().to_owned());
+            let when = if started { CanaryTime::AfterStart } else { CanaryTime::BeforeStop };
+            self.canary = Some(CanaryAhead::begin(api, (self.run.clone(), when), node, image));
+        }
+        Ok(self.canary.as_mut())
+    }
+
     /// Takes away what a canary or a gate of this run may have left in the cluster.
     pub async fn clean_cluster(&mut self) -> Vec<String> {
+        // What goes already is let go; what was begun for nothing is taken away below.
+        if let Some(mut canary) = self.canary.take().filter(CanaryAhead::is_spent) {
+            canary.ended().await;
+        }
         let run = self.run.clone();
         match self.api().await {
             Ok(api) => api.cleanup(&run).await.unwrap_or_default(),

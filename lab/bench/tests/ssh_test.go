@@ -134,6 +134,16 @@ func TestSSHRefuses(t *testing.T) {
 		if there := labtest.Must(t, y.n, "sha256sum", belay.Helper); !strings.HasPrefix(there, helper) {
 			t.Errorf("the helper there is %s, ours %s", there, helper)
 		}
+		to := t.TempDir()
+		r := y.run(0, "backup", "--backup-to", to)
+		copied, err := release.SHA256(filepath.Join(to, y.kubectl("get", "namespace", "kube-system", "-o", "jsonpath={.metadata.uid}"), r.Report.Run, "datastore", "state.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		proven := labtest.Must(t, y.n, "sha256sum", belay.NodeState+"/backups/"+r.Report.Run+"/datastore/state.db")
+		if !strings.HasPrefix(proven, copied) {
+			t.Errorf("the copy elsewhere is %s, the backup on the node %s", copied, proven)
+		}
 	})
 }
 

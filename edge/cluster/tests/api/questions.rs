@@ -180,13 +180,14 @@ async fn a_canary_that_no_kubelet_takes_is_removed_without_the_kubelet() {
 async fn cleanup_names_what_it_removed_and_touches_no_other_run() {
     let cluster = cluster();
     cluster.kubelet_says(json!({}));
-    for name in ["belay-canary-r1", "belay-canary-r2"] {
+    for name in ["belay-canary-r1", "belay-canary-r1-after", "belay-canary-r2"] {
         cluster.put(&format!("{PODS}/{name}"), named(name));
     }
     cluster.put(&format!("{MAPS}/belay-r1-gate"), named("belay-r1-gate"));
     let (_server, api) = cluster.serve().await;
     let removed = api.cleanup("r1").await.unwrap();
-    assert_eq!(removed, ["ConfigMap kube-system/belay-r1-gate", "Pod kube-system/belay-canary-r1"]);
+    let pods = ["Pod kube-system/belay-canary-r1", "Pod kube-system/belay-canary-r1-after"];
+    assert_eq!(removed, ["ConfigMap kube-system/belay-r1-gate", pods[0], pods[1]]);
     assert_eq!(api.cleanup("r1").await.unwrap(), Vec::<String>::new());
     assert!(cluster.has(&format!("{PODS}/belay-canary-r2")));
 }

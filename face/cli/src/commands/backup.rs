@@ -13,21 +13,15 @@ use crate::output;
 /// facts → plan → steps → events → report: the plan of an upgrade's backup, without the upgrade.
 pub async fn backup(context: &Context, args: &BackupArgs) -> Result<u8, CommandError> {
     ensure_root(context.node())?;
-    let to = place(context, &args.to)?;
+    let to = place(&args.to)?;
     let facts = take(context.node()).await?.facts;
     let plan = backup_plan(&facts, context.node().cloned(), to, today())?;
     carry_out(context, Prepared { plan, facts, findings: Vec::new(), artifact: PathBuf::new() }).await
 }
 
 /// The directory that was asked for, as an absolute path: a resume may be typed elsewhere.
-pub fn place(context: &Context, to: &BackupTo) -> Result<Option<String>, CommandError> {
+pub fn place(to: &BackupTo) -> Result<Option<String>, CommandError> {
     let Some(dir) = &to.backup_to else { return Ok(None) };
-    if let Some(node) = context.node() {
-        return Err(CommandError::refused(format!(
-            "--backup-to copies a backup that lies on this machine, and the one of {node} lies there"
-        ))
-        .hinted("run it on the node, or leave --backup-to out and copy the backup yourself"));
-    }
     let absolute = std::path::absolute(dir)
         .map_err(|error| CommandError::usage(format!("--backup-to {}: {error}", dir.display())))?;
     warn_of_one_disk(&absolute);
@@ -43,7 +37,7 @@ fn warn_of_one_disk(to: &Path) {
     let own = device(Path::new("/var/lib/belay"));
     if own.is_some() && device(to) == own {
         output::say(&format!(
-            "warn: {} is on the same file system as the backups of this node: is its disk mounted?",
+            "warn: {} is on the same file system as Belay's own directory on this machine: is its disk mounted?",
             to.display()
         ));
     }

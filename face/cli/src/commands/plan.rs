@@ -81,7 +81,7 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
     let policy = policy(&args.accept.accept)?;
     let to = args.to.as_deref().ok_or_else(|| CommandError::usage("it needs a target: --to TAG"))?;
     let to = target(to, &args.source.channels).await?;
-    let backup_to = place(context, &args.backup)?;
+    let backup_to = place(&args.backup)?;
     let gathered = take(context.node()).await?;
     let facts = gathered.facts;
     let findings = judge(&facts, Some(to.clone()), &policy)?;

@@ -17,7 +17,7 @@ pub async fn restore(context: &Context, args: &RestoreArgs) -> Result<u8, Comman
     let Some(run) = &args.run else { return list(context).await };
     let known = context.state.find(Some(run)).ok().and_then(|dir| dir.facts("facts.json"));
     let earlier = Earlier { what: CopyKind::Backup, run: run.clone(), since: None, known };
-    let to = place(context, &args.backup)?;
+    let to = place(&args.backup)?;
     take_back(context, context.node().cloned(), earlier, &args.discard, to).await
 }
 
