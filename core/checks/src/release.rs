@@ -101,6 +101,18 @@ pub struct Release {
     pub hazards: Vec<Hazard>,
 }
 
+impl Release {
+    /// The minors of what writes to disk beside Kubernetes itself, by name, where they are known.
+    #[must_use]
+    pub fn minors(&self) -> [(&'static str, Option<String>); 3] {
+        [
+            ("etcd", self.etcd.as_deref().map(minor_name)),
+            ("kine", self.kine_minor.clone()),
+            ("containerd", self.containerd_minor.clone()),
+        ]
+    }
+}
+
 impl Releases {
     /// Reads `knowledge/releases.toml`.
     ///

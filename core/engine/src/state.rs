@@ -5,6 +5,8 @@ use belay_plan::{Goal, Plan, Reached, Step, StepKind};
 use crate::steps::{Idempotence, declaration};
 use crate::{Command, EndState, Event, Fault, FaultKind, MAX_RESUMES, MAX_TRIES, ProbeState, Record, TurnCause};
 
+mod back;
+
 /// Where a run stands: the fold of its records. Replaying a journal gives the same state as living through it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunState {
@@ -130,10 +132,14 @@ impl RunState {
                 self.steps.insert(step.clone(), next);
             }
             Event::Turn { reached, cause } => {
-                if self.turn.is_some() {
-                    return Err("it turned back before; a way back has no way back");
+                let falls = *reached == Reached::SwappedBack;
+                match &self.turn {
+                    Some((from, _)) if !falls || !plan.falls_from(*from) => {
+                        return Err("it turned back before; a way back has no way back");
+                    }
+                    None if falls => return Err("it has not turned back yet, so no other way back can follow"),
+                    _ => self.turn = Some((*reached, cause.clone())),
                 }
-                self.turn = Some((*reached, cause.clone()));
             }
             Event::Resumed { back, .. } => {
                 self.resumes += 1;
@@ -152,37 +158,6 @@ impl RunState {
         self.tries.retain(|step, _| matches!(self.steps.get(step), Some(StepState::Done { .. })));
         self.steps.retain(|_, state| matches!(state, StepState::Done { .. }));
         self.resumes = 0;
-    }
-
-    /// K3s ran when it should not have (a boot, an impatient administrator): what an earlier step saw is not what is
-    /// there, so it is done again. The fault says that nothing was changed.
-    fn rewind(&mut self, plan: &Plan, step: &str, fault: &Fault) {
-        use StepKind::{Keep, PutBack, Restore, Stop, Swap, SwapBack};
-        let back = self.turn.as_ref().map(|(reached, _)| plan.inverse(*reached)).unwrap_or_default();
-        let steps: Vec<Step> = plan.steps().cloned().chain(back).collect();
-        let Some(stale) = steps.iter().find(|s| s.id == step) else { return };
-        let again: &[StepKind] = match stale.kind {
-            Keep | Swap | Restore => &[Stop, Keep, Swap, Restore],
-            PutBack => &[Stop, PutBack],
-            // The new version ran after all, so the data are not the old version's any more: class K follows.
-            SwapBack => {
-                if let Some((reached, _)) = &mut self.turn {
-                    *reached = Reached::Started;
-                }
-                return;
-            }
-            _ => return,
-        };
-        if self.tries(step) >= MAX_TRIES {
-            self.steps.insert(step.to_owned(), StepState::Failed { fault: fault.clone() });
-            return;
-        }
-        let way = |s: &Step| s.id.contains(".back.");
-        for other in steps.iter().filter(|s| s.node == stale.node && way(s) == way(stale)) {
-            if again.contains(&other.kind) {
-                self.steps.insert(other.id.clone(), StepState::Pending);
-            }
-        }
     }
 
     /// The next command. Pure: the same state answers the same.
@@ -214,15 +189,7 @@ impl RunState {
                     return self.begin(plan, step);
                 }
                 StepState::Intended => return Command::Probe { step },
-                StepState::Failed { fault } if back.is_some() => {
-                    if fault.kind.may_pass() && self.tries(&step.id) < MAX_TRIES {
-                        return self.begin(plan, step);
-                    }
-                    return Command::End {
-                        state: EndState::NeedsHuman,
-                        why: format!("{}: {}", step.id, fault.message),
-                    };
-                }
+                StepState::Failed { fault } if back.is_some() => return self.failed_back(plan, step, fault),
                 StepState::Failed { fault } => return self.turn_at(plan, &step, fault),
             }
         }
@@ -258,7 +225,8 @@ impl RunState {
         }
         let why = format!("{} was begun {MAX_TRIES} times and its outcome is still unknown", step.id);
         if self.turn.is_some() {
-            return Command::End { state: EndState::NeedsHuman, why };
+            let falls = self.fall(plan, &step, &why, None);
+            return falls.unwrap_or(Command::End { state: EndState::NeedsHuman, why });
         }
         let cause = TurnCause { step: Some(step.id), asked: false, why, fault: None };
         Command::Turn { reached: self.reached(plan), cause }

@@ -12,9 +12,9 @@
 
 mod model;
 
-use belay_engine::{Command, EndState, Event, RunState, StepState};
-use belay_plan::{Plan, Reached};
-use model::{Binary, Fate, Life, fate, live, made, restoring};
+use belay_engine::{Command, EndState, Event, FaultKind, RunState, StepState, TurnCause};
+use belay_plan::{Plan, Reached, WayClass};
+use model::{Binary, Fate, Life, binary, fate, fault, live, live_on, made, restoring};
 use proptest::prelude::*;
 
 #[test]
@@ -30,7 +30,8 @@ fn without_faults_it_commits_and_with_a_bad_release_it_is_restored() {
 /// From the first effect of `stop` on, nothing halts with K3s down (design.md §5): one fault at each step, all alone.
 #[test]
 fn one_fault_at_any_step_leaves_k3s_up() {
-    for (plan, good) in [(made(), true), (made(), false), (restoring(), true), (restoring(), false)] {
+    let plans = [(made(), true), (made(), false), (restoring(), true), (restoring(), false), (binary(), false)];
+    for (plan, good) in plans {
         for at in 0..20 {
             for fate in [Fate::Fails, Fate::Unheard, Fate::KilledBefore, Fate::KilledAfter, Fate::PowerCut, Fate::Asked]
             {
@@ -66,6 +67,67 @@ fn a_way_back_has_no_way_back() {
     let Some(Command::Turn { reached, cause }) = life.state.ask_back(&plan, "test") else { panic!("no turn") };
     life.record(Event::Turn { reached, cause });
     assert_eq!(life.state.ask_back(&plan, "again"), None);
+}
+
+fn turns(records: &[belay_engine::Record]) -> Vec<Reached> {
+    let turn = |record: &belay_engine::Record| match &record.event {
+        Event::Turn { reached, .. } => Some(*reached),
+        _ => None,
+    };
+    records.iter().filter_map(turn).collect()
+}
+
+/// Class binary: the old version comes back over the data that the new one wrote, and nothing is lost.
+#[test]
+fn class_binary_leaves_the_data_and_loses_nothing() {
+    let (world, end, records) = live(&binary(), false, &[]);
+    assert_eq!((world.running, end), (Some(Binary::Old), EndState::Restored));
+    assert!(world.written_by_new && !world.lost);
+    assert_eq!(turns(&records), [Reached::Started]);
+}
+
+/// The old version is not well on those data: the stopped copy follows at once, in the same run.
+#[test]
+fn class_keep_follows_when_a_gate_says_no_after_a_swap_back() {
+    let plan = binary();
+    let (world, end, records) = live_on(&plan, (false, false), &[]);
+    assert_eq!((world.running, end), (Some(Binary::Old), EndState::Restored));
+    assert!(world.lost && !world.written_by_new);
+    assert_eq!(turns(&records), [Reached::Started, Reached::SwappedBack]);
+    let asked = records.iter().filter(|r| matches!(&r.event, Event::Intent { step, .. } if step == "n1.back.gate"));
+    assert_eq!(asked.count(), 1, "a no is evidence: it is not asked again");
+    let released =
+        |r: &&belay_engine::Record| matches!(&r.event, Event::Intent { step, .. } if step.ends_with("release"));
+    assert_eq!(records.iter().filter(released).count(), 1, "the copy is there until the way back is complete");
+    // The second way back is the last one: only a human goes on from there.
+    let mut fates = vec![Fate::Fine; 15];
+    fates.extend([Fate::Fails; 3]);
+    let (_, end, records) = live_on(&plan, (false, false), &fates);
+    assert_eq!((end, turns(&records).len()), (EndState::NeedsHuman, 2), "{:?}", records.last());
+}
+
+/// Asked for or not, the run falls to the stopped copy as what it was: a fall is no second wish.
+#[test]
+fn a_fall_is_refused_where_no_class_allows_it() {
+    let cause = TurnCause { step: None, asked: true, why: "test".into(), fault: fault(FaultKind::GateNo) };
+    for (plan, first, second, allowed) in [
+        (binary(), Reached::Started, Reached::SwappedBack, true),
+        (binary(), Reached::Started, Reached::Started, false),
+        (binary(), Reached::Stopped, Reached::SwappedBack, false),
+        (made(), Reached::Started, Reached::SwappedBack, false),
+    ] {
+        let mut life = Life { plan: &plan, records: Vec::new(), state: RunState::default(), generation: 1 };
+        let (from, to) = (plan.from.clone(), plan.to.clone());
+        life.record(Event::Open { plan: plan.digest, from, to, by: "t".into(), belay: "0".into() });
+        let mut record = life.records[0].clone();
+        let turn = |reached| Event::Turn { reached, cause: cause.clone() };
+        record.event = turn(Reached::SwappedBack);
+        assert!(life.state.apply(&plan, &record).is_err(), "it goes forward still");
+        life.record(turn(first));
+        record.event = turn(second);
+        assert_eq!(life.state.apply(&plan, &record).is_ok(), allowed, "{first:?} {second:?}");
+        assert!(life.state.asked());
+    }
 }
 
 /// Ctrl-C before the fence, or a kill at the first record and then a rollback: nothing was touched, nothing is released.
@@ -151,20 +213,26 @@ proptest! {
     #[test]
     fn every_schedule_ends_in_a_state_that_is_true(
         good in any::<bool>(),
-        restores in any::<bool>(),
-        fates in proptest::collection::vec(fate(), 0..40),
+        holds in any::<bool>(),
+        which in 0..3_usize,
+        fates in proptest::collection::vec(fate(), 0..50),
     ) {
-        let plan = made_once(restores);
-        let (world, end, records) = live(plan, good, &fates);
+        let plan = made_once(which);
+        let (world, end, records) = live_on(plan, (good, holds), &fates);
         match end {
             EndState::Committed => prop_assert_eq!(world.running, Some(Binary::New)),
             EndState::Restored => {
                 prop_assert_eq!(world.running, Some(Binary::Old));
-                prop_assert!(!world.written_by_new, "restored with what the new version wrote");
+                let kept = plan.way_back.class == WayClass::Keep || !holds;
+                prop_assert!(!world.written_by_new || !kept, "restored with what the new version wrote");
             }
             EndState::Unchanged => prop_assert_eq!(world.running, Some(Binary::Old)),
             EndState::NeedsHuman => {}
         }
+        // What is lost was lost by a way back that the journal tells of.
+        let fell = turns(&records).contains(&Reached::SwappedBack);
+        prop_assert!(!world.lost || fell || plan.way_back.class == WayClass::Keep);
+        prop_assert!(turns(&records).len() <= 1 + usize::from(fell));
         let state = RunState::replay(plan, &records).unwrap();
         prop_assert_eq!(state.end(), Some(end));
         // No effect without an intent, no intent without an outcome or a probe, except the last before a kill (I15).
@@ -173,8 +241,8 @@ proptest! {
     }
 }
 
-fn made_once(restores: bool) -> &'static Plan {
-    static PLANS: std::sync::OnceLock<(Plan, Plan)> = std::sync::OnceLock::new();
-    let (upgrade, restore) = PLANS.get_or_init(|| (made(), restoring()));
-    if restores { restore } else { upgrade }
+/// An upgrade, a restore, and an upgrade whose way back leaves the data.
+fn made_once(which: usize) -> &'static Plan {
+    static PLANS: std::sync::OnceLock<[Plan; 3]> = std::sync::OnceLock::new();
+    &PLANS.get_or_init(|| [made(), restoring(), binary()])[which]
 }

@@ -12,6 +12,7 @@ mod node;
 mod secret;
 mod span;
 mod version;
+mod way_class;
 
 pub use cluster::{Canary, ClusterFacts, DeprecatedApi, DnsService, KubeNode, Readiness, UpgradeTool, Workload};
 pub use copy_kind::CopyKind;
@@ -25,3 +26,4 @@ pub use node::{
 pub use secret::Secret;
 pub use span::Span;
 pub use version::{K3sVersion, Pre, VersionError};
+pub use way_class::WayClass;

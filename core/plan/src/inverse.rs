@@ -1,3 +1,5 @@
+use belay_facts::WayClass;
+
 use crate::{GateName, Plan, Step, StepKind};
 
 /// How far a run has gone on its node when it turns back. Decides what the way back consists of.
@@ -10,6 +12,21 @@ pub enum Reached {
     Stopped,
     /// `start` was begun, and the new version may have written; or `restore` was, and the data may be others.
     Started,
+    /// The way back of class binary was begun and does not hold: the old version may have written as well, and the
+    /// stopped copy follows. Not reached on the way forward.
+    SwappedBack,
+}
+
+impl Reached {
+    pub const ALL: [Self; 4] = [Self::Prepared, Self::Stopped, Self::Started, Self::SwappedBack];
+
+    /// What the ids of its steps begin with, after the node: each step that a journal can name is named once.
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Prepared | Self::Stopped | Self::Started => "back.",
+            Self::SwappedBack => "back2.",
+        }
+    }
 }
 
 impl Plan {
@@ -17,10 +34,13 @@ impl Plan {
     #[must_use]
     pub fn inverse(&self, reached: Reached) -> Vec<Step> {
         use StepKind::{Gate, PutBack, Release, Start, Stop, SwapBack};
-        let kinds: &[StepKind] = match reached {
-            Reached::Prepared => &[Release],
-            Reached::Stopped => &[SwapBack, Start, Gate, Release],
-            Reached::Started => &[Stop, PutBack, Start, Gate, Release],
+        let kinds: &[StepKind] = match (reached, self.class_from(reached)) {
+            (Reached::Prepared, _) => &[Release],
+            (Reached::Stopped, _) => &[SwapBack, Start, Gate, Release],
+            (Reached::Started, WayClass::Binary) => &[Stop, SwapBack, Start, Gate, Release],
+            (Reached::Started, _) => &[Stop, PutBack, Start, Gate, Release],
+            (Reached::SwappedBack, _) if self.falls_from(Reached::Started) => &[Stop, PutBack, Start, Gate, Release],
+            (Reached::SwappedBack, _) => &[],
         };
         let mut steps = Vec::new();
         for node in self.waves.iter().rev().flat_map(|wave| &wave.nodes) {
@@ -33,7 +53,7 @@ impl Plan {
                     other => other,
                 };
                 let Some(like) = forward(like) else { continue };
-                let mut step = Step::new(node, "back.", kind, like.deadline);
+                let mut step = Step::new(node, reached.prefix(), kind, like.deadline);
                 if kind == Gate {
                     // The old binary may never have run from an extracted directory that this run recorded, so
                     // invocation is asked in its weaker form; the rest is the same question.
@@ -46,13 +66,26 @@ impl Plan {
         steps
     }
 
+    /// The class of the way back from a point of this plan.
+    #[must_use]
+    pub const fn class_from(&self, reached: Reached) -> WayClass {
+        match reached {
+            Reached::Prepared => WayClass::Untouched,
+            Reached::Stopped | Reached::Started => self.way_back.class,
+            Reached::SwappedBack => WayClass::Keep,
+        }
+    }
+
+    /// Whether another way back follows the one from this point when that does not hold. The last has none.
+    #[must_use]
+    pub const fn falls_from(&self, reached: Reached) -> bool {
+        matches!((reached, self.way_back.class), (Reached::Started, WayClass::Binary))
+    }
+
     /// The step with this id, forward or on any way back.
     #[must_use]
     pub fn any_step(&self, id: &str) -> Option<Step> {
-        let back = || {
-            let ways = [Reached::Prepared, Reached::Stopped, Reached::Started];
-            ways.into_iter().flat_map(|reached| self.inverse(reached)).find(|step| step.id == id)
-        };
+        let back = || Reached::ALL.into_iter().flat_map(|reached| self.inverse(reached)).find(|step| step.id == id);
         self.steps().find(|step| step.id == id).cloned().or_else(back)
     }
 }

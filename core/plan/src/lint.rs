@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use belay_facts::Span;
+use belay_facts::{Span, WayClass};
 
 use crate::{Goal, Plan, StepKind};
 
@@ -28,6 +28,8 @@ pub enum Lint {
     WrongWay(String),
     /// A plan that restores names what, and no other plan does.
     RestoresNothing,
+    /// The class of the way back is not one that a plan of this goal, or between these versions, can have.
+    WrongClass(WayClass),
 }
 
 impl fmt::Display for Lint {
@@ -44,6 +46,7 @@ impl fmt::Display for Lint {
             Self::GateAsksNothing(id) => write!(f, "step {id} asks nothing"),
             Self::Id(id) => write!(f, "its id `{id}` is not a date and four hex digits of its digest"),
             Self::RestoresNothing => f.write_str("what it restores and what it is for do not agree"),
+            Self::WrongClass(class) => write!(f, "its way back cannot be of class {class}"),
             Self::WrongWay(id) => write!(f, "step {id} has no place in a plan like this"),
         }
     }
@@ -63,6 +66,15 @@ impl Plan {
         }
         if (self.goal == Goal::Restore) != self.restore.is_some() {
             lints.push(Lint::RestoresNothing);
+        }
+        let same_minor = self.from.minor_name() == self.to.minor_name();
+        let fits = match self.way_back.class {
+            WayClass::Keep => self.goal != Goal::Backup,
+            WayClass::Binary => self.goal == Goal::Upgrade && same_minor,
+            WayClass::Untouched => self.goal == Goal::Backup,
+        };
+        if !fits {
+            lints.push(Lint::WrongClass(self.way_back.class));
         }
         let mut seen = BTreeSet::new();
         let expected = self.goal.steps(self.backup_to.is_some());

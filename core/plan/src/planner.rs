@@ -2,8 +2,8 @@ use belay_checks::{Acceptance, Finding};
 use belay_facts::{DatastoreKind, Destination, Digest, Facts, K3sVersion, NodeFacts, Span};
 
 use crate::{
-    Artifact, ClusterRef, Expect, FORMAT, GateName, Goal, Material, Mebibytes, Plan, Step, StepKind, Wave, WayBack,
-    WayClass,
+    Artifact, ClusterRef, Expect, FORMAT, GateName, Goal, Material, Mebibytes, Part, Plan, Step, StepKind, Wave,
+    WayBack, WayClass,
 };
 
 /// What the user asked for, and what was found for it.
@@ -15,8 +15,10 @@ pub struct PlanRequest {
     pub accepted: Vec<Acceptance>,
     /// How the node is reached; `None` for this machine.
     pub ssh: Option<Destination>,
-    /// Versions of etcd in the old and in the new release, where the release tables know both.
-    pub etcd: Option<(String, String)>,
+    /// The way back: `keep`, or `binary` where that was asked for.
+    pub class: WayClass,
+    /// What the release tables know of the parts that write to disk.
+    pub parts: Vec<Part>,
     /// Where the backup is copied to, off the node if that may be.
     pub backup_to: Option<String>,
     /// The date that names the plan; given, because a planner has no clock.
@@ -36,6 +38,8 @@ pub enum Refusal {
     NothingToDo { node: String, tag: K3sVersion },
     #[error("{0} nodes were given; this build upgrades a cluster of one server")]
     Nodes(usize),
+    #[error("no way back of class binary from {from} to {to}: {}", .against.join("; "))]
+    Binary { from: K3sVersion, to: K3sVersion, against: Vec<String> },
     #[error("{node} has a datastore of another kind now than when the {what} of run {run} was made")]
     Datastore { node: String, what: belay_facts::CopyKind, run: String },
 }
@@ -78,7 +82,7 @@ pub fn plan(facts: &Facts, findings: &[Finding], request: &PlanRequest) -> Resul
         parent: facts.digest().ok_or(Refusal::Facts)?,
         cluster: ClusterRef { id: material.cluster.clone(), ca: material.ca },
         ssh: request.ssh.clone(),
-        way_back: measures.way_back(&from, request, node),
+        way_back: measures.way_back(&from, request, node)?,
         expect: measures.expect(),
         from,
         to: request.to.clone(),
@@ -285,8 +289,12 @@ impl Measures {
         bytes.saturating_add(bytes / 5)
     }
 
-    fn way_back(&self, from: &K3sVersion, request: &PlanRequest, node: &NodeFacts) -> WayBack {
+    fn way_back(&self, from: &K3sVersion, request: &PlanRequest, node: &NodeFacts) -> Result<WayBack, Refusal> {
         let to = &request.to;
+        if request.class == WayClass::Binary {
+            let back = Span::seconds(3) + self.last_start + GATES_USUALLY;
+            return WayBack::binary(from, to, &request.parts, round(back));
+        }
         let why = if from.minor == to.minor {
             "one server: the copy of the stopped server is exact, whatever the new build writes".to_owned()
         } else {
@@ -296,29 +304,23 @@ impl Measures {
                 from.minor_name()
             )
         };
-        let etcd = node.datastore.as_ref().filter(|datastore| datastore.kind == DatastoreKind::Etcd);
-        let why = match request.etcd.as_ref().filter(|(old, new)| etcd.is_some() && minor(old) != minor(new)) {
+        let of_etcd = node.datastore.as_ref().is_some_and(|datastore| datastore.kind == DatastoreKind::Etcd);
+        let etcd = request.parts.iter().find(|part| of_etcd && part.name == "etcd").and_then(Part::moved);
+        let why = match etcd {
             Some((old, new)) => format!(
-                "{why}. etcd goes from {} to {}: its files are migrated within seconds, and the old one then refuses \
-                 them, so without the copy only a snapshot would lead back",
-                minor(old),
-                minor(new)
+                "{why}. etcd goes from {old} to {new}: its files are migrated within seconds, and the old one then \
+                 refuses them, so without the copy only a snapshot would lead back"
             ),
             None => why,
         };
-        WayBack {
+        Ok(WayBack {
             class: WayClass::Keep,
             estimate: round(self.gap() + GATES_USUALLY),
             point_of_no_return: None,
             why,
             loses: "what the new version wrote; the report lists it".to_owned(),
-        }
+        })
     }
-}
-
-/// `3.6` of `3.6.7`.
-fn minor(version: &str) -> &str {
-    version.rsplit_once('.').map_or(version, |(minor, _)| minor)
 }
 
 /// Whole seconds, up: an estimate has no milliseconds.

@@ -9,7 +9,8 @@ use crate::GateName;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Step {
-    /// `<node>.<kind>`, on the way back `<node>.back.<kind>`; unique in a plan and its inverse.
+    /// `<node>.<kind>`, on the way back `<node>.back.<kind>`, on one that follows it `<node>.back2.<kind>`; unique in a
+    /// plan and its inverse.
     pub id: String,
     pub node: String,
     pub kind: StepKind,

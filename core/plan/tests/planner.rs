@@ -10,7 +10,8 @@
 use belay_checks::{Finding, Severity, Verdict};
 use belay_facts::{DatastoreKind, Digest, Facts, Span};
 use belay_plan::{
-    Artifact, GateName, Goal, Lint, Plan, PlanError, PlanRequest, Reached, Refusal, StepKind, backup_plan, plan,
+    Artifact, GateName, Goal, Lint, Part, Plan, PlanError, PlanRequest, Reached, Refusal, StepKind, WayClass,
+    backup_plan, plan,
 };
 use proptest::prelude::*;
 
@@ -34,7 +35,8 @@ fn request() -> PlanRequest {
         soak: Span::seconds(60),
         accepted: Vec::new(),
         ssh: None,
-        etcd: None,
+        class: WayClass::Keep,
+        parts: Vec::new(),
         backup_to: None,
         date: "2026-11-23".parse().unwrap(),
     }
@@ -95,15 +97,80 @@ fn deadlines_follow_the_node() {
     assert!(step(StepKind::Start).deadline >= Span::seconds(120));
 }
 
+fn part(name: &str, from: Option<&str>, to: Option<&str>) -> Part {
+    Part { name: name.into(), from: from.map(str::to_owned), to: to.map(str::to_owned) }
+}
+
+/// An upgrade within a minor, with everything that writes to disk at the same minor.
+fn binary() -> PlanRequest {
+    let same = |name| part(name, Some("1.2"), Some("1.2"));
+    PlanRequest {
+        to: "v1.35.5+k3s1".parse().unwrap(),
+        class: WayClass::Binary,
+        parts: ["etcd", "kine", "containerd"].map(same).into(),
+        ..request()
+    }
+}
+
+#[test]
+fn class_binary_swaps_back_and_keep_follows_under_ids_of_its_own() {
+    use StepKind::{Gate, Keep, PutBack, Release, Start, Stop, SwapBack};
+    let plan = plan(&facts(), &[], &binary()).unwrap();
+    assert_eq!(plan.lint(), []);
+    assert_eq!(Plan::from_yaml(&plan.to_yaml().unwrap()).unwrap(), plan);
+    assert!(plan.to_yaml().unwrap().contains("class: binary"));
+    assert!(plan.steps().any(|step| step.kind == Keep), "the stopped copy is always taken");
+    let back = |reached| plan.inverse(reached).into_iter().map(|step| step.kind).collect::<Vec<_>>();
+    assert_eq!(back(Reached::Stopped), [SwapBack, Start, Gate, Release]);
+    assert_eq!(back(Reached::Started), [Stop, SwapBack, Start, Gate, Release]);
+    assert_eq!(back(Reached::SwappedBack), [Stop, PutBack, Start, Gate, Release]);
+    let ids = |reached| plan.inverse(reached).into_iter().map(|step| step.id).collect::<Vec<_>>();
+    let (first, second) = (ids(Reached::Started), ids(Reached::SwappedBack));
+    assert!(second.iter().all(|id| !first.contains(id) && plan.any_step(id).is_some()), "{first:?} {second:?}");
+    assert!(plan.falls_from(Reached::Started) && !plan.falls_from(Reached::SwappedBack));
+    // Of class keep there is one way back, and no other follows.
+    let keep = made();
+    assert_eq!(keep.inverse(Reached::SwappedBack), []);
+    assert!(Reached::ALL.into_iter().all(|reached| !keep.falls_from(reached)));
+}
+
+#[test]
+fn class_binary_is_refused_by_name_for_what_differs_and_for_what_is_not_known() {
+    let refused = |request: PlanRequest| match plan(&facts(), &[], &request) {
+        Err(Refusal::Binary { against, .. }) => against.join("; "),
+        other => panic!("{other:?}"),
+    };
+    let minors = refused(PlanRequest { to: "v1.36.3+k3s1".parse().unwrap(), ..binary() });
+    assert_eq!(minors, "Kubernetes goes from 1.35 to 1.36");
+    let parts = vec![part("etcd", Some("3.5"), Some("3.6")), part("kine", None, Some("0.16"))];
+    assert_eq!(
+        refused(PlanRequest { parts, ..binary() }),
+        "etcd goes from 3.5 to 3.6; which kine v1.35.4+k3s1 has is not known; \
+         which containerd v1.35.4+k3s1 and v1.35.5+k3s1 have is not known"
+    );
+}
+
+#[test]
+fn a_class_that_does_not_fit_the_plan_is_a_broken_rule() {
+    let mut upgrade = made();
+    upgrade.way_back.class = WayClass::Binary;
+    assert!(upgrade.lint().contains(&Lint::WrongClass(WayClass::Binary)), "another minor of Kubernetes");
+    upgrade.way_back.class = WayClass::Untouched;
+    assert!(upgrade.lint().contains(&Lint::WrongClass(WayClass::Untouched)));
+    let mut backup = backup_plan(&facts(), None, None, "2026-11-23".parse().unwrap()).unwrap();
+    backup.way_back.class = WayClass::Keep;
+    assert!(backup.lint().contains(&Lint::WrongClass(WayClass::Keep)));
+}
+
 #[test]
 fn the_way_back_says_what_another_minor_of_etcd_means() {
     let mut facts = facts();
-    let etcd = |old: &str, new: &str| PlanRequest { etcd: Some((old.into(), new.into())), ..request() };
+    let etcd = |old: &str, new: &str| PlanRequest { parts: vec![part("etcd", Some(old), Some(new))], ..request() };
     let why = |facts: &Facts, request| plan(facts, &[], &request).unwrap().way_back.why;
-    assert!(!why(&facts, etcd("3.6.14", "3.7.1")).contains("etcd"), "this server has SQLite");
+    assert!(!why(&facts, etcd("3.6", "3.7")).contains("etcd"), "this server has SQLite");
     facts.nodes[0].datastore.as_mut().unwrap().kind = DatastoreKind::Etcd;
-    assert!(why(&facts, etcd("3.6.14", "3.7.1")).contains("etcd goes from 3.6 to 3.7"));
-    assert!(!why(&facts, etcd("3.6.7", "3.6.14")).contains("etcd"));
+    assert!(why(&facts, etcd("3.6", "3.7")).contains("etcd goes from 3.6 to 3.7"));
+    assert!(!why(&facts, etcd("3.6", "3.6")).contains("etcd"));
 }
 
 #[test]

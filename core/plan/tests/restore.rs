@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 use belay_facts::{CopyKind, DatastoreKind, Digest, Facts};
-use belay_plan::{GateName, Goal, Lint, Plan, Reached, Refusal, RestoreSource, StepKind, restore_plan};
+use belay_plan::{GateName, Goal, Lint, Plan, Reached, Refusal, RestoreSource, StepKind, WayClass, restore_plan};
 
 fn facts() -> Facts {
     let base: serde_json::Value = serde_json::from_str(include_str!("../../checks/fixtures/base.json")).unwrap();
@@ -46,6 +46,8 @@ fn a_restore_backs_the_present_up_and_leads_back_to_it_like_an_upgrade() {
 #[test]
 fn a_plan_restores_something_exactly_when_that_is_what_it_is_for() {
     let mut plan = made(DatastoreKind::Sqlite).unwrap();
+    plan.way_back.class = WayClass::Binary;
+    assert!(plan.lint().contains(&Lint::WrongClass(WayClass::Binary)), "other data are live");
     plan.restore = None;
     assert!(plan.lint().contains(&Lint::RestoresNothing));
     plan.restore = Some(source());

@@ -8,7 +8,8 @@ use belay_wire::{Fault, FaultKind, Mutation, Op, Reply, StepProbe, Way};
 
 use crate::digests::SeenDigests;
 use crate::fault::{Attempt as _, fault, refused};
-use crate::node_run::{NodeEvent, NodeJournal, NodeRun};
+use crate::node_journal::NodeJournal;
+use crate::node_run::{NodeEvent, NodeRun};
 use crate::serve::Channel;
 use crate::step::{Effect, Found, Step, carry_out};
 use crate::{
@@ -44,10 +45,13 @@ pub(crate) fn mutate(
         Op::StandDown { why } => {
             note(admitted, channel, NodeEvent::StoodDown { why: why.clone() }, |run| run.stood_down)
         }
-        Op::Turn { seen, why } => {
-            let event = NodeEvent::Turned { seen: *seen, why: why.clone() };
-            let seen = *seen;
-            note(admitted, channel, event, move |run| !run.stood_down && run.turned.is_some_and(|known| known >= seen))
+        Op::Turn { seen, class, why } => {
+            let (seen, class) = (*seen, *class);
+            let event = NodeEvent::Turned { seen, class, why: why.clone() };
+            let known = move |run: &NodeRun| {
+                !run.stood_down && run.class == class && run.turned.is_some_and(|known| known >= seen)
+            };
+            note(admitted, channel, event, known)
         }
     });
     // Whatever came of it, the artifact's bytes follow a request that announced them.

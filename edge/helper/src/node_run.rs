@@ -1,19 +1,15 @@
 use std::fs;
-use std::path::Path;
 
-use belay_facts::{DataLink, Digest, K3sVersion};
-use belay_journal::{Journal, JournalError};
+use belay_facts::{DataLink, Digest, K3sVersion, WayClass};
+use belay_journal::JournalError;
 use belay_wire::{
     BackupReceipt, FenceProof, KeepProof, NodeTarget, Op, PutBackProof, RebuildProof, ReleaseProof, StageProof,
     StartProof, StopProof, SwapProof,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::Places;
 use crate::backup::BackedUp;
-use crate::{Now, Places};
-
-/// The variable that names the record after which a test build of the helper kills itself.
-pub const CRASH_AFTER_RECORD: &str = "BELAY_HELPER_CRASH_AFTER_RECORD";
 
 /// One record of the node's own journal, `runs/<run>/journal`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +48,8 @@ pub enum NodeEvent {
     Vouched,
     Turned {
         seen: u64,
+        #[serde(default)]
+        class: WayClass,
         why: String,
     },
     /// The run ended needing a human.
@@ -179,6 +177,8 @@ pub struct NodeRun {
     pub vouched: bool,
     /// Highest revision seen by the coordinator, from `turn`.
     pub turned: Option<u64>,
+    /// By which class it goes back, from the last `turn`.
+    pub class: WayClass,
     /// The run ended needing a human: a boot begins nothing by itself.
     pub stood_down: bool,
     pub ended: Option<String>,
@@ -227,8 +227,9 @@ impl NodeRun {
             }
             NodeEvent::Failed { .. } => {}
             NodeEvent::Vouched => self.vouched = true,
-            NodeEvent::Turned { seen, .. } => {
+            NodeEvent::Turned { seen, class, .. } => {
                 self.turned = Some(self.turned.unwrap_or(0).max(*seen));
+                self.class = *class;
                 self.stood_down = false;
             }
             NodeEvent::StoodDown { .. } => self.stood_down = true,
@@ -285,14 +286,28 @@ impl NodeRun {
                 self.swapped_back = true;
                 self.swap_intended = false;
                 self.swapped = None;
-                self.kept = None;
                 self.links_before.clear();
+                if !self.is_binary() {
+                    self.kept = None;
+                }
             }
             Proof::Rebuilt(proof) => self.rebuilt = Some(proof.clone()),
             Proof::Restored(summary) => self.restored = Some(summary.clone()),
             Proof::PutBack(summary) => self.put_back = Some(summary.clone()),
             Proof::Released(_) => {}
         }
+    }
+
+    /// The plan's way back leaves the data: the stopped copy is there until the run ends on this node.
+    #[must_use]
+    pub fn is_binary(&self) -> bool {
+        self.target.as_ref().is_some_and(|target| target.way_back == WayClass::Binary)
+    }
+
+    /// A way back of class binary did not hold, and the stopped copy follows.
+    #[must_use]
+    pub fn fell(&self) -> bool {
+        self.is_binary() && self.turned.is_some() && self.class == WayClass::Keep && self.kept.is_some()
     }
 
     /// Whether a start now is one of the new version.
@@ -346,49 +361,4 @@ pub fn all_runs(places: &Places) -> Vec<NodeRun> {
         .iter()
         .filter_map(|name| NodeRun::read(places, name).unwrap_or_else(|error| Some(damaged(name, &error))))
         .collect()
-}
-
-/// The journal of one run, open for appending, with its fold kept up to date.
-#[derive(Debug)]
-pub struct NodeJournal {
-    journal: Journal,
-    pub run: NodeRun,
-    generation: u64,
-}
-
-impl NodeJournal {
-    /// Opens the journal of `run`, or creates it.
-    ///
-    /// # Errors
-    /// When it is in use or damaged, or cannot be created.
-    pub fn open(places: &Places, run: &str, generation: u64) -> Result<Self, JournalError> {
-        let path = places.run_dir(run).join("journal");
-        let created = |source| JournalError::Create { path: path.clone(), source };
-        if let Some(dir) = path.parent() {
-            belay_journal::durable::create_dir(dir, 0o700).map_err(created)?;
-        }
-        let there = Path::new(&path).exists();
-        let journal = if there { Journal::open_exclusive(&path)? } else { Journal::create(&path)? };
-        let run = NodeRun::read(places, run)?.unwrap_or_else(|| NodeRun { id: run.to_owned(), ..NodeRun::default() });
-        Ok(Self { journal: journal.crash_variable(CRASH_AFTER_RECORD), run, generation })
-    }
-
-    /// Appends an event; when this returns, it survives a power cut.
-    ///
-    /// # Errors
-    /// When it cannot be made durable; then the effect must not begin.
-    pub fn append(&mut self, places: &Places, ev: NodeEvent) -> Result<(), JournalError> {
-        let now = Now::read(places);
-        let record = NodeRecord {
-            run: self.run.id.clone(),
-            generation: self.generation,
-            wall: now.wall,
-            up: now.uptime.as_millis(),
-            boot: now.boot_id,
-            ev,
-        };
-        self.journal.append(&record)?;
-        self.run.add(&record);
-        Ok(())
-    }
 }

@@ -37,7 +37,7 @@ impl Effect for PutBack {
 
     fn probe(step: &mut Step<'_>) -> Result<Found<PutBackProof>, Fault> {
         let Some(plan) = step.run().put_back_plan.clone() else {
-            return if nothing_to_put_back(step) { never_left(step) } else { Ok(Found::NotDone) };
+            return if nothing_to_put_back(step.run()) { never_left(step) } else { Ok(Found::NotDone) };
         };
         let done = inode(&step.server()) == Some(plan.kept_inode)
             && step.binary_digest()? == plan.old
@@ -68,7 +68,7 @@ impl Effect for PutBack {
     }
 
     fn remembered(run: &NodeRun, _: &PutBackProof) -> bool {
-        run.put_back.is_some() || run.swapped_back || run.restore_plan.is_none() && run.rebuilt.is_some()
+        run.put_back.is_some() || nothing_to_put_back(run)
     }
 
     fn proof(proof: &PutBackProof) -> Proof {
@@ -195,9 +195,11 @@ fn decide_under_marker(step: &mut Step<'_>) -> Result<PutBackPlan, Fault> {
 fn decide(step: &mut Step<'_>) -> Result<PutBackPlan, Fault> {
     let kept = step.run().kept.clone().ok_or_else(|| refused("there is no stopped copy to put back"))?;
     let target = step.target().clone();
-    // A restore exchanges both under its marker, and may have been cut between the two.
+    // A restore exchanges both under its marker, and may have been cut between the two; in class binary the old version
+    // is swapped back before, and its data did not hold.
     let binary = step.binary_digest()?;
-    if binary != target.new && (step.run().restore_plan.is_none() || binary != target.old) {
+    let back_already = step.run().restore_plan.is_some() || step.run().is_binary();
+    if binary != target.new && (!back_already || binary != target.old) {
         return Err(refused(
             "the new version is not in place: what was kept may be older than what is live (swap-back)",
         ));
@@ -283,9 +285,8 @@ fn raised_by_us(step: &Step<'_>, kept: &KeepProof) -> bool {
 /// When a boot found that the new version had never run, it swapped the binaries back: a coordinator that was killed
 /// between its intent to start and the start itself asks for a put-back, and there is nothing left to put back. Nor is
 /// there when a restore was refused before it was decided.
-fn nothing_to_put_back(step: &Step<'_>) -> bool {
-    let run = step.run();
-    run.swapped_back || run.rebuilt.is_some() && run.restore_plan.is_none()
+fn nothing_to_put_back(run: &NodeRun) -> bool {
+    run.swapped_back && run.kept.is_none() || run.rebuilt.is_some() && run.restore_plan.is_none()
 }
 
 fn never_left(step: &Step<'_>) -> Result<Found<PutBackProof>, Fault> {

@@ -9,7 +9,8 @@ use crate::digests::SeenDigests;
 use crate::fault::Attempt as _;
 use crate::fence::Holder;
 use crate::mutate::node_lock;
-use crate::node_run::{NodeJournal, NodeRun, open_runs};
+use crate::node_journal::NodeJournal;
+use crate::node_run::{NodeRun, open_runs};
 use crate::serve::Channel;
 use crate::step::{Step, carry_out};
 use crate::swap::new_ran;
@@ -96,9 +97,12 @@ fn finish(places: &Places, run: NodeRun) -> Result<&'static str, Fault> {
         return Ok("restored; `belay resume` asks the gates");
     }
     let (back, swap) = (mutation(Op::PutBack { seen }), mutation(Op::SwapBack));
-    let put = run.put_back_open()
-        || marked
-        || run.put_back.is_none() && with_step(places, &swap, begun, |step| new_ran(step))?;
+    // What was decided is finished: class binary leaves the data to the old version, unless it was told that it fell.
+    let decided = || match run.is_binary() {
+        true => Ok(run.fell()),
+        false => with_step(places, &swap, begun, |step| new_ran(step)),
+    };
+    let put = run.put_back_open() || marked || run.put_back.is_none() && decided()?;
     if put {
         with_step(places, &back, begun, carry_out::<put_back::PutBack>)?;
     } else if run.put_back.is_none() {

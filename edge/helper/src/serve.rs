@@ -179,6 +179,7 @@ fn remember(places: &Places, run: &str) -> Result<Reply, Fault> {
         open: run.is_open(),
         generation: run.generation.max(fence),
         turned: run.turned.is_some(),
+        class: run.class,
         records: run.records,
         last: run.last,
         ended: run.ended,

@@ -9,7 +9,8 @@ use belay_wire::{Fault, FaultKind, Mutation, NodeTarget, Reply};
 
 use crate::digests::SeenDigests;
 use crate::fault::{Attempt as _, failed};
-use crate::node_run::{Before, NodeEvent, NodeJournal, NodeRun, Proof};
+use crate::node_journal::NodeJournal;
+use crate::node_run::{Before, NodeEvent, NodeRun, Proof};
 use crate::serve::Channel;
 use crate::{Now, Places};
 

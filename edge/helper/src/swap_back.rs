@@ -1,7 +1,9 @@
-//! `swap-back`: undoes `swap`, and drops the stopped copy, when the new version never ran.
+//! `swap-back`: undoes `swap`, when the new version never ran, or in a run whose way back leaves the data (class binary).
+//! Only where the new version never ran does it drop the stopped copy at once; else that is for `release`.
 
 use std::path::Path;
 
+use belay_facts::WayClass;
 use belay_wire::{Fault, Reply, SwapProof};
 
 use crate::down::Down;
@@ -26,7 +28,8 @@ impl Effect for SwapBack {
         let run = step.run();
         let links_stand = run.links_before.is_empty() || run.links_before == data_links(&step.data_dir());
         // What a put-back left at this path is not ours to drop: there lie the data of the abandoned version.
-        let copies = run.put_back_plan.is_none() && (step.keep().exists() || partial(&step.keep()).exists());
+        let ours = run.put_back_plan.is_none() && !run.is_binary();
+        let copies = ours && (step.keep().exists() || partial(&step.keep()).exists());
         if copies || !links_stand {
             return Ok(Found::Partial("a copy or the links of the new version are still there".into()));
         }
@@ -38,7 +41,7 @@ impl Effect for SwapBack {
         if step.run().put_back_plan.is_some() {
             return Err(refused("this run is being put back, and a swap-back cannot do more"));
         }
-        if new_ran(step)? {
+        if step.target().way_back != WayClass::Binary && new_ran(step)? {
             return Err(stale("the new version has run: only a put-back leads back exactly"));
         }
         let digest = step.binary_digest()?;
@@ -67,9 +70,12 @@ impl Effect for SwapBack {
         if !links.is_empty() {
             set_links(&step.data_dir(), &links)?;
         }
-        let keep = step.keep();
-        for path in [partial(&keep), keep] {
-            drop_copy(step, &path)?;
+        // Until the gates have said yes it may have to follow.
+        if !step.run().is_binary() {
+            let keep = step.keep();
+            for path in [partial(&keep), keep] {
+                drop_copy(step, &path)?;
+            }
         }
         let digest = step.binary_digest()?;
         if digest != step.target().old {

@@ -207,15 +207,15 @@ async fn gate(session: &mut Session, step: &Step, book: &mut Book) -> Result<Res
 fn expectation(session: &Session, step: &Step, book: &Book) -> Expectation {
     let (state, plan) = (book.state(), book.plan());
     let back = state.turn().map(|(reached, _)| *reached);
-    let sibling = |kind: StepKind, back: bool| -> String {
-        let prefix = if back { "back." } else { "" };
-        format!("{}.{prefix}{kind}", step.node)
-    };
+    let forward = |kind: StepKind| format!("{}.{kind}", step.node);
     let read = |id: String| state.proof(&id).cloned().unwrap_or_default();
-    let start_id = sibling(StepKind::Start, back.is_some());
+    // The start that this gate is about: that of the way that the run is on.
+    let way: Vec<Step> = back.map_or_else(|| plan.steps().cloned().collect(), |reached| plan.inverse(reached));
+    let start = way.into_iter().find(|other| other.kind == StepKind::Start && other.node == step.node);
+    let start_id = start.map_or_else(|| forward(StepKind::Start), |start| start.id);
     let started: Option<StartProof> = serde_json::from_value(read(start_id.clone())).ok();
-    let staged: Option<StageProof> = serde_json::from_value(read(sibling(StepKind::Stage, false))).ok();
-    let baseline = read(sibling(StepKind::Baseline, false));
+    let staged: Option<StageProof> = serde_json::from_value(read(forward(StepKind::Stage))).ok();
+    let baseline = read(forward(StepKind::Baseline));
     let workloads: Vec<Workload> =
         baseline.get("workloads").and_then(|list| serde_json::from_value(list.clone()).ok()).unwrap_or_default();
     let process = session.before.nodes.first().and_then(|node| node.process.clone());

@@ -226,7 +226,8 @@ impl Runner {
         let seen = self.session.seen_revision().await.max(self.book.state().seen());
         if reached != Reached::Prepared {
             let step = format!("{}.turn", self.session.node());
-            let told = self.session.note(&step, Op::Turn { seen, why: cause.why.clone() }).await;
+            let class = self.book.plan().class_from(reached);
+            let told = self.session.note(&step, Op::Turn { seen, class, why: cause.why.clone() }).await;
             if let Err(error) = told {
                 self.book.record(Event::Note {
                     says: format!("the node could not be told that the run goes back: {error}"),
@@ -259,6 +260,13 @@ impl Runner {
             let (reached, asked) = (self.book.state().reached(self.book.plan()), self.book.state().asked());
             let why = "the node was told to go back before this coordinator was killed".to_owned();
             self.book.record(Event::Turn { reached, cause: TurnCause { step: None, asked, why, fault: None } })?;
+        }
+        let falls = self.book.state().turn().is_some_and(|(reached, _)| self.book.plan().falls_from(*reached));
+        if falls && remembered.turned && remembered.class == self.book.plan().class_from(Reached::SwappedBack) {
+            let asked = self.book.state().asked();
+            let why = "the node was told to put the stopped copy back before this coordinator was killed".to_owned();
+            let cause = TurnCause { step: None, asked, why, fault: None };
+            self.book.record(Event::Turn { reached: Reached::SwappedBack, cause })?;
         }
         let Some((reached, _)) = self.book.state().turn() else { return Ok(()) };
         let steps = self.book.plan().inverse(*reached);

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use belay_cluster::{Api, CanaryTime, ClusterError, Endpoint, Prober};
 use belay_engine::Fault;
-use belay_facts::{Destination, Digest, Facts, Span};
+use belay_facts::{Destination, Digest, Facts, Span, WayClass};
 use belay_node::{Link, LinkError};
 use belay_plan::{Artifact, Goal, Plan, RestoreSource, Step};
 use belay_wire::{Credentials, Mutation, NodeTarget, Observation, Op, Progress as NodeProgress, Reply, Request, Way};
@@ -45,6 +45,8 @@ pub struct Session {
 pub struct Remembered {
     /// It was told, or decided, that the run goes back.
     pub turned: bool,
+    /// By which class, as it was told last.
+    pub class: WayClass,
     /// The highest generation that it has heard of; a boot that finished a way back has raised it.
     pub generation: u64,
 }
@@ -260,7 +262,7 @@ impl Session {
     pub async fn remember(&mut self) -> Result<Remembered, LinkError> {
         let request = Request::Remember { run: self.run.clone() };
         match self.call(&request, "tell what it remembers of the run", ASK + GRACE, |_| {}).await? {
-            Reply::Remembered { turned, generation, .. } => Ok(Remembered { turned, generation }),
+            Reply::Remembered { turned, class, generation, .. } => Ok(Remembered { turned, class, generation }),
             _ => Err(LinkError::Confused { node: self.link.node().to_owned(), what: "remember".to_owned() }),
         }
     }
@@ -321,6 +323,7 @@ fn target(plan: &Plan, before: &Facts) -> Result<(NodeTarget, Option<Artifact>),
         new: artifact.map_or(node.binary_digest, |artifact| artifact.sha256),
         new_version: plan.to.clone(),
         timeout_stop: node.timeout_stop,
+        way_back: plan.way_back.class,
     };
     Ok((target, artifact.cloned()))
 }

@@ -1,4 +1,4 @@
-use belay_facts::{DataLink, DatastoreKind, Digest, K3sVersion, Span};
+use belay_facts::{DataLink, DatastoreKind, Digest, K3sVersion, Span, WayClass};
 use serde::{Deserialize, Serialize};
 
 /// The K3s of one node that a run acts on; taken from the plan, and checked on the node before every effect.
@@ -19,6 +19,9 @@ pub struct NodeTarget {
     pub new_version: K3sVersion,
     /// The unit's TimeoutStopSec.
     pub timeout_stop: Span,
+    /// The class of the way back that the plan has; `keep` in older journals.
+    #[serde(default)]
+    pub way_back: WayClass,
 }
 
 /// The file to be staged.

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use belay_facts::{DataLink, Digest, NodeFacts, Secret, Span};
+use belay_facts::{DataLink, Digest, NodeFacts, Secret, Span, WayClass};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -33,6 +33,9 @@ pub enum Reply {
         open: bool,
         generation: u64,
         turned: bool,
+        /// By which class it goes back, as it was told last.
+        #[serde(default)]
+        class: WayClass,
         records: u64,
         last: String,
         ended: Option<String>,

@@ -1,4 +1,4 @@
-use belay_facts::{CopyKind, Digest, Span};
+use belay_facts::{CopyKind, Digest, Span, WayClass};
 use serde::{Deserialize, Serialize};
 
 use crate::{ArtifactSpec, NodeTarget};
@@ -89,12 +89,19 @@ pub enum Op {
     Start,
     /// Remember on the node that the gates said yes, so that a boot does not go back.
     Vouch,
-    /// Remember on the node that this run goes back, whatever happens next. `seen` is the highest revision seen by probes and gates.
-    Turn { seen: u64, why: String },
+    /// Remember on the node that this run goes back, whatever happens next, and by which class: a boot finishes that one.
+    /// `seen` is the highest revision seen by probes and gates.
+    Turn {
+        seen: u64,
+        #[serde(default)]
+        class: WayClass,
+        why: String,
+    },
     /// Remember on the node that the run ended needing a human: from now on a boot finishes only what was begun there, and
     /// begins no way back by itself. A later `Turn` arms it again.
     StandDown { why: String },
-    /// Undo `swap` (and drop a partial or complete keep) when the new version never ran.
+    /// Undo `swap`: when the new version never ran (and drop a partial or complete keep), or when the target's way back
+    /// is of class `binary` (and leave the keep).
     SwapBack,
     /// Class K: exchange `server/` and the binary with what was kept (design.md §6).
     PutBack { seen: u64 },

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use belay_facts::{Destination, Digest, Span};
+use belay_facts::{Destination, Digest, Span, WayClass};
 use belay_runner::vault::{CHANNELS, GITHUB, Origin};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -166,12 +166,32 @@ pub struct PlanArgs {
     /// How long the gates must go on saying yes before the run commits
     #[arg(long, value_name = "TIME", default_value = "60s")]
     pub soak: Span,
+    /// How to go back once the new version has run: put the stopped copy back (keep), or leave the data and swap only the
+    /// binary (binary; within one minor of Kubernetes, etcd, kine and containerd), and keep if a gate then says no
+    #[arg(long, value_enum, value_name = "CLASS", default_value_t = WayBack::Keep)]
+    pub way_back: WayBack,
     #[command(flatten)]
     pub backup: BackupTo,
     #[command(flatten)]
     pub source: SourceArgs,
     #[command(flatten)]
     pub accept: AcceptArgs,
+}
+
+/// The classes of ways back that can be asked for (design.md §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum WayBack {
+    Keep,
+    Binary,
+}
+
+impl From<WayBack> for WayClass {
+    fn from(way_back: WayBack) -> Self {
+        match way_back {
+            WayBack::Keep => Self::Keep,
+            WayBack::Binary => Self::Binary,
+        }
+    }
 }
 
 #[derive(Clone, Debug, clap::Args)]

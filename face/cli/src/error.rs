@@ -99,6 +99,10 @@ impl From<Refusal> for CommandError {
                 let hint = "see which releases there are: belay versions";
                 return Self { kind: Kind::NothingToDo, ..Self::refused(&refusal).hinted(hint) };
             }
+            Refusal::Binary { to, .. } => {
+                let hint = format!("without `--way-back binary` the stopped copy leads back: belay plan --to {to}");
+                return Self::refused(&refusal).hinted(hint);
+            }
             _ => return Self::refused(&refusal),
         };
         Self::refused(&refusal).hinted(hint)

@@ -17,8 +17,9 @@ pub fn markdown(report: &Report) -> String {
     let at = report.started.map(moment).unwrap_or_default();
     let _ = writeln!(
         out,
-        "Run `{}` · {state} · {at} · API gap {}\n",
+        "Run `{}` · {state}{} · {at} · API gap {}\n",
         report.run,
+        report.went_back_by.map(|class| format!(" by class {class}")).unwrap_or_default(),
         report.api.sentence().replace('\u{a0}', " ")
     );
     let _ = writeln!(out, "| step | state | took | |\n|---|---|--:|---|");

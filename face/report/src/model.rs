@@ -1,7 +1,7 @@
 use belay_checks::{Acceptance, Finding};
 use belay_engine::{EndState, Event, Record, RunState};
 use belay_facts::{Digest, Facts, K3sVersion, Span};
-use belay_plan::{Artifact, Expect, Goal, Plan, WayBack};
+use belay_plan::{Artifact, Expect, Goal, Plan, WayBack, WayClass};
 use serde::Serialize;
 
 use crate::{quantity, verdict};
@@ -53,6 +53,10 @@ pub struct Report {
     pub steps: Vec<StepReport>,
     pub gates: Vec<GateReport>,
     pub turn: Option<TurnReport>,
+    /// Class binary did not hold, and the stopped copy followed: why.
+    pub fall: Option<TurnReport>,
+    /// The class that it went back by, once the new version may have written; after a fall `keep`.
+    pub went_back_by: Option<WayClass>,
     pub api: ApiGap,
     pub way_back: WayBack,
     pub expect: Expect,
@@ -81,11 +85,14 @@ impl Report {
         after: Option<&Facts>,
         findings: &[Finding],
     ) -> Self {
-        let turn_at = records.iter().position(|record| matches!(record.event, Event::Turn { .. }));
+        let mut turns = records.iter().enumerate().filter(|(_, record)| matches!(record.event, Event::Turn { .. }));
+        let (turn_at, fall_at) = (turns.next().map(|(index, _)| index), turns.next().map(|(index, _)| index));
         let mut steps = step::steps(plan, records, turn_at);
         let gates = gate::gates(&steps, records);
         gate::tally(&mut steps, &gates);
         let turn = turn::turn(records, turn_at, &gates);
+        let fall = turn::turn(records, fall_at, &gates);
+        let went_back_by = turn::class(plan.way_back.class, &steps);
         let end = journal::end(records);
         let wished = records.iter().any(|record| matches!(record.event, Event::Resumed { back: true, .. }));
         let mut report = Self {
@@ -122,6 +129,8 @@ impl Report {
             steps,
             gates,
             turn,
+            fall,
+            went_back_by,
         };
         report.verdict = verdict::verdict(&report);
         report.next = verdict::next(&report);

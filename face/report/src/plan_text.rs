@@ -110,6 +110,7 @@ fn steps(plan: &Plan) -> String {
 fn way_back(plan: &Plan) -> String {
     let class = match plan.way_back.class {
         WayClass::Keep => "keep (the stopped copy is put back)",
+        WayClass::Binary => "binary (the binary is swapped back, the data stay)",
         WayClass::Untouched => return plan.way_back.why.clone(),
     };
     format!("{class}, about {}. Why: {}", planned(plan.way_back.estimate).replace(' ', "\u{a0}"), plan.way_back.why)

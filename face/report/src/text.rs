@@ -1,10 +1,10 @@
 use belay_engine::{EndState, Verdict};
-use belay_plan::{Goal, StepKind};
+use belay_plan::{Goal, StepKind, WayClass};
 use serde_json::Value;
 
 use crate::model::{GateReport, Report, StepOutcome, StepReport, TurnReport};
 use crate::quantity::planned;
-use crate::{Mark, Style, count, duration, moment};
+use crate::{Mark, Style, count, duration, moment, verdict};
 
 /// The run on one screen. `place` is where the HTML report lies, when it was written.
 #[must_use]
@@ -118,7 +118,7 @@ fn going_back(report: &Report, turn: &TurnReport, style: Style) -> String {
     let acts = |step: &&&StepReport| !matches!(step.kind, Some(StepKind::Gate | StepKind::Release));
     let steps: Vec<&str> = back.iter().filter(acts).filter(reached).map(|step| step.name()).collect();
     let asked =
-        back.iter().find(|step| step.kind == Some(StepKind::Gate)).filter(|step| step.state == StepOutcome::Done);
+        back.iter().rfind(|step| step.kind == Some(StepKind::Gate)).filter(|step| step.state == StepOutcome::Done);
     let mut line = format!(
         "going back to {}: {}",
         report.from,
@@ -130,6 +130,12 @@ fn going_back(report: &Report, turn: &TurnReport, style: Style) -> String {
         }
         (Some(_), None) => line.push_str(" … gates all yes."),
         (None, _) => line.push_str(" …"),
+    }
+    if report.went_back_by == Some(WayClass::Binary) {
+        line.push_str(" Class binary: the data stay as they are, nothing is lost.");
+    }
+    if report.fall.is_some() {
+        line.push_str(" Class binary did not hold, so the stopped copy was put back (class keep).");
     }
     if let Some(lost) = &report.lost {
         let n = lost.objects.len() + usize::try_from(lost.unlisted).unwrap_or(usize::MAX);
@@ -214,7 +220,7 @@ fn finally(report: &Report, style: Style, place: Option<&str>) -> String {
             ));
         }
         Some(EndState::Restored) => {
-            parts.push("The cluster is as it was.".to_owned());
+            parts.push(format!("The cluster is {}.", verdict::as_it_was(report)));
             parts.push(format!("API gap {}.", report.api.sentence()));
         }
         Some(EndState::Unchanged) => {

@@ -1,5 +1,5 @@
 use belay_engine::{EndState, Verdict};
-use belay_plan::{Goal, Reached, StepKind};
+use belay_plan::{Goal, Reached, StepKind, WayClass};
 
 use crate::model::{Report, StepOutcome, StepReport, TurnReport};
 
@@ -18,12 +18,13 @@ pub(crate) fn verdict(report: &Report) -> String {
         }
         EndState::Committed => format!("{node} runs {to}, and every gate said yes through the soak."),
         EndState::Restored if turn.is_some_and(|turn| turn.asked) => {
-            format!("{node} is back on {from}, as asked. The cluster is as it was.")
+            format!("{node} is back on {from}, as asked. The cluster is {}.", as_it_was(report))
         }
         EndState::Restored => {
             let cause = turn.map_or_else(|| end.why.clone(), cause);
             format!(
-                "{to} did not hold on {node}: {cause}. It went back to {from} by itself, and the cluster is as it was."
+                "{to} did not hold on {node}: {cause}. It went back to {from} by itself, and the cluster is {}.",
+                as_it_was(report)
             )
         }
         EndState::Unchanged if turn.is_some_and(|turn| turn.asked) => {
@@ -41,6 +42,18 @@ pub(crate) fn verdict(report: &Report) -> String {
             };
             format!("{node} needs a human: {tried}, and nothing further is tried.")
         }
+    }
+}
+
+/// What a way back that was reached gives again.
+pub(crate) fn as_it_was(report: &Report) -> String {
+    match (&report.fall, report.went_back_by) {
+        (Some(fall), _) => {
+            let (why, to) = (cause(fall), &report.to);
+            format!("as it was before the swap: over the data of {to}, {why}, so the stopped copy was put back")
+        }
+        (None, Some(WayClass::Binary)) => "as it was, with everything that was written meanwhile".to_owned(),
+        (None, _) => "as it was".to_owned(),
     }
 }
 

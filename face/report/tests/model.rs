@@ -4,7 +4,7 @@
 mod story;
 
 use belay_engine::{EndState, Event};
-use belay_facts::Span;
+use belay_facts::{Span, WayClass};
 use belay_report::{Direction, Report, StepOutcome};
 use story::Story;
 
@@ -19,6 +19,8 @@ fn every_story_is_a_sound_journal_and_ends_as_told() {
         (story::kubelet_no(), Some(EndState::Restored), Some(3)),
         (story::never_ready(), Some(EndState::Restored), Some(3)),
         (story::asked_back(), Some(EndState::Restored), Some(0)),
+        (story::swapped_back(), Some(EndState::Restored), Some(3)),
+        (story::fell(), Some(EndState::Restored), Some(3)),
         (story::unchanged(), Some(EndState::Unchanged), Some(3)),
         (story::needs_human(), Some(EndState::NeedsHuman), Some(4)),
         (story::resumed(), Some(EndState::Committed), Some(0)),
@@ -29,6 +31,27 @@ fn every_story_is_a_sound_journal_and_ends_as_told() {
         assert_eq!((report.state(), report.exit_code), (state, code));
         assert!(!report.next.is_empty());
     }
+}
+
+#[test]
+fn the_class_that_was_used_is_told_and_why_another_followed() {
+    let by = |story: &Story| {
+        let report = report(story);
+        (report.went_back_by, report.fall.and_then(|fall| fall.step), report.lost.is_some())
+    };
+    assert_eq!(by(&story::committed()), (None, None, false));
+    assert_eq!(by(&story::unchanged()), (None, None, false), "nothing was to be lost");
+    assert_eq!(by(&story::kubelet_no()), (Some(WayClass::Keep), None, true));
+    assert_eq!(by(&story::swapped_back()), (Some(WayClass::Binary), None, false));
+    let fell = report(&story::fell());
+    assert_eq!(by(&story::fell()), (Some(WayClass::Keep), Some("n1.back.gate".into()), true));
+    assert!(fell.verdict.contains("the gate datastore said no, so the stopped copy was put back"), "{}", fell.verdict);
+    let ids: Vec<&str> = fell.steps.iter().filter(|step| step.back).map(|step| step.id.as_str()).collect();
+    assert_eq!(ids.len(), 10, "{ids:?}");
+    assert!(fell.steps.iter().all(|step| step.kind.is_some()), "the plan knows every step that the journal names");
+    let page = belay_report::html(&fell);
+    assert!(page.contains("Why the stopped copy followed") && page.contains("since binary did not hold"));
+    assert!(belay_report::markdown(&fell).contains("restored by class keep"));
 }
 
 #[test]
@@ -80,8 +103,16 @@ fn an_open_run_with_k3s_down_says_so() {
 
 #[test]
 fn any_beginning_of_any_journal_gives_a_report() {
-    for story in [story::kubelet_no(), story::needs_human(), story::resumed(), story::unchanged(), story::asked_back()]
-    {
+    let all = [
+        story::kubelet_no(),
+        story::needs_human(),
+        story::resumed(),
+        story::unchanged(),
+        story::asked_back(),
+        story::swapped_back(),
+        story::fell(),
+    ];
+    for story in all {
         for length in 0..=story.records.len() {
             let report = Report::of(&story.plan, &story.records[..length], None, None, &[]);
             assert_eq!(report.state().is_some(), length == story.records.len());

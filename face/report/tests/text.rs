@@ -41,6 +41,16 @@ fn restored_because_a_person_asked() {
 }
 
 #[test]
+fn restored_by_class_binary() {
+    insta::assert_snapshot!(shown(&story::swapped_back()));
+}
+
+#[test]
+fn restored_by_class_keep_after_binary_did_not_hold() {
+    insta::assert_snapshot!(shown(&story::fell()));
+}
+
+#[test]
 fn unchanged_after_a_bad_artifact() {
     insta::assert_snapshot!(shown(&story::unchanged()));
 }
@@ -94,6 +104,21 @@ fn a_plan() {
     let shown = shown.replace(&plan.id, "2026-11-23-3fa9");
     let digests = [plan.digest.short(12), plan.parent.short(12)];
     insta::assert_snapshot!(digests.iter().fold(shown, |text, digest| text.replace(digest, "0123456789ab")));
+}
+
+#[test]
+fn a_plan_whose_way_back_leaves_the_data_says_so_and_that_the_copy_follows() {
+    let shown = plan_text(&story::within_a_minor(), Style::default()).replace('\u{a0}', " ");
+    let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in [
+        "way back binary (the binary is swapped back, the data stay), about 20 s.",
+        "Kubernetes 1.35, etcd 1.2, kine 1.2, containerd 1.2 are in both releases",
+        "put back (class keep) if a gate then says no",
+        "loses nothing;",
+        "no point of no return before the commit",
+    ] {
+        assert!(shown.contains(said), "{said}:\n{shown}");
+    }
 }
 
 #[test]

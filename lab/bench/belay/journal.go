@@ -31,6 +31,7 @@ type Record struct {
 	Says    string          `json:"says"`
 	Why     string          `json:"why"`
 	Asked   bool            `json:"asked"`
+	Reached string          `json:"reached"`
 	Proof   json.RawMessage `json:"proof"`
 	Fault   *struct {
 		Kind    string `json:"kind"`

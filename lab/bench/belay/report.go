@@ -25,14 +25,18 @@ type Report struct {
 		State string `json:"state"`
 		Why   string `json:"why"`
 	} `json:"end"`
-	Next  []string       `json:"next"`
-	Steps []StepReport   `json:"steps"`
-	Gates []GateReport   `json:"gates"`
-	Turn  *TurnReport    `json:"turn"`
-	API   APIGap         `json:"api"`
-	Lost  *LostReport    `json:"lost"`
-	Stays []string       `json:"stays"`
-	About *JournalReport `json:"journal"`
+	Next  []string     `json:"next"`
+	Steps []StepReport `json:"steps"`
+	Gates []GateReport `json:"gates"`
+	Turn  *TurnReport  `json:"turn"`
+	// Fall is why the stopped copy followed a swap of the binary alone.
+	Fall *TurnReport `json:"fall"`
+	// WentBackBy is the class of the way back that held.
+	WentBackBy *string        `json:"went-back-by"`
+	API        APIGap         `json:"api"`
+	Lost       *LostReport    `json:"lost"`
+	Stays      []string       `json:"stays"`
+	About      *JournalReport `json:"journal"`
 }
 
 // State is the end state, or empty while the run is open.

@@ -352,29 +352,6 @@ func (x *box) tidy() {
 	}
 }
 
-// cutOf reads from the journal when the old version was asked to stop for the
-// last time, when that was proven, and when it was started again.
-func cutOf(j belay.Journal) oracle.Cut {
-	var cut oracle.Cut
-	if j.Count("intent", "n1.start") == 0 {
-		return cut // the new version never ran: nothing may be missing
-	}
-	if r, ok := j.Find("intent", "n1.stop"); ok {
-		cut.Stop = r.At
-	}
-	for _, event := range []string{"probed", "outcome"} {
-		if r, ok := j.Find(event, "n1.stop"); ok {
-			cut.Stopped = r.At
-		}
-	}
-	for _, r := range j {
-		if r.Is("intent", "n1.back.start") && cut.Back.IsZero() {
-			cut.Back = r.At
-		}
-	}
-	return cut
-}
-
 // long is for what another test shows as well, in another mixture: only with
 // --all.
 func long(t *testing.T) {

@@ -37,6 +37,7 @@ func TestRefusedBeforeTheStop(t *testing.T) {
 	})
 	t.Run("a plan that was edited", func(t *testing.T) { untouched(t, (*box).editedPlan) })
 	t.Run("a plan that is stale", func(t *testing.T) { untouched(t, (*box).stalePlan) })
+	t.Run("a way back that does not fit", func(t *testing.T) { untouched(t, (*box).refusedBinary) })
 	t.Run("two nodes", func(t *testing.T) { untouched(t, (*box).twoNodes) })
 	t.Run("a run that is open", func(t *testing.T) { untouched(t, (*box).openRun) })
 	for _, args := range [][]string{{"upgrade"}, {"upgrade", "--to", "v1.36+"}, {"nonsense"}, {"check", "--fail-on", "never"},

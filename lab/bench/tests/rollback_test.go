@@ -15,7 +15,14 @@ import (
 // stopped and the new one serving for a while.
 func (x *box) soaking() *belay.Process {
 	x.t.Helper()
-	p, err := x.b.Start(x.t.Context(), "upgrade", "--to", labtest.To, "--soak", "10m", "--yes")
+	return x.soakingTo(labtest.To)
+}
+
+// soakingTo is soaking for another release, and with more arguments.
+func (x *box) soakingTo(tag string, more ...string) *belay.Process {
+	x.t.Helper()
+	args := append([]string{"upgrade", "--to", tag, "--soak", "10m", "--yes"}, more...)
+	p, err := x.b.Start(x.t.Context(), args...)
 	if err != nil {
 		x.t.Fatal(err)
 	}

@@ -35,6 +35,10 @@ fn components_are_those_of_the_full_tag() {
     assert_eq!((release.etcd_minor, release.etcd_patch), (Some(6), Some(14)));
     assert_eq!(release.containerd_minor.as_deref(), Some("2.3"));
     assert_eq!(look_up("v1.36.1+k3s1").kine_minor.as_deref(), Some("0.15"));
+    let minors = |tag| look_up(tag).minors().map(|(name, minor)| format!("{name} {}", minor.unwrap_or_default()));
+    assert_eq!(minors("v1.36.3+k3s2"), ["etcd 3.6", "kine 0.16", "containerd 2.3"]);
+    assert_eq!(minors("v1.37.1+k3s1"), ["etcd 3.7", "kine 0.17", "containerd 2.3"]);
+    assert_eq!(minors("v1.36.4+k3s1"), ["etcd 3.6", "kine ", "containerd 2.3"]);
 }
 
 #[test]

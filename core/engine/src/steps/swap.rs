@@ -8,7 +8,7 @@ pub const DECLARATION: Declaration = Declaration {
     precondition: "what `keep` saw is unchanged and K3s is stopped; the slot is hashed again",
     effect: "binary and slot are exchanged, links under `data/` re-pointed",
     proof: "digest of what the path names",
-    undo: "`swap-back`, after `start` `put-back`",
+    undo: "`swap-back`; after `start` `put-back`, in class `binary` `swap-back` first",
     idempotence: Idempotence::ProbeThenDo,
     deadline: "30 s and the time of a slow disk",
 };

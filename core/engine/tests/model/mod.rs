@@ -10,7 +10,7 @@
 
 use belay_engine::{Command, EndState, Event, Fault, FaultKind, ProbeState, Record, RunState};
 use belay_facts::{CopyKind, DatastoreKind, Digest, Facts, Span};
-use belay_plan::{Artifact, Plan, PlanRequest, RestoreSource, StepKind, plan, restore_plan};
+use belay_plan::{Artifact, Part, Plan, PlanRequest, RestoreSource, StepKind, WayClass, plan, restore_plan};
 use proptest::prelude::*;
 
 fn facts() -> Facts {
@@ -20,6 +20,15 @@ fn facts() -> Facts {
 }
 
 pub fn made() -> Plan {
+    upgrading("v1.36.3+k3s1", WayClass::Keep)
+}
+
+/// The plan of an upgrade within a minor, whose way back leaves the data.
+pub fn binary() -> Plan {
+    upgrading("v1.35.5+k3s1", WayClass::Binary)
+}
+
+fn upgrading(to: &str, class: WayClass) -> Plan {
     let facts = facts();
     let artifact = Artifact {
         name: "k3s".into(),
@@ -30,12 +39,15 @@ pub fn made() -> Plan {
         trust: "x".into(),
     };
     let request = PlanRequest {
-        to: "v1.36.3+k3s1".parse().unwrap(),
+        to: to.parse().unwrap(),
         artifacts: vec![artifact],
         soak: Span::seconds(1),
         accepted: Vec::new(),
         ssh: None,
-        etcd: None,
+        class,
+        parts: ["etcd", "kine", "containerd"]
+            .map(|name| Part { name: name.into(), from: Some("1.2".into()), to: Some("1.2".into()) })
+            .into(),
         backup_to: None,
         date: "2026-11-23".parse().unwrap(),
     };
@@ -72,14 +84,20 @@ pub struct World {
     pub written_by_new: bool,
     pub kept: bool,
     pub new_is_good: bool,
+    pub class: WayClass,
+    /// The old version is well on data that the new one wrote.
+    pub holds: bool,
+    /// The stopped copy was put back over what the new version wrote.
+    pub lost: bool,
+    pub released: bool,
 }
 
 impl World {
     fn start(&mut self) {
         self.running = Some(self.path);
         self.written_by_new |= self.path == Binary::New;
-        if self.path == Binary::Old {
-            // Whoever runs writes: a copy made before is stale.
+        if self.path == Binary::Old && !self.written_by_new {
+            // Whoever runs writes: a copy made before is stale. One of before the new version wrote is what it was.
             self.kept = false;
         }
     }
@@ -119,12 +137,21 @@ impl World {
             StepKind::Gate | StepKind::Soak if self.running == Some(Binary::New) && !self.new_is_good => {
                 return Err(FaultKind::GateNo);
             }
+            StepKind::Gate if self.running == Some(Binary::Old) && self.written_by_new && !self.holds => {
+                return Err(FaultKind::GateNo);
+            }
             StepKind::Gate | StepKind::Soak => assert!(self.running.is_some(), "gates asked of nothing"),
             StepKind::SwapBack => {
-                if self.written_by_new {
+                let ran = self.class == WayClass::Keep && self.written_by_new;
+                if ran || self.path == Binary::New && self.running.is_some() {
                     return Err(FaultKind::Stale);
                 }
                 self.path = Binary::Old;
+            }
+            // The last step, of the way back as well: what would lead back is taken away.
+            StepKind::Commit | StepKind::Release => {
+                self.kept = false;
+                self.released = true;
             }
             StepKind::PutBack => {
                 if self.running.is_some() && self.written_by_new {
@@ -132,6 +159,7 @@ impl World {
                 }
                 assert!(self.kept || !self.written_by_new, "put back without a valid copy");
                 self.path = Binary::Old;
+                self.lost |= self.written_by_new;
                 self.written_by_new = false;
             }
             _ => {}
@@ -145,8 +173,9 @@ impl World {
             StepKind::Keep => self.kept,
             StepKind::Swap | StepKind::Restore => self.path == Binary::New,
             StepKind::Start => self.running == Some(self.path),
-            StepKind::SwapBack => self.path == Binary::Old && !self.written_by_new,
+            StepKind::SwapBack => self.path == Binary::Old && (self.class == WayClass::Binary || !self.written_by_new),
             StepKind::PutBack => self.path == Binary::Old && !self.written_by_new,
+            StepKind::Commit | StepKind::Release => self.released,
             _ => true,
         }
     }
@@ -218,8 +247,22 @@ pub fn fault(kind: FaultKind) -> Option<Fault> {
 
 /// Lives one schedule to its end.
 pub fn live(plan: &Plan, new_is_good: bool, fates: &[Fate]) -> (World, EndState, Vec<Record>) {
-    let mut world =
-        World { path: Binary::Old, running: Some(Binary::Old), written_by_new: false, kept: false, new_is_good };
+    live_on(plan, (new_is_good, true), fates)
+}
+
+/// The same; `holds`: whether the old version is well on data that the new one wrote.
+pub fn live_on(plan: &Plan, (new_is_good, holds): (bool, bool), fates: &[Fate]) -> (World, EndState, Vec<Record>) {
+    let mut world = World {
+        path: Binary::Old,
+        running: Some(Binary::Old),
+        written_by_new: false,
+        kept: false,
+        new_is_good,
+        class: plan.way_back.class,
+        holds,
+        lost: false,
+        released: false,
+    };
     let mut life = Life { plan, records: Vec::new(), state: RunState::default(), generation: 1 };
     let (from, to) = (plan.from.clone(), plan.to.clone());
     life.record(Event::Open { plan: plan.digest, from, to, by: "test".into(), belay: "0".into() });

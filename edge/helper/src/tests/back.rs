@@ -5,10 +5,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
+use belay_facts::WayClass;
 use belay_wire::{Change, FaultKind, Op, PutBackProof, Reply, StepProbe, Way};
 
 use super::node::{NEW, Node, OLD, Quiet, hash_of, listing};
-use crate::node_run::{NodeEvent, NodeJournal, NodeRun};
+use crate::node_journal::NodeJournal;
+use crate::node_run::{NodeEvent, NodeRun};
 use crate::put_back::put_back;
 use crate::recover::recover;
 use crate::step::{Effect as _, Step};
@@ -30,7 +32,7 @@ fn abandoned(node: &Node) -> Vec<(String, String)> {
     fs::write(node.path("k3s/server/manifests/later.yaml"), "later\n").unwrap();
     fs::write(node.path("k3s/server/db/snapshots/second"), "since\n").unwrap();
     fs::write(node.path("k3s/server/tls/client-admin.crt"), "renewed\n").unwrap();
-    node.act(Op::Turn { seen: 40, why: "n1.gate: kubelet".into() });
+    node.act(Op::Turn { seen: 40, class: WayClass::Keep, why: "n1.gate: kubelet".into() });
     node.act(Op::Stop);
     kept
 }
@@ -206,7 +208,7 @@ fn a_swap_back_undoes_what_never_ran_and_a_put_back_is_refused_then() {
         if done < 7 {
             node.fault(Op::PutBack { seen: 0 }, FaultKind::Refused);
         }
-        node.act(Op::Turn { seen: 0, why: "n1.keep: no space".into() });
+        node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "n1.keep: no space".into() });
         for _again in 0..2 {
             node.act(Op::SwapBack);
             assert_eq!(node.version(), OLD);
@@ -230,7 +232,7 @@ fn a_boot_finishes_what_was_turned_back_and_leaves_the_rest_to_resume() {
     assert!(recover(&node.places)[0].contains("resume"));
     assert_eq!((node.version(), node.folded().generation), (NEW, 1));
     // Turned before the new version ran.
-    node.act(Op::Turn { seen: 0, why: "test".into() });
+    node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "test".into() });
     node.boot();
     assert_eq!(recover(&node.places), [format!("run {}: swapped back", node.run)]);
     assert_eq!(node.version(), OLD);
@@ -241,7 +243,7 @@ fn a_boot_finishes_what_was_turned_back_and_leaves_the_rest_to_resume() {
     let kept = node.live();
     node.boot();
     node.put("/registry/configmaps/default/created", "by the boot");
-    node.act(Op::Turn { seen: 0, why: "test".into() });
+    node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "test".into() });
     node.boot();
     assert!(recover(&node.places)[0].ends_with("put back"));
     assert_eq!((node.version(), node.live()), (OLD, kept));
@@ -266,7 +268,7 @@ fn the_interlock_keeps_k3s_down_while_the_marker_is_there() {
 fn a_put_back_after_a_boot_that_swapped_back_is_done_already() {
     let node = Node::new();
     node.forward(7);
-    node.act(Op::Turn { seen: 0, why: "test".into() });
+    node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "test".into() });
     node.boot();
     assert_eq!(recover(&node.places), [format!("run {}: swapped back", node.run)]);
     let mut node = node;

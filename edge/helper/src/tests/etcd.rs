@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use belay_facts::DatastoreKind;
+use belay_facts::{DatastoreKind, WayClass};
 use belay_wire::{Change, FaultKind, Op, PutBackProof, Reply};
 
 use super::node::{NEW, Node, OLD};
@@ -45,7 +45,7 @@ fn abandoned() -> Node {
     etcd.log_put("/registry/configmaps/default/last", "acknowledged, and not in the database yet");
     etcd.log_delete_at("/registry/configmaps/default/deleted", 5);
     etcd.write(&node.path("k3s/server"));
-    node.act(Op::Turn { seen: 40, why: "n1.gate: kubelet".into() });
+    node.act(Op::Turn { seen: 40, class: WayClass::Keep, why: "n1.gate: kubelet".into() });
     node.act(Op::Stop);
     node
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use belay_facts::{CopyKind, DatastoreKind};
+use belay_facts::{CopyKind, DatastoreKind, WayClass};
 use belay_wire::{Change, FaultKind, Op};
 
 use super::etcd::{etcd, node_with};
@@ -93,7 +93,7 @@ fn a_snapshot_is_restored_with_the_version_that_wrote_it_and_given_up_again() {
     assert_eq!(proven(node.act(Op::Restore { seen: 40 })).lost, proof.lost);
     assert_restored(&node, "asked again");
     node.act(Op::Start);
-    node.act(Op::Turn { seen: 0, why: "asked".into() });
+    node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "asked".into() });
     node.act(Op::Stop);
     let back = proven(node.act(Op::PutBack { seen: 0 }));
     assert_eq!((back.lost, back.revision), (Vec::new(), 2040));
@@ -120,7 +120,7 @@ fn a_restore_that_was_cut_after_any_line_is_finished_or_taken_back() {
                     assert_eq!(recover(&node.places), [said], "{when}");
                 }
                 _ => {
-                    node.act(Op::Turn { seen: 0, why: "asked".into() });
+                    node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "asked".into() });
                     node.act(Op::Stop);
                     assert_eq!(proven(node.act(Op::PutBack { seen: 0 })).lost, [], "{when}");
                     assert_present(&node, &when);

@@ -1,5 +1,6 @@
 use std::fs;
 
+use belay_facts::WayClass;
 use belay_wire::{FaultKind, Op, Reply, StepProbe};
 
 use super::node::{NEW, Node, OLD, hash_of};
@@ -90,7 +91,7 @@ fn a_copy_is_stale_when_k3s_ran_after_it_and_the_write_is_in_the_next_one() {
     assert_eq!(kept.invocation, "99");
     node.act(Op::Swap);
     node.act(Op::Start);
-    node.act(Op::Turn { seen: 0, why: "test".into() });
+    node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "test".into() });
     node.act(Op::Stop);
     node.act(Op::PutBack { seen: 0 });
     assert!(node.live().iter().any(|(name, _)| name.ends_with("/late")), "the write is not lost");
@@ -117,7 +118,7 @@ fn a_start_that_dies_is_seen_at_once_with_its_last_words() {
     let message = node.fault(Op::Start, FaultKind::Failed);
     assert!(message.contains("exit-code") && message.contains("no luck"), "{message}");
     fs::remove_file(on_start).unwrap();
-    node.act(Op::Turn { seen: 0, why: "test".into() });
+    node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "test".into() });
     node.act(Op::Stop);
     // It may have written before it died.
     assert!(node.fault(Op::SwapBack, FaultKind::Stale).contains("put-back"));

@@ -3,6 +3,7 @@
 
 mod back;
 mod backup;
+mod binary;
 mod etcd;
 mod etcd_restore;
 mod fence;

@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use belay_facts::{DatastoreKind, Digest, Span};
+use belay_facts::{DatastoreKind, Digest, Span, WayClass};
 use belay_wire::{ArtifactSpec, Fault, FaultKind, Mutation, NodeTarget, Op, Reply, StepProbe, Way};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -139,6 +139,7 @@ impl Node {
             new: digest("artifact"),
             new_version: NEW.parse().unwrap(),
             timeout_stop: Span::seconds(90),
+            way_back: WayClass::Keep,
         };
         let node = Self {
             places: Places::under(root.path()),

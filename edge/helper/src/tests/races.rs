@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use belay_facts::WayClass;
 use belay_wire::{FaultKind, Op};
 
 use super::node::{NEW, Node, OLD};
@@ -13,7 +14,7 @@ fn a_swap_back_after_the_new_version_ran_rewinds_to_a_put_back_instead_of_needin
     node.forward(7);
     // A boot brought the new version up, before an intent of ours to start it.
     node.set_unit("active=active\nsub=running\nresult=success\ninvocation=99\nrestarts=0\n");
-    node.act(Op::Turn { seen: 0, why: "test".into() });
+    node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "test".into() });
     node.fault(Op::SwapBack, FaultKind::Stale);
     node.act(Op::Stop);
     node.fault(Op::SwapBack, FaultKind::Stale);
@@ -25,7 +26,7 @@ fn a_swap_back_after_the_new_version_ran_rewinds_to_a_put_back_instead_of_needin
 fn a_put_back_of_a_k3s_that_runs_again_rewinds_to_stop_instead_of_needing_a_human() {
     let node = Node::new();
     node.forward(8);
-    node.act(Op::Turn { seen: 0, why: "test".into() });
+    node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "test".into() });
     node.act(Op::Stop);
     node.set_unit("active=active\nsub=running\nresult=success\ninvocation=99\nrestarts=0\n");
     node.fault(Op::PutBack { seen: 0 }, FaultKind::Stale);
@@ -40,7 +41,7 @@ fn a_put_back_of_a_k3s_that_runs_again_rewinds_to_stop_instead_of_needing_a_huma
 fn a_k3s_that_starts_while_a_put_back_is_decided_is_seen_under_the_marker() {
     let node = Node::new();
     node.forward(8);
-    node.act(Op::Turn { seen: 0, why: "test".into() });
+    node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "test".into() });
     node.act(Op::Stop);
     let unit = node.root.path().join("unit");
     // The first look finds it down; once the marker lies there, it runs.
@@ -81,11 +82,11 @@ fn a_k3s_that_starts_during_the_swap_makes_the_copy_stale_and_the_swap_undone() 
 fn a_run_that_needs_a_human_is_not_taken_back_by_a_boot() {
     let node = Node::new();
     node.forward(8);
-    node.act(Op::Turn { seen: 0, why: "test".into() });
+    node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "test".into() });
     node.act(Op::StandDown { why: "test".into() });
     let _said = recover(&node.places);
     assert_eq!(node.version(), NEW);
-    node.act(Op::Turn { seen: 0, why: "resumed".into() });
+    node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "resumed".into() });
     let _said = recover(&node.places);
     assert_eq!(node.version(), OLD);
 }

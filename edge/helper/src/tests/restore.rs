@@ -1,11 +1,12 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use belay_facts::{CopyKind, Digest};
+use belay_facts::{CopyKind, Digest, WayClass};
 use belay_wire::{ArtifactSpec, Change, FaultKind, Op, PutBackProof, Reply, Restorable, StepProbe, Way};
 
 use super::node::{NEW, Node, OLD, Quiet, RUN, hash_of, k3s, listing};
-use crate::node_run::{NodeEvent, NodeJournal, NodeRun};
+use crate::node_journal::NodeJournal;
+use crate::node_run::{NodeEvent, NodeRun};
 use crate::put_back::put_back;
 use crate::recover::recover;
 use crate::restorable::{difference, restorables};
@@ -122,7 +123,7 @@ fn a_restore_is_put_back_to_the_present_exactly() {
     node.act(Op::Start);
     node.put("/registry/configmaps/default/kept", "by the restored one");
     node.put("/registry/configmaps/default/other", "by the restored one");
-    node.act(Op::Turn { seen: 50, why: "n1.gate: kubelet".into() });
+    node.act(Op::Turn { seen: 50, class: WayClass::Keep, why: "n1.gate: kubelet".into() });
     node.act(Op::Stop);
     let proof = proven(node.act(Op::PutBack { seen: 50 }));
     assert_eq!((version(&node), node.live()), (NEW, now));
@@ -185,7 +186,7 @@ fn a_restore_that_was_cut_after_any_line_is_finished_or_taken_back() {
                     node.act(Op::Restore { seen: 40 });
                 }
                 _ => {
-                    node.act(Op::Turn { seen: 0, why: "asked".into() });
+                    node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "asked".into() });
                     node.act(Op::Stop);
                     let proof = proven(node.act(Op::PutBack { seen: 0 }));
                     assert_eq!(proof.lost, [], "nothing ran in between");
@@ -239,7 +240,7 @@ fn a_backup_of_the_running_version_is_restored_and_put_back() {
     node.act(Op::Restore { seen: 0 });
     node.act(Op::Start);
     assert_eq!((version(&node), node.live()), (OLD, then));
-    node.act(Op::Turn { seen: 0, why: "asked".into() });
+    node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "asked".into() });
     node.act(Op::Stop);
     node.act(Op::PutBack { seen: 0 });
     assert_eq!((version(&node), node.live()), (OLD, now));
@@ -280,7 +281,7 @@ fn a_restore_on_a_stale_copy_is_refused_and_leaves_no_marker() {
     node.fault(Op::Restore { seen: 0 }, FaultKind::Stale);
     assert!(!node.path("k3s/.belay-put-back").exists());
     // It was never decided, so nothing has to be put back.
-    node.act(Op::Turn { seen: 0, why: "n1.restore: stale".into() });
+    node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "n1.restore: stale".into() });
     assert_eq!(proven(node.act(Op::PutBack { seen: 0 })).lost, []);
     assert_eq!(version(&node), NEW);
     node.act(Op::Start);

@@ -26,6 +26,18 @@ fn a_plan_is_made_or_shown() {
 }
 
 #[test]
+fn the_way_back_is_keep_unless_asked_for() {
+    let of = |line: &str| match parse(line).unwrap().command {
+        Command::Plan(PlanVerb { make, .. }) | Command::Upgrade(UpgradeArgs { plan: make, .. }) => make.way_back,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(of("belay plan --to stable"), WayBack::Keep);
+    assert_eq!(of("belay plan --to stable --way-back binary"), WayBack::Binary);
+    assert_eq!(of("belay upgrade --to stable --way-back keep"), WayBack::Keep);
+    assert!(parse("belay upgrade --to stable --way-back untouched").is_err());
+}
+
+#[test]
 fn every_verb_says_what_it_does() {
     fn said(command: &clap::Command) {
         for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {

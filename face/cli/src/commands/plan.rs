@@ -8,7 +8,7 @@ use belay_runner::vault::{Release, fetch};
 use super::Context;
 use super::backup::place;
 use super::check::{show, take};
-use super::policy::{etcd, judge, policy, target, today};
+use super::policy::{judge, parts, policy, target, today};
 use crate::args::{OutputFormat, PlanArgs, PlanCommand, PlanVerb};
 use crate::error::CommandError;
 use crate::output;
@@ -103,7 +103,8 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
     let cache = context.state.releases();
     let release = fetch(&to, &arch, &args.source.mirror, args.source.sha256, &cache, |_, _| {}).await?;
     let request = PlanRequest {
-        etcd: etcd(&facts, &to)?,
+        parts: parts(&facts, &to)?,
+        class: args.way_back.into(),
         to,
         artifacts: vec![artifact(&release)],
         soak: args.soak,

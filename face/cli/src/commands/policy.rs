@@ -1,5 +1,6 @@
 use belay_checks::{Acceptance, Edge, Finding, Knowledge, Policy, check};
 use belay_facts::{Facts, K3sVersion};
+use belay_plan::Part;
 use belay_runner::Clock;
 use belay_runner::vault::resolve_channel;
 
@@ -81,13 +82,16 @@ pub fn judge(facts: &Facts, to: Option<K3sVersion>, policy: &Policy) -> Result<V
     Ok(findings)
 }
 
-/// Versions of etcd in what runs and in `to`, where the release tables know both.
+/// The minors of what writes to disk, in what runs and in `to`, as far as the release tables know them.
 ///
 /// # Errors
 /// When the knowledge of this build cannot be read.
-pub fn etcd(facts: &Facts, to: &K3sVersion) -> Result<Option<(String, String)>, CommandError> {
+pub fn parts(facts: &Facts, to: &K3sVersion) -> Result<Vec<Part>, CommandError> {
     let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
-    let version = |tag: &K3sVersion| knowledge.releases.look_up(tag).etcd;
     let from = facts.nodes.first().and_then(|node| node.binary.as_ref()?.version.clone());
-    Ok(from.and_then(|from| Some((version(&from)?, version(to)?))))
+    let known = |tag: &K3sVersion| knowledge.releases.look_up(tag).minors();
+    let new = known(to);
+    let old = from.map_or_else(|| new.clone().map(|(name, _)| (name, None)), |from| known(&from));
+    let part = |((name, from), (_, to)): ((&str, _), (&str, _))| Part { name: name.to_owned(), from, to };
+    Ok(old.into_iter().zip(new).map(part).collect())
 }

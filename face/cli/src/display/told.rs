@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use belay_engine::{EndState, Event, Fault, GateAnswer, ProbeState, Record, Verdict};
 use belay_facts::Span;
-use belay_plan::{Plan, Reached, StepKind};
+use belay_plan::{Plan, Reached, StepKind, WayClass};
 use belay_report::{Mark, Style, clock, count, duration, planned, proof_summary, title};
 
 /// The column of times starts after the longest name of a step.
@@ -13,6 +13,8 @@ pub(super) struct Told {
     style: Style,
     title: String,
     from: String,
+    /// Of the plan's way back.
+    class: WayClass,
     kinds: BTreeMap<String, (StepKind, Span)>,
     current: Option<String>,
     /// The gates of the current step by their last answer.
@@ -27,13 +29,12 @@ pub(super) fn name(id: &str) -> &str {
 impl Told {
     pub fn new(plan: &Plan, style: Style) -> Self {
         let nodes: Vec<&str> = plan.waves.iter().flat_map(|wave| wave.nodes.iter().map(String::as_str)).collect();
-        let back = [Reached::Prepared, Reached::Stopped, Reached::Started]
-            .into_iter()
-            .flat_map(|reached| plan.inverse(reached));
+        let back = Reached::ALL.into_iter().flat_map(|reached| plan.inverse(reached));
         Self {
             style,
             title: title(plan.goal, &plan.from, &plan.to, &nodes.join(", ")),
             from: plan.from.to_string(),
+            class: plan.way_back.class,
             kinds: plan.steps().cloned().chain(back).map(|step| (step.id, (step.kind, step.deadline))).collect(),
             current: None,
             gates: BTreeMap::new(),
@@ -76,7 +77,7 @@ impl Told {
                 (probed(*state).0, joined(&format!("{step} {}", probed(*state).1), says))
             }
             Event::Gate { step, answer } => (verdict(answer.verdict).0, format!("{step} {}", gate(answer))),
-            Event::Turn { cause, .. } => (Mark::Back, self.going_back(&cause.why)),
+            Event::Turn { reached, cause } => (Mark::Back, self.going_back(*reached, &cause.why)),
             Event::Measured { outages, shots, .. } => {
                 let gaps: Vec<String> = outages.iter().map(|outage| duration(outage.gap)).collect();
                 let gaps = if gaps.is_empty() { "none".to_owned() } else { gaps.join(" + ") };
@@ -120,10 +121,10 @@ impl Told {
             }
             Event::Gate { answer, .. } if answer.verdict == Verdict::Yes => Vec::new(),
             Event::Gate { answer, .. } => paragraph(style, verdict(answer.verdict).0, &gate(answer)),
-            Event::Turn { cause, .. } => {
+            Event::Turn { reached, cause } => {
                 // Its cause is the step or gate that was shown just above, unless a person asked.
                 let why = if cause.asked { cause.why.as_str() } else { "" };
-                paragraph(style, Mark::Back, &self.going_back(why))
+                paragraph(style, Mark::Back, &self.going_back(*reached, why))
             }
             Event::Note { says } => paragraph(style, Mark::Known, says),
             Event::Intent { .. } | Event::Measured { .. } => Vec::new(),
@@ -155,8 +156,13 @@ impl Told {
         format!("{}{}", self.style.bold(&self.title), self.style.dim(rest))
     }
 
-    fn going_back(&self, why: &str) -> String {
-        joined(&format!("going back to {}", self.from), why)
+    fn going_back(&self, reached: Reached, why: &str) -> String {
+        let how = match (reached, self.class) {
+            (Reached::Started, WayClass::Binary) => " by class binary (the data stay)",
+            (Reached::SwappedBack, _) => " by class keep (the stopped copy), since class binary did not hold",
+            _ => "",
+        };
+        joined(&format!("going back to {}{how}", self.from), why)
     }
 
     /// A step that is over, on one line of the terminal.

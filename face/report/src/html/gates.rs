@@ -4,13 +4,24 @@ use belay_plan::Reached;
 use maud::{Markup, html};
 
 use super::{section, steps, value};
-use crate::model::{GateReport, Report};
+use crate::model::{GateReport, Report, TurnReport};
 use crate::{clock, count, duration, moment};
 
 /// Why it went back: the heart of a report that is not a success.
 pub(super) fn turn(report: &Report) -> Markup {
-    let content = report.turn.as_ref().map(|turn| {
+    let first = report.turn.as_ref().map(decided);
+    let content = first.map(|first| {
         html! {
+            (first)
+            @if let Some(fall) = &report.fall { h3 { "Why the stopped copy followed" } (decided(fall)) }
+        }
+    });
+    section("turn", "Why it went back", "", content)
+}
+
+/// One decision to go back, or to go back by another way.
+fn decided(turn: &TurnReport) -> Markup {
+    html! {
             // The same sentence is not told twice.
             @if !turn.gates.iter().any(|gate| turn.why.ends_with(&gate.answer.says)) { p.why { (turn.why) } }
             @for gate in &turn.gates {
@@ -32,9 +43,7 @@ pub(super) fn turn(report: &Report) -> Markup {
                 ". " (reached(turn.reached))
                 @if let Some(after) = turn.back_after { " The gates of the way back had answered after " (duration(after)) "." }
             }
-        }
-    });
-    section("turn", "Why it went back", "", content)
+    }
 }
 
 const fn reached(reached: Reached) -> &'static str {
@@ -42,6 +51,7 @@ const fn reached(reached: Reached) -> &'static str {
         Reached::Prepared => "K3s had not been touched.",
         Reached::Stopped => "K3s had been stopped; the new version had not run.",
         Reached::Started => "The new version had been started.",
+        Reached::SwappedBack => "The old version had been swapped back over the data of the new one.",
     }
 }
 

@@ -68,11 +68,15 @@ pub(super) fn receipt(report: &Report) -> Markup {
     let way = &report.way_back;
     let class = match way.class {
         WayClass::Keep => "keep: the copy of the stopped server is put back",
+        WayClass::Binary => "binary: the binary is swapped back, the data stay",
         WayClass::Untouched => "none needed: K3s was not touched",
     };
     let content = html! {
         dl.pairs {
             div { dt { "class" } dd { (class) } }
+            @if let Some(by) = report.went_back_by {
+                div { dt { "went back by" } dd { (by) @if report.fall.is_some() { ", since binary did not hold" } } }
+            }
             div { dt { "why" } dd { (way.why) } }
             div { dt { "loses" } dd { (way.loses) } }
             div { dt { "estimate" } dd { "about " (planned(way.estimate)) } }

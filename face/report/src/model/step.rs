@@ -169,7 +169,7 @@ impl StepReport {
 /// All steps of the plan, after a turn those of the way back, and any that the journal names besides.
 pub(super) fn steps(plan: &Plan, records: &[Record], turn_at: Option<usize>) -> Vec<StepReport> {
     let mut steps: Vec<StepReport> = plan.steps().map(|step| StepReport::planned(step, false)).collect();
-    if let Some(reached) = records.iter().find_map(reached) {
+    for reached in records.iter().filter_map(reached) {
         steps.extend(plan.inverse(reached).iter().map(|step| StepReport::planned(step, true)));
     }
     for (index, record) in records.iter().enumerate() {
@@ -177,10 +177,10 @@ pub(super) fn steps(plan: &Plan, records: &[Record], turn_at: Option<usize>) -> 
         match &record.event {
             Event::Intent { step, attempt } => {
                 let attempt = Attempt::begun(record, *attempt, record.at);
-                at(&mut steps, step, back).attempts.push(attempt);
+                at(&mut steps, plan, step, back).attempts.push(attempt);
             }
             Event::Outcome { step, ok, proof, fault, took } => {
-                let attempt = last(at(&mut steps, step, back), record);
+                let attempt = last(at(&mut steps, plan, step, back), record);
                 attempt.took = Some(*took);
                 attempt.proof = proof.clone();
                 attempt.fault = fault.clone();
@@ -191,7 +191,7 @@ pub(super) fn steps(plan: &Plan, records: &[Record], turn_at: Option<usize>) -> 
                 };
             }
             Event::Probed { step, state, proof, says } => {
-                let attempt = last(at(&mut steps, step, back), record);
+                let attempt = last(at(&mut steps, plan, step, back), record);
                 attempt.state = match state {
                     ProbeState::Done => StepOutcome::Done,
                     ProbeState::NotDone => StepOutcome::NotDone,
@@ -213,10 +213,12 @@ fn reached(record: &Record) -> Option<Reached> {
     }
 }
 
-fn at<'a>(steps: &'a mut Vec<StepReport>, id: &str, back: bool) -> &'a mut StepReport {
+fn at<'a>(steps: &'a mut Vec<StepReport>, plan: &Plan, id: &str, back: bool) -> &'a mut StepReport {
     let index = steps.iter().position(|step| step.id == id).unwrap_or(steps.len());
     if index == steps.len() {
-        steps.push(StepReport::strange(id, back));
+        // One of a way back that began otherwise than it was turned to: the new version had run after all.
+        let known = plan.any_step(id).map(|step| StepReport::planned(&step, back));
+        steps.push(known.unwrap_or_else(|| StepReport::strange(id, back)));
     }
     #[expect(clippy::indexing_slicing, reason = "the index was found, or pushed one line above")]
     &mut steps[index]

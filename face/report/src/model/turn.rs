@@ -1,10 +1,10 @@
 use belay_engine::{Event, Fault, Record, Verdict};
 use belay_facts::Span;
-use belay_plan::Reached;
+use belay_plan::{Reached, StepKind, WayClass};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::GateReport;
+use super::{GateReport, StepOutcome, StepReport};
 use crate::quantity;
 
 /// The moment from which the run went back.
@@ -27,9 +27,7 @@ pub struct TurnReport {
 pub(super) fn turn(records: &[Record], turn_at: Option<usize>, gates: &[GateReport]) -> Option<TurnReport> {
     let record = records.get(turn_at?)?;
     let Event::Turn { reached, cause } = &record.event else { return None };
-    let decisive = |gate: &&GateReport| {
-        !gate.back && cause.step.as_ref() == Some(&gate.step) && gate.answer.verdict != Verdict::Yes
-    };
+    let decisive = |gate: &&GateReport| cause.step.as_ref() == Some(&gate.step) && gate.answer.verdict != Verdict::Yes;
     // A gate is asked again after a resume: only the last answer of each decided.
     let is_last = |gate: &&GateReport| {
         let same = |other: &&GateReport| other.step == gate.step && other.answer.name == gate.answer.name;
@@ -46,6 +44,16 @@ pub(super) fn turn(records: &[Record], turn_at: Option<usize>, gates: &[GateRepo
         gates: gates.iter().filter(decisive).filter(is_last).cloned().collect(),
         back_after: last.map(|last| since(record, last)),
     })
+}
+
+/// By what was begun, not by what was planned. A swap back of what never ran is of no class: there was nothing to lose.
+pub(super) fn class(planned: WayClass, steps: &[StepReport]) -> Option<WayClass> {
+    let begun =
+        |kind| steps.iter().any(|step| step.back && step.kind == Some(kind) && step.state != StepOutcome::NotReached);
+    if begun(StepKind::PutBack) {
+        return Some(WayClass::Keep);
+    }
+    (planned == WayClass::Binary && begun(StepKind::Stop) && begun(StepKind::SwapBack)).then_some(planned)
 }
 
 /// By the boot clock where both were written in one boot: the wall clock may be set in between.
