@@ -99,6 +99,42 @@ func TestWayBackBinaryByItself(t *testing.T) {
 	x.judge(oracle.Cut{}, r.Report, false)
 }
 
+// TestPowerCutOfBinary: the node was told to go back and dies before anything
+// was done. The boot swaps the binary back, though the new version has run and
+// K3s on it has written; `resume` asks the gates.
+func TestPowerCutOfBinary(t *testing.T) {
+	t.Parallel()
+	long(t)
+	need(t, patchFrom, patchTo)
+	x := newBoxOf(t, patchFrom, lab.Options{}, "")
+	x.needCrash()
+	x.witness()
+	p := x.soakingTo(patchTo, "--way-back", "binary")
+	x.followed()
+	if err := p.Kill(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	x.end(10 * time.Second)
+	x.followed()
+	x.diesAfter(3, "turn", "rollback") // resumed, measured, turn
+	if err := x.n.PowerCut(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := x.n.Boot(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := k3s.Wait(t.Context(), x.n); err != nil {
+		t.Fatalf("K3s did not come up by itself: %v\n%s\n%s", err, x.story0(), x.guardLog())
+	}
+	x.serves(patchFrom)
+	r := x.run(0, "resume")
+	x.wentBackBy(r.Report, "binary", "started")
+	x.serves(patchFrom)
+	x.tidy()
+	x.noCopy()
+	x.judge(oracle.Cut{}, r.Report, false)
+}
+
 // TestKeepFollowsBinary: the old release refuses the data that the new one
 // left. The stopped copy follows in the same run, and the report lists what
 // that lost.

@@ -91,7 +91,7 @@ fn a_put_back_is_exact_and_names_everything_that_is_lost() {
 }
 
 /// Begins a put-back and ends it after `lines` of its lines, as a power cut would.
-fn interrupted(node: &Node, lines: usize) {
+pub fn interrupted(node: &Node, lines: usize) {
     let mutation = node.mutation(Op::PutBack { seen: 7 }, Way::Do);
     let mut channel = Quiet(Vec::new());
     let journal = NodeJournal::open(&node.places, &node.run, node.generation).unwrap();

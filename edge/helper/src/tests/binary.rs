@@ -124,6 +124,45 @@ fn a_boot_finishes_the_class_that_was_decided() {
     assert_eq!(node.version(), OLD);
 }
 
+/// Killed between the lines of a swap-back, and of the put-back that follows it: asked again, or booted, the same end.
+#[test]
+fn what_was_cut_after_any_line_is_finished_to_the_same_end() {
+    for by_boot in [false, true] {
+        // The binary was exchanged, the links under `data/` were not.
+        let node = node();
+        upgraded(&node);
+        node.act(turn(WayClass::Binary));
+        node.act(Op::Stop);
+        let (binary, slot) = (node.path("bin/k3s"), node.path(&format!("bin/.k3s.belay-{}", node.run)));
+        belay_journal::durable::exchange(&slot, &binary).unwrap();
+        assert!(matches!(node.probe(Op::SwapBack), StepProbe::Partial { .. }));
+        if by_boot {
+            node.boot();
+            assert_eq!(recover(&node.places), [format!("run {}: swapped back", node.run)]);
+        } else {
+            node.act(Op::SwapBack);
+        }
+        assert_eq!((node.version(), node.current()), (OLD, node.path("k3s/data").join(hash_of(OLD))));
+        assert!(has_copy(&node) && has_written(&node, "created"));
+        for lines in 0..=7 {
+            let node = self::node();
+            let kept = upgraded(&node);
+            for op in [turn(WayClass::Binary), Op::Stop, Op::SwapBack, Op::Start, turn(WayClass::Keep), Op::Stop] {
+                node.act(op);
+            }
+            super::back::interrupted(&node, lines);
+            if by_boot {
+                node.boot();
+                assert_eq!(recover(&node.places), [format!("run {}: put back", node.run)], "after {lines} lines");
+            } else {
+                node.act(Op::PutBack { seen: 0 });
+            }
+            assert_eq!((node.version(), node.live()), (OLD, kept), "after {lines} lines, by boot: {by_boot}");
+            assert_eq!(node.current(), node.path("k3s/data").join(hash_of(OLD)));
+        }
+    }
+}
+
 /// Turned before the new version ran: the same swap-back, and the copy goes with the release.
 #[test]
 fn before_the_new_version_ran_it_is_the_same_way_back() {
