@@ -8,6 +8,7 @@ mod copy_kind;
 mod destination;
 mod digest;
 mod file;
+mod mutant;
 mod node;
 mod secret;
 mod span;
@@ -19,6 +20,9 @@ pub use copy_kind::CopyKind;
 pub use destination::{Destination, DestinationError};
 pub use digest::{Digest, DigestError, canonical_json};
 pub use file::{FORMAT, Facts, FactsError};
+#[cfg(feature = "mutants")]
+pub use mutant::mutate;
+pub use mutant::{Mutant, mutated};
 pub use node::{
     BinaryFacts, CertificateFacts, Cgroup, ConfigFacts, ConfigKey, DataLink, DatastoreFacts, DatastoreKind, DiskFacts,
     EtcdFacts, EtcdMember, HelperFacts, MemoryFacts, NodeFacts, NodeRole, ProcessFacts, UnitFacts,
