@@ -22,6 +22,8 @@ type Bench struct {
 	Belay    *belay.Belay
 	Releases release.Dir
 	From, To string
+	// Beside stands still while a run is measured.
+	Beside Freezer
 	// Progress gets a line for everything that takes a while.
 	Progress func(string)
 }
@@ -139,7 +141,14 @@ func (b *Bench) reset(ctx context.Context) error {
 func (b *Bench) measure(ctx context.Context, kind Kind, cold bool) (Run, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
-	run := Run{Cold: cold, Kind: kind, Quiet: quiet(ctx), At: time.Now().UTC().Format(time.RFC3339)}
+	run := Run{Cold: cold, Kind: kind}
+	settled(ctx)
+	thaw, err := b.Beside.Freeze(ctx)
+	defer thaw()
+	if err != nil {
+		return run, err
+	}
+	run.Quiet, run.At = quiet(ctx), time.Now().UTC().Format(time.RFC3339)
 	config, err := k3s.AdminConfig(ctx, b.Node)
 	if err != nil {
 		return run, err

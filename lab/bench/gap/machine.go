@@ -34,19 +34,25 @@ const (
 	patienceForQuiet = 45 * time.Second
 )
 
+// settled waits until the node has little to do, as quiet does, while what runs
+// at low priority beside it may go on: that stands still from then on.
+func settled(ctx context.Context) { waitForIdle(ctx, true) }
+
 // quiet waits until the machine has little to do: after a boot, controllers
 // settle for a while. It waits no longer than it has patience; the run is made
 // then all the same and says so.
-func quiet(ctx context.Context) bool {
+func quiet(ctx context.Context) bool { return waitForIdle(ctx, false) }
+
+func waitForIdle(ctx context.Context, leaveLow bool) bool {
 	end := time.Now().Add(patienceForQuiet)
 	for time.Now().Before(end) {
-		idle, total := ticks()
+		idle, total := ticks(leaveLow)
 		select {
 		case <-ctx.Done():
 			return false
 		case <-time.After(2 * time.Second): // what is measured is the load of this time
 		}
-		laterIdle, laterTotal := ticks()
+		laterIdle, laterTotal := ticks(leaveLow)
 		if laterTotal > total && float64(laterIdle-idle) >= idleShare*float64(laterTotal-total) {
 			return true
 		}
@@ -54,15 +60,16 @@ func quiet(ctx context.Context) bool {
 	return false
 }
 
-// ticks of all processors since the boot: idle ones, and all.
-func ticks() (idle, total uint64) {
+// ticks of all processors since the boot: idle ones, and all. leaveLow counts
+// what ran at low priority as idle.
+func ticks(leaveLow bool) (idle, total uint64) {
 	text, _ := os.ReadFile("/proc/stat")
 	line, _, _ := strings.Cut(string(text), "\n")
 	fields := strings.Fields(line)
 	for i := 1; i < len(fields) && i <= 8; i++ {
 		v, _ := strconv.ParseUint(fields[i], 10, 64)
 		total += v
-		if i == 4 || i == 5 { // idle, and waiting for a disk
+		if i == 4 || i == 5 || leaveLow && i == 2 { // idle, waiting for a disk, nice
 			idle += v
 		}
 	}

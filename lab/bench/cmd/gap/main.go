@@ -21,7 +21,7 @@ import (
 	"belay.dev/lab/bench/release"
 )
 
-const usage = `usage: ./dev bench gap [--runs N] [--series warm|cold|both] [--datastore sqlite|etcd] [--objects N] [--fresh] [--publish]
+const usage = `usage: ./dev bench gap [--runs N] [--series warm|cold|both] [--datastore sqlite|etcd] [--objects N] [--freeze CGROUP] [--fresh] [--publish]
 
 On one node, alternating: a bare restart of the target, the naive swap (stop,
 copy, start), an upgrade by Belay. A prober outside asks 20 times a second.
@@ -32,6 +32,8 @@ Every run is written down at once; called again, it makes what is missing.
                 both (default)
   --datastore D sqlite (default) or etcd, each with a record and a table of its own
   --objects N   ConfigMaps of 4 KiB in the datastore (2000)
+  --freeze DIR  a freezer cgroup whose processes stand still while a run is
+                measured: builds that go on beside it
   --fresh       forget the runs made so far
   --publish     write docs/performance.md, docs/gap.svg and bench/gap.{json,csv}
                 (gap-etcd for etcd); with --runs 0 only that
@@ -44,6 +46,7 @@ type options struct {
 	runs, objects  int
 	series         string
 	datastore      string
+	freeze         string
 	fresh, publish bool
 }
 
@@ -57,6 +60,7 @@ func main() {
 	f.IntVar(&o.objects, "objects", 2000, "")
 	f.StringVar(&o.series, "series", "both", "")
 	f.StringVar(&o.datastore, "datastore", "sqlite", "")
+	f.StringVar(&o.freeze, "freeze", "", "")
 	f.BoolVar(&o.fresh, "fresh", false, "")
 	f.BoolVar(&o.publish, "publish", false, "")
 	err := f.Parse(os.Args[1:])
@@ -153,6 +157,7 @@ func run(ctx context.Context, o options, s gap.Setting, record *gap.Record, miss
 	if err != nil {
 		return err
 	}
+	b.Beside = gap.Freezer(o.freeze)
 	begin := time.Now()
 	for i, r := range missing {
 		if err := try(ctx, b, record, r); err != nil {
