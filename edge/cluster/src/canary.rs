@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::{Api, CanaryTime, ClusterError, canary_pod};
 
 /// How often the pod is looked at.
-const LOOK: Duration = Duration::from_millis(250);
+const LOOK: Duration = Duration::from_millis(100);
 /// How long a kubelet may take to stop the pod before it is taken out of the API without the kubelet.
 const STOPPED: Duration = Duration::from_secs(5);
 /// How long it may then take to disappear.

@@ -14,11 +14,16 @@ use crate::process::{K3sRole, Process, k3s_processes, process_facts};
 use crate::unit::Unit;
 use crate::{Now, Places};
 
-/// Reads one observation. `digests` remembers what was hashed before.
+/// Reads one observation. `digests` remembers what was hashed before; without it the running executable is not read.
 ///
 /// # Errors
 /// When systemd does not answer.
-pub fn observe(places: &Places, unit: &str, data_dir: &Path, digests: &SeenDigests) -> Result<Observation, Fault> {
+pub fn observe(
+    places: &Places,
+    unit: &str,
+    data_dir: &Path,
+    digests: Option<&SeenDigests>,
+) -> Result<Observation, Fault> {
     let unit = Unit::show(places, unit)?;
     let process = (unit.main_pid != 0).then(|| process_facts(places, unit.main_pid, data_dir)).flatten();
     // Through /proc, not by the name: this is the file that runs, also when the name means another one by now.
@@ -31,7 +36,7 @@ pub fn observe(places: &Places, unit: &str, data_dir: &Path, digests: &SeenDiges
         invocation: unit.invocation,
         restarts: unit.restarts,
         main_pid: unit.main_pid,
-        exe_digest: running.and_then(|path| digests.digest(&path).ok()),
+        exe_digest: running.zip(digests).and_then(|(path, digests)| digests.digest(&path).ok()),
         data_hash: process.as_ref().and_then(|process| process.data_hash.clone()),
         exe: process.map(|process| process.exe),
         containerd: containerd(places, data_dir),

@@ -147,7 +147,8 @@ fn answer<W: Write>(
         }),
         Request::Inspect => Ok(Reply::Inspection(Box::new(crate::inspect(places)?))),
         Request::Credentials => Ok(Reply::Credentials(Box::new(crate::credentials(places)?))),
-        Request::Observe { unit, data_dir } => {
+        Request::Observe { unit, data_dir, digest } => {
+            let digests = digest.then_some(digests);
             Ok(Reply::Observation(Box::new(crate::observe(places, unit, Path::new(data_dir), digests)?)))
         }
         Request::Log { unit, data_dir, lines } => {

@@ -31,7 +31,7 @@ impl Effect for Stage {
             // After the swap the other binary lies in the slot.
             (Some(proof), _) if proof.digest == artifact.digest && step.run().swap_intended => Ok(Found::Done(proof)),
             (Some(proof), Some(digest)) if digest == artifact.digest && proof.digest == digest => {
-                Ok(match extracted::verify(&step.data_dir().join("data").join(&proof.data_hash)) {
+                Ok(match extracted::verify(&step.data_dir().join("data").join(&proof.data_hash), &step.digests) {
                     Ok(_) => Found::Done(proof),
                     Err(fault) => Found::Partial(fault.message),
                 })
@@ -199,10 +199,10 @@ fn move_in(step: &Step<'_>, slot: &Path, scratch: &Path) -> Result<(String, bela
     };
     let there = live.join(&hash);
     if there.exists() {
-        return Ok((hash, extracted::verify(&there)?, true));
+        return Ok((hash, extracted::verify(&there, &step.digests)?, true));
     }
     let made = scratch.join("data").join(&hash);
-    let inner = extracted::verify(&made)?;
+    let inner = extracted::verify(&made, &step.digests)?;
     extracted::sync_file_system(&made)?;
     durable::rename(&made, &there).attempt(|| format!("{} could not be moved into place", there.display()))?;
     Ok((hash, inner, false))

@@ -26,8 +26,10 @@ mod probe;
 mod readyz;
 mod workloads;
 
-/// How often a question is asked again.
-const AGAIN: Duration = Duration::from_millis(500);
+/// How often a question is asked again: at first often, since most answers come within seconds and all wait for the
+/// slowest, then as often as costs a small server nothing (I23).
+const AGAIN: [(Duration, Duration); 2] =
+    [(Duration::from_secs(5), Duration::from_millis(100)), (Duration::MAX, Duration::from_millis(500))];
 /// How long a question may go unanswered in a soak before the silence counts.
 const SILENCE: Span = Span::seconds(30);
 
@@ -115,7 +117,7 @@ pub async fn ask_all(
                     book.doing(&format!("gate {gate}: {says}"));
                 }
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(again(began.elapsed())).await;
         };
         book.record(Event::Gate { step: step.id.clone(), answer: answer.clone() })?;
         if answer.verdict != Verdict::Yes {
@@ -128,6 +130,11 @@ pub async fn ask_all(
         }
     }
     Ok(Ok(serde_json::json!({ "answers": answers })))
+}
+
+/// How long to wait before a question is asked again, so long after the first.
+fn again(passed: Duration) -> Duration {
+    AGAIN.into_iter().find(|(until, _)| passed < *until).map_or(SILENCE.duration(), |(_, every)| every)
 }
 
 /// Goes on asking for the length of the soak. A single slow answer is not a no; a no is.
@@ -217,4 +224,18 @@ async fn explain(session: &mut Session, answer: &GateAnswer) -> Fault {
 fn shorten(line: &str) -> String {
     let clean: String = line.chars().filter(|c| !c.is_control()).collect();
     if clean.chars().count() <= 240 { clean } else { clean.chars().take(239).chain(['…']).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_asked_often_at_first_and_not_for_long() {
+        let often = Duration::from_millis(100);
+        assert_eq!(again(Duration::ZERO), often);
+        assert_eq!(again(Duration::from_millis(4999)), often);
+        assert_eq!(again(Duration::from_secs(5)), Duration::from_millis(500));
+        assert_eq!(again(Duration::from_secs(170)), Duration::from_millis(500));
+    }
 }

@@ -268,7 +268,17 @@ impl Session {
     }
 
     pub async fn observe(&mut self) -> Result<Observation, LinkError> {
-        let request = Request::Observe { unit: self.target.unit.clone(), data_dir: self.target.data_dir.clone() };
+        self.look(false).await
+    }
+
+    /// The same, with the digest of what runs.
+    pub async fn observe_executable(&mut self) -> Result<Observation, LinkError> {
+        self.look(true).await
+    }
+
+    async fn look(&mut self, digest: bool) -> Result<Observation, LinkError> {
+        let (unit, data_dir) = (self.target.unit.clone(), self.target.data_dir.clone());
+        let request = Request::Observe { unit, data_dir, digest };
         match self.call(&request, "tell what the unit does", ASK, |_| {}).await? {
             Reply::Observation(observation) => Ok(*observation),
             _ => Err(LinkError::Confused { node: self.link.node().to_owned(), what: "observe".to_owned() }),

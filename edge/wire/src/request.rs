@@ -17,8 +17,14 @@ pub enum Request {
     Inspect,
     /// The administrator's client certificate, key and the server CA, for the API of this node. Answer: `Reply::Credentials`.
     Credentials,
-    /// What the unit and its process are doing now; cheap, asked several times a second. Answer: `Reply::Observation`.
-    Observe { unit: String, data_dir: String },
+    /// What the unit and its process are doing now; cheap, asked several times a second. `digest`: with that of the running
+    /// executable, which has to be read the first time. Answer: `Reply::Observation`.
+    Observe {
+        unit: String,
+        data_dir: String,
+        #[serde(default)]
+        digest: bool,
+    },
     /// The last lines of the unit's log and of containerd's, for an explanation. Answer: `Reply::Log`.
     Log { unit: String, data_dir: String, lines: u32 },
     /// Asks a DNS server on UDP port 53 for the address of `name`, from the node. Answer: `Reply::Resolved`.

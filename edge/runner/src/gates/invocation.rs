@@ -6,7 +6,12 @@ use crate::session::Session;
 /// Was it started once, is that life still going on, and is what runs what was staged? Restart=always hides crash
 /// loops from everything that only asks whether the unit is active (k3s-facts §5.1).
 pub async fn ask(session: &mut Session, expected: &Expectation) -> Answer {
-    let seen = match session.observe().await {
+    // Only what was staged has a digest to be compared with; reading what runs before a stop would lengthen it for nothing.
+    let looked = match expected.executable {
+        Some(_) => session.observe_executable().await,
+        None => session.observe().await,
+    };
+    let seen = match looked {
         Ok(seen) => seen,
         Err(error) => return Answer::not_yet(error),
     };
