@@ -35,6 +35,7 @@ mod node_journal;
 mod node_run;
 mod observe;
 mod places;
+mod port_watch;
 mod process;
 mod prove;
 mod prune;

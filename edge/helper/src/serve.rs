@@ -9,10 +9,12 @@ use std::thread;
 
 use belay_wire::{Fault, Frame, FrameError, HELLO_VERSION, Progress, Reply, Request, read_frame, write_frame};
 
+use crate::credentials::api_port;
 use crate::digests::SeenDigests;
 use crate::fault::{failed, refused};
 use crate::fence::Holder;
-use crate::{NodeRun, Now, Places, mutate, prune, read_backup, restorable};
+use crate::port_watch::PortWatch;
+use crate::{Installation, NodeRun, Now, Places, mutate, prune, read_backup, restorable};
 
 /// Why the protocol ended before the other side closed it.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +113,7 @@ impl<W: Write> Link<W> {
 /// When the channel breaks. A step that was being done then has been finished and journalled.
 pub fn serve<W: Write>(places: &Places, mut link: Link<W>) -> Result<(), ServeError> {
     let digests = SeenDigests::default();
+    let mut port = None;
     loop {
         let frame = match link.frames.recv() {
             Ok(Ok(frame)) => frame,
@@ -121,7 +124,7 @@ pub fn serve<W: Write>(places: &Places, mut link: Link<W>) -> Result<(), ServeEr
         let reply = match frame {
             Frame::Bytes(_) => Err(refused("bytes came where a request belongs")),
             Frame::Json(json) => match serde_json::from_slice::<Request>(&json) {
-                Ok(request) => answer(places, &request, &mut link, &digests),
+                Ok(request) => answer(places, &request, &mut link, &digests, &mut port),
                 Err(error) => Err(refused(format!("a request could not be understood: {error}"))),
             },
         };
@@ -134,6 +137,7 @@ fn answer<W: Write>(
     request: &Request,
     link: &mut Link<W>,
     digests: &SeenDigests,
+    port: &mut Option<PortWatch>,
 ) -> Result<Reply, Fault> {
     match request {
         Request::Hello { version } if *version != HELLO_VERSION => Err(refused(format!(
@@ -159,6 +163,8 @@ fn answer<W: Write>(
             let (addresses, answer) = crate::resolve::resolve(server, name, within.duration())?;
             Ok(Reply::Resolved { addresses, answer })
         }
+        Request::WatchPort => watch_port(places, port),
+        Request::Port => port_seen(port.as_ref()),
         Request::ListBackup { run } => read_backup::list(places, run),
         Request::ReadBackup { run, name } => read_backup::read(places, run, name, link),
         Request::Remember { run } => remember(places, run),
@@ -170,6 +176,20 @@ fn answer<W: Write>(
         Request::Prune { paths } => Ok(Reply::Leftovers(prune::prune(places, paths, link)?)),
         Request::Mutate(mutation) => mutate::mutate(places, mutation, link, digests),
     }
+}
+
+/// K3s may be down: the port is that of its configuration.
+fn watch_port(places: &Places, watch: &mut Option<PortWatch>) -> Result<Reply, Fault> {
+    if watch.is_none() {
+        let found = Installation::find(places)?.ok_or_else(|| refused("no unit of this node runs a K3s server"))?;
+        *watch = Some(PortWatch::start(&places.proc, api_port(&found)));
+    }
+    Ok(Reply::Noted)
+}
+
+fn port_seen(watch: Option<&PortWatch>) -> Result<Reply, Fault> {
+    let watch = watch.ok_or_else(|| refused("nobody asked on this channel to watch the port"))?;
+    Ok(Reply::Port(watch.seen()))
 }
 
 fn remember(places: &Places, run: &str) -> Result<Reply, Fault> {

@@ -13,6 +13,7 @@ mod effect;
 mod error;
 mod gates;
 mod gather;
+mod node_watch;
 mod run_dir;
 mod runner;
 mod session;

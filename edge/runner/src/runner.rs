@@ -212,7 +212,7 @@ impl Runner {
                         let step = format!("{}.stand-down", self.session.node());
                         let _ = self.session.note(&step, Op::StandDown { why: why.clone() }).await;
                     }
-                    self.measured()?;
+                    self.measured().await?;
                     self.book.record(Event::End { state, why })?;
                     self.book.free_reserve();
                 }
@@ -234,15 +234,16 @@ impl Runner {
                 })?;
             }
         }
-        self.measured()?;
+        self.measured().await?;
         self.book.record(Event::Turn { reached, cause })
     }
 
-    fn measured(&mut self) -> Result<(), RunError> {
+    async fn measured(&mut self) -> Result<(), RunError> {
         let measured = self.session.prober.measure();
         let outages = measured.outages.iter().map(|outage| told(measured.began, outage)).collect();
         let seen = self.session.prober.seen_revision().unwrap_or(0);
-        self.book.record(Event::Measured { outages, shots: measured.shots, seen })
+        let on_node = self.session.node_probe().await;
+        self.book.record(Event::Measured { outages, shots: measured.shots, seen, on_node })
     }
 
     /// What the node did by itself while nobody was here: a boot in the middle of a way back finishes it. The journal
@@ -303,7 +304,7 @@ impl Runner {
             }
         }
         // What this process saw until now is known to nobody else.
-        self.measured()?;
+        self.measured().await?;
         Err(RunError::Lost {
             run: self.book.plan().id.clone(),
             node: self.session.node().to_owned(),

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use belay_cluster::{Api, CanaryTime, ClusterError, Endpoint, Prober};
-use belay_engine::Fault;
+use belay_engine::{Fault, NodeProbe};
 use belay_facts::{Destination, Digest, Facts, Span, WayClass};
 use belay_node::{Link, LinkError};
 use belay_plan::{Artifact, Goal, Plan, RestoreSource, Step};
@@ -9,6 +9,7 @@ use belay_wire::{Credentials, Mutation, NodeTarget, Observation, Op, Progress as
 
 use crate::canary_ahead::CanaryAhead;
 use crate::gather::{connect, endpoint};
+use crate::node_watch::NodeWatch;
 use crate::{Clock, RunError};
 
 /// What one run holds open on one node: the link, the API behind it, the probe, and what the plan says of the node.
@@ -25,6 +26,8 @@ pub struct Session {
     api: Option<Api>,
     credentials: Credentials,
     pub prober: Arc<Prober>,
+    /// Where the node is another machine: its own view of the API's port.
+    watch: Option<NodeWatch>,
     pub clock: Clock,
     pub run: String,
     pub generation: u64,
@@ -78,6 +81,10 @@ impl Session {
             &credentials.client_key,
         )?;
         let prober = Arc::new(prober);
+        let watch = match over {
+            Some(_) => Some(NodeWatch::begin(&mut link).await),
+            None => None,
+        };
         let run = plan.id.clone();
         let linked = clock.since_boot();
         Ok(Self {
@@ -89,6 +96,7 @@ impl Session {
             api: None,
             credentials,
             prober,
+            watch,
             clock,
             run,
             generation,
@@ -104,9 +112,12 @@ impl Session {
     /// A fresh channel to the node, after the old one broke, and with it a fresh way to its API.
     pub async fn reconnect(&mut self) -> Result<(), LinkError> {
         let node = self.link.node().to_owned();
-        let link = Link::open(&node, self.over.as_ref()).await?;
+        let mut link = Link::open(&node, self.over.as_ref()).await?;
         self.endpoint = endpoint(link.way_to(&self.credentials.address).await?);
         self.linked = self.clock.since_boot();
+        if let Some(watch) = &mut self.watch {
+            watch.go_on(&mut link).await;
+        }
         self.link = link;
         self.api = None;
         // The credentials are those that were taken before: they cannot be refused now.
@@ -155,6 +166,12 @@ impl Session {
             Err(_) => None,
         };
         probed.max(asked.unwrap_or(0))
+    }
+
+    /// What the helper on another machine saw of the API's port; here the probe itself is on the node.
+    pub async fn node_probe(&mut self) -> Option<NodeProbe> {
+        let now = self.clock.wall();
+        self.watch.as_mut()?.seen(&mut self.link, now).await
     }
 
     /// The image that a canary starts from; `None` where the node has none.

@@ -6,6 +6,7 @@
 
 mod frame;
 mod leftover;
+mod port;
 mod record;
 mod reply;
 mod request;
@@ -13,6 +14,7 @@ mod restorable;
 
 pub use frame::{Frame, FrameError, MAX_FRAME, read_frame, write_frame};
 pub use leftover::{Leftover, LeftoverKind};
+pub use port::{PortClosed, PortSeen};
 pub use record::{
     ArtifactSpec, BackupReceipt, DatastoreMark, FileStamp, KeepProof, LostObject, NodeTarget, RebuildProof, StageProof,
     StopProof, SwapProof,

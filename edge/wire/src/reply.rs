@@ -4,7 +4,8 @@ use belay_facts::{DataLink, Digest, NodeFacts, Secret, Span, WayClass};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BackupReceipt, KeepProof, Leftover, LostObject, RebuildProof, Restorable, StageProof, StopProof, SwapProof,
+    BackupReceipt, KeepProof, Leftover, LostObject, PortSeen, RebuildProof, Restorable, StageProof, StopProof,
+    SwapProof,
 };
 
 /// The answer to a request; exactly one, after any number of `Progress`.
@@ -40,6 +41,7 @@ pub enum Reply {
         last: String,
         ended: Option<String>,
     },
+    Port(PortSeen),
     Backup(BackupListing),
     Read {
         bytes: u64,

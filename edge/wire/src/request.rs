@@ -29,6 +29,10 @@ pub enum Request {
     Log { unit: String, data_dir: String, lines: u32 },
     /// Asks a DNS server on UDP port 53 for the address of `name`, from the node. Answer: `Reply::Resolved`.
     Resolve { server: String, name: String, within: Span },
+    /// From now on, for as long as this channel lives, look whether anybody listens on the API's port. Answer: `Reply::Noted`.
+    WatchPort,
+    /// What that saw until now. Answer: `Reply::Port`.
+    Port,
     /// What the node remembers of a run (its own journal, folded). Answer: `Reply::Remembered`.
     Remember { run: String },
     /// What the stored backup of a run holds. Answer: `Reply::Backup`.

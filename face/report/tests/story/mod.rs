@@ -137,7 +137,7 @@ impl Story {
             Outage { from, to: Some(to), gap: Span::millis(*gap), causes }
         };
         let outages = outages.iter().map(outage).collect();
-        self.event(Event::Measured { outages, shots: self.now / 100, seen: 4790 });
+        self.event(Event::Measured { outages, shots: self.now / 100, seen: 4790, on_node: None });
     }
 
     pub fn end(&mut self, state: EndState, why: &str) {
