@@ -16,8 +16,8 @@ pub enum RunError {
     Story { run: String, source: IllegalEvent },
     #[error("{what} {path}: {source}")]
     File { what: &'static str, path: String, source: std::io::Error },
-    #[error("there is no run {0}")]
-    NoRun(String),
+    #[error("there is no run {run}")]
+    NoRun { run: String, last: Option<String> },
     #[error("run {0} has not ended")]
     OpenRun(String),
     #[error("no run was ever made here")]
@@ -36,8 +36,10 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Link(error) => error.hint(),
-            Self::NoRun(_) => Some("`belay report` without a run shows the last one".to_owned()),
-            Self::NoRuns => Some("make the first one: belay upgrade --to TAG".to_owned()),
+            Self::NoRun { last: Some(last), .. } => Some(format!("the last run here is {last}")),
+            Self::NoRun { last: None, .. } | Self::NoRuns => {
+                Some("make the first one: belay upgrade --to TAG".to_owned())
+            }
             Self::OpenRun(run) => Some(format!(
                 "if it goes on in another terminal: `belay watch {run}`; if it was left: `belay resume {run}` goes on, \
                  `belay rollback {run}` goes back"

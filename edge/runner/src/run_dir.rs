@@ -66,13 +66,11 @@ impl StateDir {
     /// # Errors
     /// When there is none.
     pub fn find(&self, id: Option<&str>) -> Result<RunDir, RunError> {
-        match id {
-            Some(id) if id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') => {
-                let run = self.run(id);
-                if run.plan_path().is_file() { Ok(run) } else { Err(RunError::NoRun(id.to_owned())) }
-            }
-            Some(id) => Err(RunError::NoRun(id.to_owned())),
-            None => self.runs()?.pop().ok_or(RunError::NoRuns),
+        let Some(id) = id else { return self.runs()?.pop().ok_or(RunError::NoRuns) };
+        let named = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-').then(|| self.run(id));
+        match named.filter(|run| run.plan_path().is_file()) {
+            Some(run) => Ok(run),
+            None => Err(RunError::NoRun { run: id.to_owned(), last: self.runs()?.pop().map(|run| run.id()) }),
         }
     }
 }

@@ -81,7 +81,9 @@ impl From<PlanError> for CommandError {
     fn from(error: PlanError) -> Self {
         let hint = match &error {
             PlanError::Yaml(_) | PlanError::Format(_) => "write one with: belay plan --to TAG -o plan.yaml",
-            PlanError::Edited { .. } | PlanError::Lint(_) => "a plan is not edited; make a new one with other options",
+            PlanError::Edited { .. } | PlanError::Lint(_) => {
+                "a plan is not edited; make a new one with the options that you want: belay plan --to TAG -o plan.yaml"
+            }
             PlanError::Stale(_) => "make a new plan: belay plan --to TAG -o plan.yaml",
             PlanError::Blocked(_) => "see them with: belay check --to TAG",
             PlanError::Facts => "see what could not be read with: belay check",

@@ -99,6 +99,9 @@ pub(crate) fn next(report: &Report) -> Vec<String> {
     let hint = report.turn.as_ref().and_then(|turn| turn.fault.as_ref()).and_then(|fault| fault.hint.clone());
     let to = &report.to;
     match state {
+        EndState::Committed if report.goal == Goal::Backup => {
+            vec!["nothing. `belay restore` lists this backup with the others; `belay prune` never removes the last good one.".to_owned()]
+        }
         EndState::Committed => {
             vec!["nothing. What leads back stays on the node until the next run commits.".to_owned()]
         }

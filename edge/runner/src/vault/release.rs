@@ -256,6 +256,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_tag_that_the_mirror_lacks_says_what_to_type() {
+        let (_dir, origin, _) = mirror(b"binary", b"binary");
+        let cache = tempfile::tempdir().unwrap();
+        let other: K3sVersion = "v1.36.99+k3s1".parse().unwrap();
+        let error = fetch(&other, "amd64", &origin, None, cache.path(), |_, _| {}).await.unwrap_err();
+        assert!(error.hint().is_some_and(|hint| hint.contains("belay versions --mirror DIR")), "{error}");
+        let error = fetch(&other, "arm64", &origin, None, cache.path(), |_, _| {}).await.unwrap_err();
+        assert!(error.to_string().contains("v1.36.99+k3s1") && error.hint().is_some(), "{error}");
+        assert_eq!(std::fs::read_dir(cache.path()).unwrap().count(), 0, "and nothing was made");
+    }
+
+    #[tokio::test]
     async fn a_pin_that_differs_refuses_before_anything_is_fetched() {
         let (_dir, origin, tag) = mirror(b"binary", b"binary");
         let cache = tempfile::tempdir().unwrap();

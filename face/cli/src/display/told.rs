@@ -170,12 +170,7 @@ impl Told {
         let name = format!("{:COLUMN$}", name(step));
         let took = format!("{:>9}", took.map(duration).unwrap_or_default());
         let room = self.style.width.saturating_sub(COLUMN + 15);
-        let says = self.style.plain(says);
-        let says = if says.chars().count() > room {
-            format!("{}…", says.chars().take(room.saturating_sub(1)).collect::<String>())
-        } else {
-            says
-        };
+        let says = self.style.cut(says, room);
         let line = format!("{} {} {took}  {}", self.style.mark(mark), self.style.plain(&name), self.style.dim(&says));
         line.trim_end().to_owned()
     }
