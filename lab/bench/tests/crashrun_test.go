@@ -47,7 +47,10 @@ func (c *crashLane) crash(x *box, row crashRow) {
 		c.fillDisk(x, row, g)
 	}
 	seen.is = x.serverInode()
-	// A way back that the node has not been told of is asked for once more.
+	if row.kind == aPutBack && row.fault == powerCut && seen.is == seen.was {
+		x.t.Errorf("the node had been told to go back, and its boot did not\n%s", x.guardLog())
+	}
+	// A way back that was not made is asked for once more.
 	command := "resume"
 	if row.kind == aPutBack && seen.is == seen.was {
 		command = "rollback"
@@ -342,7 +345,9 @@ func lineOf(kind runKind, state string, g given, j belay.Journal, seen after, en
 			}
 		}
 		cut.Back = first(j, "n1.back.start")
-		if !restores && seen.is != seen.was && !seen.booted.IsZero() {
+		// Or the node had it back by itself when it booted: for a restore that
+		// is the `server` of before, else the other one.
+		if !seen.booted.IsZero() && restores == (seen.is == seen.was) {
 			cut.Back = earlier(cut.Back, seen.booted)
 		}
 	}

@@ -153,9 +153,14 @@ func (h *hazard) bootCut(delay time.Duration) time.Duration {
 	defer cancel()
 	booted := make(chan error, 1)
 	go func() { booted <- h.n.Boot(ctx) }()
+	spin(t, "a first process", h.n.Running)
+	fenceAt, err := h.n.HostPath(belay.NodeState + "/fence")
+	if err != nil {
+		t.Fatal(err)
+	}
 	spin(t, "work of the boot unit", func() bool {
-		fence, err := h.look(belay.NodeState + "/fence")
-		return err == nil && len(fence) > 0 && !bytes.Equal(bytes.TrimSpace(fence), bytes.TrimSpace(h.fence))
+		fence, err := os.ReadFile(fenceAt)
+		return err == nil && len(fence) > 0 && !bytes.Equal(fence, h.fence)
 	})
 	begun := time.Now()
 	if delay > 0 {
@@ -212,7 +217,10 @@ func (h *hazard) look(path string) ([]byte, error) {
 
 func (h *hazard) journalOfNode() string { return belay.NodeState + "/runs/" + h.run + "/journal" }
 
-func outcomes(journal []byte) int { return bytes.Count(journal, []byte(`"outcome":`)) }
+// outcomes counts exchanges whose outcome the node has recorded.
+func outcomes(journal []byte) int {
+	return bytes.Count(journal, []byte(`"put-back":{"server-inode":`)) + bytes.Count(journal, []byte(`"restored":{"server-inode":`))
+}
 
 // remember notes what the node is like just before it is saved.
 func (h *hazard) remember() {
