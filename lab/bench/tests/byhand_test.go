@@ -139,6 +139,7 @@ func TestDiskFullDuringBackup(t *testing.T) {
 // away while Belay is dead. K3s must not stay down for it.
 func TestDiskFullDuringKeep(t *testing.T) {
 	t.Parallel()
+	long(t) // without --all TestLabCrash does it
 	x := newBox(t, lab.Options{DiskMB: 1200})
 	x.needCrash()
 	script, _ := x.scripts()
