@@ -15,7 +15,8 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("belay-journal", &[]),
     ("belay-cluster", &[]),
     ("belay-helper", &["belay-wire", "belay-journal"]),
-    ("belay-node", &["belay-wire"]),
+    // Who asks signs a request as it signs its lock (ADR 0011).
+    ("belay-node", &["belay-wire", "belay-journal"]),
     // The runner speaks the protocol through a link: it is who says what (ADR 0003).
     ("belay-runner", &["belay-wire", "belay-node", "belay-cluster", "belay-journal"]),
     ("belay-report", &[]),

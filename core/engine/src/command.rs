@@ -13,6 +13,9 @@ pub enum Command {
     Turn { reached: Reached, cause: TurnCause },
     /// Journal the end.
     End { state: EndState, why: String },
+    /// The node belongs to a newer generation or to another run: this process asks it for nothing more, writes nothing more
+    /// and leaves the run open, for whoever holds it.
+    Leave { why: String },
     /// The run has ended.
     Finished { state: EndState },
 }

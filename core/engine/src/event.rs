@@ -70,6 +70,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         back: bool,
     },
+    /// A node refused this process, because a newer generation or another run holds it. Nothing more is done by it.
+    Superseded { says: String },
     /// What the probe measured since this process began, and the highest revision that it saw.
     Measured {
         outages: Vec<Outage>,

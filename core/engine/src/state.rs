@@ -6,6 +6,7 @@ use crate::steps::{Idempotence, declaration};
 use crate::{Command, EndState, Event, Fault, FaultKind, MAX_RESUMES, MAX_TRIES, ProbeState, Record, TurnCause};
 
 mod back;
+mod down;
 
 /// Where a run stands: the fold of its records. Replaying a journal gives the same state as living through it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +21,8 @@ pub struct RunState {
     wish: bool,
     generation: u64,
     seen: u64,
+    /// Who holds the node instead of the process that writes; a resume takes it over.
+    superseded: Option<String>,
 }
 
 /// Where one step stands.
@@ -80,6 +83,11 @@ impl RunState {
         if self.end.is_some() {
             return Err("the run has ended");
         }
+        if self.superseded.is_some()
+            && !matches!(record.event, Event::Resumed { .. } | Event::Measured { .. } | Event::Note { .. })
+        {
+            return Err("the process that wrote it did not hold the node any more");
+        }
         if !self.opened && !matches!(record.event, Event::Open { .. }) {
             return Err("the run was not opened");
         }
@@ -113,6 +121,11 @@ impl RunState {
                     (true, _) => StepState::Done { proof: proof.clone() },
                     // A broken channel tells nothing about the effect: it stays unknown and is probed.
                     (false, Some(fault)) if fault.kind.leaves_doubt() => StepState::Intended,
+                    // Whoever holds the node may have done it or undone it: the next to resume finds out.
+                    (false, Some(fault)) if fault.kind == FaultKind::Fenced && self.held_before(plan, step) => {
+                        self.superseded = Some(fault.message.clone());
+                        StepState::Intended
+                    }
                     (false, Some(fault)) => StepState::Failed { fault: fault.clone() },
                     (false, None) => return Err("a failure without its fault"),
                 };
@@ -144,7 +157,9 @@ impl RunState {
             Event::Resumed { back, .. } => {
                 self.resumes += 1;
                 self.wish |= back;
+                self.superseded = None;
             }
+            Event::Superseded { says } => self.superseded = Some(says.clone()),
             Event::Measured { seen, .. } => self.seen = self.seen.max(*seen),
             Event::Gate { .. } | Event::Note { .. } => {}
             Event::End { state, .. } => self.end = Some(*state),
@@ -165,6 +180,9 @@ impl RunState {
     pub fn next(&self, plan: &Plan) -> Command {
         if let Some(state) = self.end {
             return Command::Finished { state };
+        }
+        if let Some(why) = &self.superseded {
+            return Command::Leave { why: why.clone() };
         }
         let back = self.turn.as_ref();
         if self.resumes > MAX_RESUMES {
@@ -211,7 +229,7 @@ impl RunState {
     #[must_use]
     pub fn ask_back(&self, plan: &Plan, why: &str) -> Option<Command> {
         let commits = plan.steps().any(|step| step.kind == StepKind::Commit && self.tries(&step.id) > 0);
-        if self.end.is_some() || self.turn.is_some() || commits {
+        if self.end.is_some() || self.superseded.is_some() || self.turn.is_some() || commits {
             return None;
         }
         let cause = TurnCause { step: None, asked: true, why: why.to_owned(), fault: None };
@@ -240,6 +258,12 @@ impl RunState {
             fault: Some(fault.clone()),
         };
         Command::Turn { reached: self.reached(plan), cause }
+    }
+
+    /// Whether the node was ours when this step was begun. A fence that is refused has lost against somebody else, and
+    /// nothing was changed.
+    fn held_before(&self, plan: &Plan, step: &str) -> bool {
+        plan.any_step(step).is_none_or(|step| step.kind != StepKind::Fence)
     }
 
     /// Whether the fence may be up: it was begun, and not refused.

@@ -33,8 +33,15 @@ fn one_fault_at_any_step_leaves_k3s_up() {
     let plans = [(made(), true), (made(), false), (restoring(), true), (restoring(), false), (binary(), false)];
     for (plan, good) in plans {
         for at in 0..20 {
-            for fate in [Fate::Fails, Fate::Unheard, Fate::KilledBefore, Fate::KilledAfter, Fate::PowerCut, Fate::Asked]
-            {
+            for fate in [
+                Fate::Fails,
+                Fate::Unheard,
+                Fate::KilledBefore,
+                Fate::KilledAfter,
+                Fate::PowerCut,
+                Fate::Asked,
+                Fate::Superseded,
+            ] {
                 let mut fates = vec![Fate::Fine; at];
                 fates.push(fate);
                 let (world, end, _) = live(&plan, good, &fates);
@@ -245,4 +252,66 @@ proptest! {
 fn made_once(which: usize) -> &'static Plan {
     static PLANS: std::sync::OnceLock<[Plan; 3]> = std::sync::OnceLock::new();
     &PLANS.get_or_init(|| [made(), restoring(), binary()])[which]
+}
+
+/// A coordinator that slept while somebody else took the node: it asks for nothing more, and what it was doing is found out
+/// by whoever resumes, instead of being taken for a failure.
+#[test]
+fn a_superseded_coordinator_leaves_the_run_open_and_a_resume_finds_out() {
+    let plan = made();
+    let mut life = Life { plan: &plan, records: Vec::new(), state: RunState::default(), generation: 1 };
+    let (from, to) = (plan.from.clone(), plan.to.clone());
+    life.record(Event::Open { plan: plan.digest, from, to, by: "t".into(), belay: "0".into() });
+    loop {
+        let Command::Do { step, attempt } = life.state.next(&plan) else { panic!("no step") };
+        life.record(Event::Intent { step: step.id.clone(), attempt });
+        let late = step.kind == belay_plan::StepKind::Commit;
+        let fault = if late { fault(FaultKind::Fenced) } else { None };
+        let took = belay_facts::Span::ZERO;
+        life.record(Event::Outcome { step: step.id, ok: !late, proof: serde_json::Value::Null, fault, took });
+        if late {
+            break;
+        }
+    }
+    assert!(matches!(life.state.next(&plan), Command::Leave { .. }), "{:?}", life.state.next(&plan));
+    assert_eq!(life.state.ask_back(&plan, "Ctrl-C"), None, "it decides nothing for the node any more");
+    life.resume();
+    assert!(matches!(life.state.next(&plan), Command::Probe { step } if step.id == "n1.commit"), "not a turn");
+
+    // A note to the node that was refused says the same.
+    life.record(Event::Superseded { says: "generation 9 holds it".into() });
+    assert!(matches!(life.state.next(&plan), Command::Leave { why } if why.contains("generation 9")));
+}
+
+/// From the intent of a stop until a start is proven, on whatever way.
+#[test]
+fn k3s_may_be_down_between_a_stop_and_the_next_start() {
+    let plan = made();
+    let mut life = Life { plan: &plan, records: Vec::new(), state: RunState::default(), generation: 1 };
+    let (from, to) = (plan.from.clone(), plan.to.clone());
+    life.record(Event::Open { plan: plan.digest, from, to, by: "t".into(), belay: "0".into() });
+    let took = belay_facts::Span::ZERO;
+    let mut down = Vec::new();
+    for _ in 0..40 {
+        match life.state.next(&plan) {
+            Command::Do { step, attempt } => {
+                life.record(Event::Intent { step: step.id.clone(), attempt });
+                if life.state.may_be_down(&plan) {
+                    down.push(step.id.clone());
+                }
+                let failed = step.id == "n1.gate";
+                let fault = if failed { fault(FaultKind::GateNo) } else { None };
+                life.record(Event::Outcome { step: step.id, ok: !failed, proof: serde_json::Value::Null, fault, took });
+            }
+            Command::Turn { reached, cause } => {
+                life.record(Event::Turn { reached, cause });
+                assert!(!life.state.may_be_down(&plan), "the new version runs, and nobody has stopped it yet");
+            }
+            Command::End { state, why } => life.record(Event::End { state, why }),
+            _ => break,
+        }
+    }
+    let expected = ["n1.stop", "n1.keep", "n1.swap", "n1.start", "n1.back.stop", "n1.back.put-back", "n1.back.start"];
+    assert_eq!(down, expected);
+    assert!(!life.state.may_be_down(&plan));
 }

@@ -1,13 +1,11 @@
 //! `fence`: takes the node for one run.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
 use std::path::Path;
 
-use belay_facts::Digest;
+use belay_facts::{Coordinator, Digest, Life};
 use belay_journal::durable;
 use belay_wire::{Fault, FaultKind, FenceProof, Mutation, Op, Reply, Way};
-use rustix::fs::{FallocateFlags, fallocate};
 use serde::{Deserialize, Serialize};
 
 use crate::datastore::refuse_unknown;
@@ -27,6 +25,9 @@ pub(crate) struct Holder {
     pub run: String,
     pub generation: u64,
     pub plan: Option<Digest>,
+    /// Who took it last, and since when; `None` in older records, and where the node took itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Coordinator>,
 }
 
 impl Holder {
@@ -46,13 +47,26 @@ impl Holder {
     }
 }
 
+/// Whether the coordinator that signed lives, as this node sees it.
+pub(crate) fn signed(places: &Places, by: Option<&Coordinator>) -> Life {
+    by.map_or(Life::Unknown, |by| belay_journal::life(by, &places.proc))
+}
+
+/// "by root on n1 (process 7) since …, which lives".
+fn holder_words(places: &Places, by: Option<&Coordinator>) -> String {
+    by.map_or_else(String::new, |by| format!(", for {by} since {}, {}", by.since(), signed(places, Some(by)).words()))
+}
+
 /// Lets a request through, or says who holds the node (invariant I17).
-pub(crate) fn admit(places: &Places, mutation: &Mutation) -> Result<(), Fault> {
+pub(crate) fn admit(places: &Places, mutation: &Mutation, by: Option<Coordinator>) -> Result<(), Fault> {
     let fenced = |message: String| Err(fault(FaultKind::Fenced, message));
     if let Some(other) = open_runs(places).iter().find(|other| other.id != mutation.run) {
+        let holder = Holder::read(places)?.filter(|holder| holder.run == other.id);
+        let words = holder_words(places, holder.and_then(|holder| holder.by).as_ref());
         return fenced(format!(
-            "run {} holds this node and has not ended ({}); `belay resume {}` or `belay rollback {}` ends it",
-            other.id, other.last, other.id, other.id
+            "run {0} holds this node{words}, and has not ended ({1}); where it was begun `belay watch {0}` follows it, \
+             `belay halt {0}` stops it, and `belay resume {0}` or `belay rollback {0}` ends it",
+            other.id, other.last
         ));
     }
     let holder = Holder::read(places)?;
@@ -60,14 +74,17 @@ pub(crate) fn admit(places: &Places, mutation: &Mutation) -> Result<(), Fault> {
     match holder {
         Some(holder) if holder.run == mutation.run && mutation.generation < holder.generation => {
             return fenced(format!(
-                "generation {} of run {} is too old: this node has been taken over by generation {}",
-                mutation.generation, holder.run, holder.generation
+                "generation {} of run {} is too old: this node has been taken over by generation {}{}",
+                mutation.generation,
+                holder.run,
+                holder.generation,
+                holder_words(places, holder.by.as_ref())
             ));
         }
         // A probe changes nothing, not even this.
         Some(holder) if holder.run == mutation.run && (taking || mutation.way == Way::Probe) => {}
         Some(holder) if holder.run == mutation.run && mutation.generation > holder.generation => {
-            Holder { generation: mutation.generation, ..holder }.write(places)?;
+            Holder { generation: mutation.generation, by, ..holder }.write(places)?;
         }
         Some(holder) if holder.run == mutation.run => {}
         Some(holder) if !taking => {
@@ -127,7 +144,8 @@ impl Effect for Fence {
     fn act(step: &mut Step<'_>) -> Result<FenceProof, Fault> {
         let Op::Fence { plan, reserve } = step.mutation.op else { return Err(refused("this is not a fence")) };
         let (places, generation) = (step.places, step.mutation.generation);
-        Holder { run: step.mutation.run.clone(), generation, plan: Some(plan) }.write(places)?;
+        let by = step.channel.by().cloned();
+        Holder { run: step.mutation.run.clone(), generation, plan: Some(plan), by }.write(places)?;
         install_helper(places)?;
         install_interlock(step)?;
         let reserved = if needs_reserve(step) { reserve_space(&step.reserve(), reserve)? } else { 0 };
@@ -165,13 +183,7 @@ fn reserve_space(path: &Path, bytes: u64) -> Result<u64, Fault> {
         return Ok(0);
     }
     let what = || format!("{bytes} bytes could not be reserved at {}", path.display());
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).attempt(what)?;
-    let reserved = fallocate(&file, FallocateFlags::empty(), 0, bytes).attempt(what);
-    if reserved.is_err() {
-        let _ = durable::remove(path);
-    }
-    reserved?;
-    file.sync_all().and_then(|()| durable::sync_parent(path)).attempt(what)?;
+    durable::reserve(path, bytes).attempt(what)?;
     Ok(bytes)
 }
 

@@ -68,8 +68,11 @@ fn finish(places: &Places, run: NodeRun) -> Result<&'static str, Fault> {
     }
     let unit = target.unit.clone();
     // A coordinator that outlived the boot must read what was done here before it goes on (invariant I17).
-    let mut holder = Holder::read(places)?.unwrap_or_else(|| Holder { run: run.id.clone(), generation: 0, plan: None });
+    let mut holder =
+        Holder::read(places)?.unwrap_or_else(|| Holder { run: run.id.clone(), generation: 0, plan: None, by: None });
     holder.generation = holder.generation.max(run.generation) + 1;
+    // The node itself holds it now.
+    holder.by = None;
     holder.write(places)?;
     let seen = run.turned.unwrap_or(0);
     let mutation = |op| Mutation {
@@ -134,6 +137,7 @@ fn with_step<T>(
         journal: Some(journal),
         remembered: NodeRun::default(),
         begun,
+        unwritten: None,
         digests: SeenDigests::default(),
         at_boot: true,
     };

@@ -1,6 +1,5 @@
 //! `release`: the run is over on this node.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use belay_journal::durable;
@@ -95,10 +94,8 @@ fn remove_units(places: &Places, unit: &str) -> Result<(), Fault> {
         durable::remove(&path).attempt(|| format!("{} could not be removed", path.display()))?;
     }
     // Only when it is empty: an administrator's drop-ins live there as well.
-    if let Some(dir) = interlock.parent()
-        && fs::remove_dir(dir).is_ok()
-    {
-        durable::sync_parent(dir).attempt(|| "the directory of units could not be made durable")?;
+    if let Some(dir) = interlock.parent() {
+        durable::remove_if_empty(dir).attempt(|| "the directory of units could not be made durable")?;
     }
     daemon_reload(places)
 }

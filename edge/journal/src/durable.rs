@@ -10,7 +10,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::fs::{CWD, FallocateFlags, RenameFlags, fallocate, renameat_with};
 
 /// Writes `bytes` to `path` so that the path names the old content or the new one, never a part; mode is exact.
 ///
@@ -78,6 +78,29 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     sync_both(to, from)
 }
 
+/// Renames, replacing the file that is at `to`. What was at `from` must be durable already.
+///
+/// # Errors
+/// When any of it fails.
+pub fn rename_over(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    sync_both(to, from)
+}
+
+/// Reserves room: a file of `bytes` that is there to be removed when the disk is full. One that cannot be had leaves nothing.
+///
+/// # Errors
+/// When there is not so much room, or on any I/O error.
+pub fn reserve(path: &Path, bytes: u64) -> io::Result<()> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    if let Err(error) = fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+        let _ = remove(path);
+        return Err(error.into());
+    }
+    file.sync_all()?;
+    sync_parent(path)
+}
+
 fn sync_both(a: &Path, b: &Path) -> io::Result<()> {
     sync_parent(a)?;
     if directory_of(a) == directory_of(b) { Ok(()) } else { sync_parent(b) }
@@ -91,6 +114,28 @@ pub fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => removed.and_then(|()| sync_parent(path)),
+    }
+}
+
+/// Removes a directory with all that is in it, if it is there.
+///
+/// # Errors
+/// When it is there and cannot be removed, or the directory that holds it cannot be synced.
+pub fn remove_tree(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.and_then(|()| sync_parent(path)),
+    }
+}
+
+/// Removes a directory if it is empty; what others have put there stays, and is no error.
+///
+/// # Errors
+/// When it was removed and the directory that holds it cannot be synced.
+pub fn remove_if_empty(path: &Path) -> io::Result<()> {
+    match fs::remove_dir(path) {
+        Ok(()) => sync_parent(path),
+        Err(_) => Ok(()),
     }
 }
 
@@ -154,6 +199,27 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o755);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file stays");
         assert!(replace(&dir.path().join("no/such"), b"", 0o600).is_err());
+    }
+
+    #[test]
+    fn a_reserve_is_had_whole_or_not_at_all_and_trees_go_with_their_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        reserve(&at("r"), 4096).unwrap();
+        assert_eq!(fs::metadata(at("r")).unwrap().len(), 4096);
+        assert!(reserve(&at("much"), u64::MAX / 4).is_err());
+        assert!(!at("much").exists(), "nothing is left of what could not be had");
+        create_dir(&at("a/b"), 0o700).unwrap();
+        fs::write(at("a/b/c"), "x").unwrap();
+        remove_if_empty(&at("a/b")).unwrap();
+        assert!(at("a/b/c").exists(), "what others put there stays");
+        rename_over(&at("a/b/c"), &at("r")).unwrap();
+        assert_eq!(fs::read(at("r")).unwrap(), b"x");
+        remove_if_empty(&at("a/b")).unwrap();
+        assert!(!at("a/b").exists());
+        remove_tree(&at("a")).unwrap();
+        remove_tree(&at("a")).unwrap();
+        assert!(!at("a").exists());
     }
 
     #[test]

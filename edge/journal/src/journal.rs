@@ -11,6 +11,9 @@ use crate::{Lock, LockError, Tail, durable, reader};
 /// The variable that names the record of this process after which a test build kills itself.
 pub const CRASH_AFTER_RECORD: &str = "BELAY_CRASH_AFTER_RECORD";
 
+/// The variable that names the record of a journal from which on a test build fails as a broken disk does.
+pub const FAIL_AT_RECORD: &str = "BELAY_FAIL_AT_RECORD";
+
 /// An append-only journal that this process holds alone.
 #[derive(Debug)]
 pub struct Journal {
@@ -22,6 +25,8 @@ pub struct Journal {
     poisoned: bool,
     #[cfg(feature = "crash-points")]
     crash_after: Option<u64>,
+    #[cfg(feature = "crash-points")]
+    fail_at: Option<u64>,
     _lock: Lock,
 }
 
@@ -76,9 +81,10 @@ impl Journal {
     /// When it is in use (the holder is named) or damaged (the record is named).
     pub fn open_exclusive(path: &Path) -> Result<Self, JournalError> {
         let lock = reader::lock_beside(path)?;
-        let verified = reader::verify(path)?;
         let cut = |source| JournalError::Cut { path: path.into(), source };
         let file = OpenOptions::new().append(true).open(path).map_err(cut)?;
+        from_the_disk(&file).map_err(cut)?;
+        let verified = reader::verify(path)?;
         if let Tail::Torn { at, .. } = verified.tail {
             file.set_len(at).map_err(cut)?;
         }
@@ -95,11 +101,12 @@ impl Journal {
     /// # Errors
     /// When the file holds anything else than the records that were acknowledged.
     pub fn reopen(&mut self) -> Result<(), JournalError> {
+        let cut = |source| JournalError::Cut { path: self.path.clone(), source };
+        from_the_disk(&self.file).map_err(cut)?;
         let verified = reader::verify(&self.path)?;
         if verified.records != self.records {
             return Err(JournalError::Poisoned { path: self.path.clone() });
         }
-        let cut = |source| JournalError::Cut { path: self.path.clone(), source };
         if let Tail::Torn { at, .. } = verified.tail {
             self.file.set_len(at).map_err(cut)?;
         }
@@ -117,6 +124,8 @@ impl Journal {
             poisoned: false,
             #[cfg(feature = "crash-points")]
             crash_after: std::env::var(CRASH_AFTER_RECORD).ok().and_then(|text| text.parse().ok()),
+            #[cfg(feature = "crash-points")]
+            fail_at: std::env::var(FAIL_AT_RECORD).ok().and_then(|text| text.parse().ok()),
             _lock: lock,
         }
     }
@@ -158,7 +167,10 @@ impl Journal {
         }
         let seq = self.records + 1;
         let line = line::render(seq, &self.last, &json);
-        if let Err(source) = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data()) {
+        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data());
+        #[cfg(feature = "crash-points")]
+        let written = written.and_then(|()| self.fail_here(seq));
+        if let Err(source) = written {
             self.poisoned = true;
             return Err(JournalError::Append { path: self.path.clone(), record: seq, source });
         }
@@ -167,6 +179,12 @@ impl Journal {
         #[cfg(feature = "crash-points")]
         self.crash_here();
         Ok(seq)
+    }
+
+    /// As a disk that fails from here on: whether the record is on it, nobody knows.
+    #[cfg(feature = "crash-points")]
+    fn fail_here(&self, seq: u64) -> io::Result<()> {
+        if self.fail_at.is_some_and(|at| seq >= at) { Err(rustix::io::Errno::IO.into()) } else { Ok(()) }
     }
 
     /// Counts the records of this process, not of the file: `resume` begins at 1 again.
@@ -179,4 +197,11 @@ impl Journal {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }
     }
+}
+
+/// Lets the next look at the file come from the disk. After an error of fsync the kernel may keep in memory, as clean, what
+/// never reached the disk; whoever opens the journal after that must not believe it.
+fn from_the_disk(file: &File) -> io::Result<()> {
+    file.sync_all()?;
+    Ok(rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?)
 }

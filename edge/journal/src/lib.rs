@@ -14,9 +14,11 @@ pub mod durable;
 mod journal;
 mod line;
 mod lock;
+mod process;
 mod reader;
 
-pub use journal::{CRASH_AFTER_RECORD, Journal, JournalError};
+pub use journal::{CRASH_AFTER_RECORD, FAIL_AT_RECORD, Journal, JournalError};
 pub use line::{Damage, MAX_RECORD};
 pub use lock::{Lock, LockError};
-pub use reader::{Record, Tail, Verified, is_held, read, verify};
+pub use process::{life, this_process};
+pub use reader::{Record, Tail, Verified, holder, is_held, read, read_bytes, verify};

@@ -1,6 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use belay_facts::{Coordinator, Life};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::line::{self, Damage, NO_PREVIOUS};
@@ -43,8 +44,16 @@ pub struct Verified {
 /// When it cannot be read, or a record is damaged or not a `T`; the record is named.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<(Vec<Record<T>>, Tail), JournalError> {
     let bytes = fs::read(path).map_err(|source| JournalError::Read { path: path.into(), source })?;
+    read_bytes(path, &bytes)
+}
+
+/// The same of a journal that lies elsewhere and was brought here; `path` is only what errors call it.
+///
+/// # Errors
+/// When a record is damaged or not a `T`; the record is named.
+pub fn read_bytes<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<(Vec<Record<T>>, Tail), JournalError> {
     let mut records = Vec::new();
-    let verified = walk(path, &bytes, |seq, hash, json| {
+    let verified = walk(path, bytes, |seq, hash, json| {
         records.push(Record { seq, hash: hash.to_owned(), body: serde_json::from_str(json)? });
         Ok(())
     })?;
@@ -94,7 +103,13 @@ pub(crate) fn walk(
 /// Whether somebody holds the journal for writing, as far as the name in its lock tells.
 #[must_use]
 pub fn is_held(path: &Path) -> bool {
-    lock::holder_lives(&beside(path))
+    matches!(holder(path).1, Life::Lives | Life::Paused)
+}
+
+/// Who last held the journal for writing, and whether that process lives.
+#[must_use]
+pub fn holder(path: &Path) -> (Option<Coordinator>, Life) {
+    lock::holder(&beside(path))
 }
 
 /// The lock file beside a journal.

@@ -117,6 +117,10 @@ pub async fn ask_all(
                     book.doing(&format!("gate {gate}: {says}"));
                 }
             }
+            if let Some(why) = book.interrupted_forward() {
+                let message = format!("gate {gate} was not waited for: {why}");
+                return Ok(Err(Fault { kind: FaultKind::Refused, message, hint: None }));
+            }
             tokio::time::sleep(again(began.elapsed())).await;
         };
         book.record(Event::Gate { step: step.id.clone(), answer: answer.clone() })?;
@@ -175,8 +179,8 @@ pub async fn soak(
             return Ok(Ok(serde_json::json!({ "rounds": rounds, "soaked": passed })));
         }
         let left = length.duration().saturating_sub(began.elapsed());
-        if book.interrupted() {
-            let message = "the soak was interrupted".to_owned();
+        if let Some(why) = book.interrupted_forward() {
+            let message = format!("the soak was not finished: {why}");
             return Ok(Err(Fault { kind: FaultKind::Refused, message, hint: None }));
         }
         book.progress("soaking: every gate goes on being asked", passed.as_millis(), length.as_millis());

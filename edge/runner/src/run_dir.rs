@@ -134,11 +134,7 @@ impl RunDir {
     /// Room for the journal on a disk that may be full when it is needed most: between stop and start.
     fn reserve(&self) -> Result<(), RunError> {
         let path = self.reserve_path();
-        let failed = |source: std::io::Error| file("could not reserve room in", &path)(source);
-        let room = std::fs::File::create(&path).map_err(failed)?;
-        rustix::fs::fallocate(&room, rustix::fs::FallocateFlags::empty(), 0, RESERVE)
-            .map_err(|error| failed(error.into()))?;
-        room.sync_all().map_err(failed)
+        durable::reserve(&path, RESERVE).map_err(file("could not reserve room in", &path))
     }
 
     fn reserve_path(&self) -> PathBuf {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use belay_cluster::{Api, CanaryTime, ClusterError, Endpoint, Prober};
 use belay_engine::{Fault, NodeProbe};
 use belay_facts::{Destination, Digest, Facts, Span, WayClass};
-use belay_node::{Link, LinkError};
+use belay_node::{Held, Link, LinkError};
 use belay_plan::{Artifact, Goal, Plan, RestoreSource, Step};
 use belay_wire::{Credentials, Mutation, NodeTarget, Observation, Op, Progress as NodeProgress, Reply, Request, Way};
 
@@ -58,8 +58,9 @@ pub struct Remembered {
 const GRACE: Span = Span::seconds(20);
 /// Longer than the helper's own limits for its questions, so that its answer is heard and not left in the channel.
 const ASK: Span = Span::seconds(45);
-/// The API may be ill when its last revision is asked for; the way back does not wait for it.
-const REVISION: Span = Span::seconds(2);
+/// The API may be ill when its last revision is asked for, or not answer at all; the way back does not wait for it, and what
+/// the datastore itself holds is read later.
+const REVISION: Span = Span::millis(800);
 
 impl Session {
     /// Opens link, API and probe. K3s may be down: only the credentials are needed, not an answer.
@@ -161,10 +162,8 @@ impl Session {
     /// The highest revision that a client may have seen, as far as this process knows.
     pub async fn seen_revision(&mut self) -> u64 {
         let probed = self.prober.seen_revision().unwrap_or(0);
-        let asked = match self.api().await {
-            Ok(api) => tokio::time::timeout(REVISION.duration(), api.revision()).await.ok().and_then(Result::ok),
-            Err(_) => None,
-        };
+        let asking = async { self.api().await.ok()?.revision().await.ok() };
+        let asked = tokio::time::timeout(REVISION.duration(), asking).await.ok().flatten();
         probed.max(asked.unwrap_or(0))
     }
 
@@ -302,6 +301,14 @@ impl Session {
         }
     }
 
+    /// The run that has not ended on the node.
+    pub async fn held(&mut self) -> Result<Option<Held>, LinkError> {
+        if self.link.is_broken() {
+            self.reconnect().await?;
+        }
+        self.link.held().await
+    }
+
     /// The last lines of the unit's and of containerd's log; empty when they cannot be had.
     pub async fn log(&mut self, lines: u32) -> (Vec<String>, Vec<String>) {
         let request = Request::Log { unit: self.target.unit.clone(), data_dir: self.target.data_dir.clone(), lines };
@@ -367,6 +374,7 @@ pub fn fault(error: &LinkError) -> Fault {
             Wire::Deadline => Core::Deadline,
             Wire::Fenced => Core::Fenced,
             Wire::Space => Core::Space,
+            Wire::Io => Core::Io,
             Wire::Human => Core::Human,
         },
         LinkError::Write { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => Core::Space,

@@ -20,8 +20,8 @@ pub use record::{
     StopProof, SwapProof,
 };
 pub use reply::{
-    BackupListing, Change, Credentials, Difference, Fault, FaultKind, FenceProof, Inspection, Observation, PemFile,
-    Progress, PutBackProof, ReleaseProof, Reply, StartProof, StepProbe,
+    BackupListing, Change, Credentials, Difference, Fault, FaultKind, FenceProof, Held, Inspection, Observation,
+    PemFile, Progress, PutBackProof, ReleaseProof, Reply, StartProof, StepProbe,
 };
 pub use request::{HELLO_VERSION, Mutation, Op, Request, Way};
 pub use restorable::Restorable;

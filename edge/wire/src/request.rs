@@ -1,4 +1,4 @@
-use belay_facts::{CopyKind, Digest, Span, WayClass};
+use belay_facts::{Coordinator, CopyKind, Digest, Span, WayClass};
 use serde::{Deserialize, Serialize};
 
 use crate::{ArtifactSpec, NodeTarget};
@@ -12,7 +12,16 @@ pub const HELLO_VERSION: u32 = 1;
 #[expect(clippy::large_enum_variant, reason = "one request is in flight at a time, and it is never stored")]
 pub enum Request {
     /// First request on a channel. Answer: `Reply::Hello`.
-    Hello { version: u32 },
+    Hello {
+        version: u32,
+        /// Who asks; a fence remembers it, so that whoever comes second is told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Coordinator>,
+    },
+    /// Which run has not ended on this node, and who holds it. Answer: `Reply::Held`.
+    Held,
+    /// The node's own journal of a run, line by line as it lies on its disk. Answer: `Reply::Journal`.
+    Journal { run: String },
     /// All facts of the node. Answer: `Reply::Inspection`.
     Inspect,
     /// The administrator's client certificate, key and the server CA, for the API of this node. Answer: `Reply::Credentials`.

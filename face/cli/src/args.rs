@@ -70,6 +70,9 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Go on with a run that was left (killed, power cut)
     Resume(RunArgs),
+    /// Ask a run that goes on in another terminal to halt: its current step is finished or undone, then it goes back. Ends
+    /// when the run has, with 0 when everything is as it was, 1 when it had begun to commit, 4 when it needs a human
+    Halt(HaltArgs),
     /// Follow a run from another terminal, as it shows itself; ends with the run's exit code
     Watch(RunArgs),
     /// What happened in a run; the last one unless named
@@ -247,6 +250,15 @@ pub struct RunArgs {
     pub run: Option<String>,
 }
 
+#[derive(Clone, Debug, clap::Args)]
+pub struct HaltArgs {
+    /// The run, such as 2026-11-23-3fa9 [default: the one that goes on]
+    pub run: Option<String>,
+    /// Ask and leave; do not wait until the run has ended
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
 /// What giving up the present asks for.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DiscardArgs {
@@ -307,10 +319,20 @@ pub struct JournalArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum JournalCommand {
     /// Every record with its time, as text or JSON
-    Show(RunArgs),
+    Show(JournalOf),
     /// Check form, checksums, numbers, the chain of hashes, and that the records make sense; exit 1 names the first that
-    /// does not
-    Verify(RunArgs),
+    /// does not. Of a run, the node's own journal as well, and that both tell one story
+    Verify(JournalOf),
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct JournalOf {
+    /// The run, such as 2026-11-23-3fa9, or the file of a journal of either side [default: the last run]
+    #[arg(value_name = "RUN|FILE")]
+    pub run: Option<String>,
+    /// Only the journal that the node keeps of the run
+    #[arg(long)]
+    pub node_side: bool,
 }
 
 #[derive(Clone, Debug, clap::Args)]

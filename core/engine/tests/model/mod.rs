@@ -197,6 +197,8 @@ pub enum Fate {
     PowerCut,
     /// A person asks for the way back.
     Asked,
+    /// The coordinator slept, and somebody has taken the node meanwhile: the step is refused.
+    Superseded,
 }
 
 pub fn fate() -> impl Strategy<Value = Fate> {
@@ -208,6 +210,7 @@ pub fn fate() -> impl Strategy<Value = Fate> {
         1 => Just(Fate::KilledAfter),
         1 => Just(Fate::PowerCut),
         1 => Just(Fate::Asked),
+        1 => Just(Fate::Superseded),
     ]
 }
 
@@ -287,6 +290,7 @@ pub fn live_on(plan: &Plan, (new_is_good, holds): (bool, bool), fates: &[Fate]) 
                 };
                 match fate {
                     Fate::Fails => life.record(outcome(false, fault(FaultKind::Failed))),
+                    Fate::Superseded => life.record(outcome(false, fault(FaultKind::Fenced))),
                     Fate::KilledBefore => life.resume(),
                     Fate::Fine | Fate::Asked => match world.act(step.kind) {
                         Ok(()) => life.record(outcome(true, None)),
@@ -317,6 +321,7 @@ pub fn live_on(plan: &Plan, (new_is_good, holds): (bool, bool), fates: &[Fate]) 
                 });
             }
             Command::Turn { reached, cause } => life.record(Event::Turn { reached, cause }),
+            Command::Leave { .. } => life.resume(),
             Command::End { state, why } => life.record(Event::End { state, why }),
             Command::Finished { state } => return (world, state, life.records),
         }

@@ -77,9 +77,9 @@ fn the_channel_stays_in_step_whatever_is_asked() {
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     let places = node.places.clone();
     let helper = thread::spawn(move || serve(&places, Link::new(theirs.try_clone().unwrap(), theirs)));
-    send(&mut ours, &Request::Hello { version: 99 });
+    send(&mut ours, &Request::Hello { version: 99, by: None });
     assert!(matches!(answer(&mut ours), Reply::Fault(_)));
-    send(&mut ours, &Request::Hello { version: HELLO_VERSION });
+    send(&mut ours, &Request::Hello { version: HELLO_VERSION, by: Some(belay_journal::this_process()) });
     assert!(matches!(answer(&mut ours), Reply::Hello { boot_id, .. } if boot_id == "boot-1"));
     write_frame(&mut ours, &Frame::Json(b"{\"no such request\": 1}".to_vec())).unwrap();
     assert!(matches!(answer(&mut ours), Reply::Fault(_)));

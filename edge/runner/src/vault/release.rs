@@ -3,6 +3,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use belay_facts::{Digest, K3sVersion};
+use belay_journal::durable;
 use sha2::{Digest as _, Sha256};
 
 use super::origin::Location;
@@ -82,9 +83,9 @@ pub async fn fetch(
         let path = path.display().to_string();
         move |source| VaultError::File { what, path, source }
     };
-    std::fs::create_dir_all(&directory).map_err(file("could not create", &directory))?;
+    durable::create_dir(&directory, 0o700).map_err(file("could not create", &directory))?;
     let part = directory.join(format!("{name}.part"));
-    let _ = std::fs::remove_file(&part);
+    durable::remove(&part).map_err(file("could not replace", &part))?;
     let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part);
     let mut out = Hashing { file: opened.map_err(file("could not create", &part))?, hash: Sha256::new(), bytes: 0 };
     let arrived = copy(&from, &mut out, &part, &mut progress).await;
@@ -98,10 +99,10 @@ pub async fn fetch(
     });
     let stored = verified.and_then(|()| {
         out.file.sync_all().map_err(file("could not write", &part))?;
-        std::fs::rename(&part, &path).map_err(file("could not write", &path))
+        durable::rename_over(&part, &path).map_err(file("could not write", &path))
     });
     if stored.is_err() {
-        let _ = std::fs::remove_file(&part);
+        let _ = durable::remove(&part);
     }
     stored.map(|()| release(bytes))
 }

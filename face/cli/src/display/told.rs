@@ -90,6 +90,7 @@ impl Told {
                 )
             }
             Event::Note { says } => (Mark::Known, says.clone()),
+            Event::Superseded { says } => (Mark::No, format!("superseded: {says}")),
             Event::End { state, why } => (end(*state), format!("{state}: {why}")),
         };
         self.follow(record);
@@ -127,6 +128,7 @@ impl Told {
                 paragraph(style, Mark::Back, &self.going_back(*reached, why))
             }
             Event::Note { says } => paragraph(style, Mark::Known, says),
+            Event::Superseded { says } => paragraph(style, Mark::No, says),
             Event::Intent { .. } | Event::Measured { .. } => Vec::new(),
             // The summary follows on standard output; a blank line parts them.
             Event::End { .. } => vec![String::new()],
@@ -144,7 +146,7 @@ impl Told {
             Event::Gate { answer, .. } => {
                 self.gates.insert(answer.name.name(), answer.verdict);
             }
-            Event::Outcome { .. } | Event::Turn { .. } | Event::End { .. } => {
+            Event::Outcome { .. } | Event::Turn { .. } | Event::Superseded { .. } | Event::End { .. } => {
                 self.current = None;
                 self.gates.clear();
             }
