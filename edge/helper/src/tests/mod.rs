@@ -10,6 +10,7 @@ mod etcd_restore;
 mod fence;
 mod forward;
 mod node;
+mod power;
 mod protocol;
 mod prune;
 mod races;

@@ -19,7 +19,7 @@ pub const NEW: &str = "v1.36.3+k3s1";
 
 /// A node with a running K3s 1.35.
 pub struct Node {
-    pub root: tempfile::TempDir,
+    pub root: Root,
     pub places: Places,
     pub target: NodeTarget,
     pub generation: u64,
@@ -27,6 +27,21 @@ pub struct Node {
     pub artifact: PathBuf,
     /// What the helper's process has hashed.
     pub digests: SeenDigests,
+}
+
+/// The directory that a node lives in: its own, which goes with it, or one that is there.
+pub enum Root {
+    Own(tempfile::TempDir),
+    There(PathBuf),
+}
+
+impl Root {
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Own(dir) => dir.path(),
+            Self::There(dir) => dir,
+        }
+    }
 }
 
 /// Nobody listens, and nobody sends.
@@ -92,7 +107,11 @@ esac
 
 impl Node {
     pub fn new() -> Self {
-        let root = tempfile::tempdir().unwrap();
+        Self::with(Root::Own(tempfile::tempdir().unwrap()))
+    }
+
+    /// The same in a directory that is there and empty.
+    pub fn with(root: Root) -> Self {
         let at = |path: &str| root.path().join(path);
         let write = |path: &str, text: &str, mode: u32| {
             fs::create_dir_all(at(path).parent().unwrap()).unwrap();
@@ -165,6 +184,19 @@ impl Node {
         }
         node.put("/registry/leases/kube-node-lease/n1", "beat");
         node
+    }
+
+    /// This node, as its disk is now.
+    pub fn again(&self) -> Self {
+        Self {
+            root: Root::There(self.root.path().to_owned()),
+            places: self.places.clone(),
+            target: self.target.clone(),
+            generation: self.generation,
+            run: self.run.clone(),
+            artifact: self.artifact.clone(),
+            digests: SeenDigests::default(),
+        }
     }
 
     pub fn path(&self, path: &str) -> PathBuf {

@@ -1,0 +1,48 @@
+use belay_facts::Mutant;
+
+/// What is wrong with a protocol: the model must find out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// A bug of the list.
+    Bug(Mutant),
+    /// Two coordinators that take the run over at the same time may get the same generation.
+    SharedGeneration,
+    /// Whoever takes a run over does not raise the fence before it looks at what is there.
+    LookBeforeFence,
+    /// A turn of which the node could not be told is journalled all the same.
+    TurnUntold,
+    /// A guard that finds a vouched node up is gone for good, though the run may still turn.
+    GuardLeaves,
+    /// Whoever takes a run over goes on with the journal that it has, and not with the node's copy where that knows more.
+    OldJournal,
+    /// A request that comes late is done, though its own coordinator has gone on.
+    LateRequest,
+    /// What the other servers do is not read again before a stop.
+    NoQuorum,
+    /// A stop is done although the guard is not armed any more.
+    StopUnguarded,
+}
+
+impl Flaw {
+    pub const ALL: [Self; 19] = [
+        Self::Bug(Mutant::DropFence),
+        Self::Bug(Mutant::KeepGeneration),
+        Self::Bug(Mutant::GuardWithoutFence),
+        Self::Bug(Mutant::GuardIgnoresVouch),
+        Self::Bug(Mutant::NeverRenew),
+        Self::Bug(Mutant::ShortLease),
+        Self::Bug(Mutant::TurnNotTold),
+        Self::Bug(Mutant::CommitLeavesGuard),
+        Self::Bug(Mutant::EffectBeforeIntent),
+        Self::Bug(Mutant::ForgetInterlock),
+        Self::Bug(Mutant::TrustStaleKeep),
+        Self::SharedGeneration,
+        Self::LookBeforeFence,
+        Self::TurnUntold,
+        Self::GuardLeaves,
+        Self::OldJournal,
+        Self::LateRequest,
+        Self::NoQuorum,
+        Self::StopUnguarded,
+    ];
+}

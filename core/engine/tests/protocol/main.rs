@@ -1,0 +1,128 @@
+//! The protocol between coordinators, nodes and their guards, explored in every order by stateright.
+//!
+//! The engine in it is the real one; the nodes are a model of what design.md and the ADRs ask of the helper.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "for tests only")]
+
+mod flaw;
+mod law;
+#[path = "../model/mod.rs"]
+mod model;
+mod node;
+mod property;
+mod world;
+
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+
+use stateright::{Checker, Expectation, HasDiscoveries, Model};
+
+use flaw::Flaw;
+use law::{Law, Next};
+use world::{Action, Protocol, State};
+
+fn protocol(servers: u8, faults: u8, coarse: bool, flaw: Option<Flaw>) -> Protocol {
+    Protocol { law: Law::of(model::made()), servers, faults, coarse, flaw, crashed_in: Mutex::default() }
+}
+
+/// Explores everything; every `always` must hold, and every `sometimes` be reached but those that need more.
+fn holds(protocol: Protocol, beyond: &[&str]) -> BTreeSet<String> {
+    let (servers, faults) = (protocol.servers, protocol.faults);
+    let checker = protocol.checker().threads(1).spawn_bfs().join();
+    let model = checker.model();
+    println!(
+        "{servers} server(s), up to {faults} fault(s): {} unique states, {} transitions, depth {}, {} states of the engine",
+        checker.unique_state_count(),
+        checker.state_count(),
+        checker.max_depth(),
+        model.law.folds(),
+    );
+    for property in model.properties() {
+        let found = checker.discovery(property.name);
+        match property.expectation {
+            Expectation::Sometimes => {
+                assert_eq!(found.is_some(), !beyond.contains(&property.name), "reached: {}", property.name);
+            }
+            _ => {
+                if let Some(path) = found {
+                    panic!("{}: broken by\n{}", property.name, story(&model.law, path.into_vec()));
+                }
+            }
+        }
+    }
+    model.crashed_in.lock().unwrap().clone()
+}
+
+/// A counterexample, as one can read it.
+fn story(law: &Law, path: Vec<(State, Option<Action>)>) -> String {
+    let mut told = String::new();
+    for (state, action) in path {
+        let Some(action) = action else {
+            told.push_str(&format!("{:?}", state.nodes));
+            continue;
+        };
+        let about = match action {
+            Action::Go(c) | Action::Judge(c, _) => {
+                let c = &state.coordinators[usize::from(c)];
+                let next = law.standing(c.folds[usize::from(c.at)]).next;
+                let name = if let Next::Do(step) | Next::Probe(step) = next { law.name(step) } else { "" };
+                format!("{next:?} {name}, generation {}", c.generation)
+            }
+            Action::Deliver(c) | Action::Repeat(c) | Action::Lose(c) | Action::LoseAnswer(c) | Action::HalfWay(c) => format!("{:?}", state.coordinators[usize::from(c)].wire),
+            Action::Stray(n) => format!("{:?}", state.strays[usize::from(n)]),
+            _ => String::new(),
+        };
+        told.push_str(&format!("  {action:?} {about}\n"));
+    }
+    told
+}
+
+/// What needs two coordinators at odds, and one of them to come back once more.
+const NEED_MORE: [&str; 1] = ["a refused coordinator read how it ended"];
+
+#[test]
+fn one_server_with_a_fault_at_every_step() {
+    let protocol = protocol(1, 1, false, None);
+    let steps: BTreeSet<String> = protocol.law.names().map(str::to_owned).collect();
+    let crashed = holds(protocol, &NEED_MORE);
+    let at: BTreeSet<String> = crashed.iter().map(|phase| phase.trim_start_matches("before ").to_owned()).collect();
+    println!("killed in {} phases: {crashed:?}", crashed.len());
+    // Class keep has no second way back.
+    let missed: Vec<&String> = steps.difference(&at).collect();
+    assert!(missed.is_empty(), "never killed in {missed:?}");
+    assert!(["turn", "vouch", "arm"].iter().all(|phase| at.iter().any(|at| at.starts_with(phase))), "{at:?}");
+}
+
+#[test]
+fn one_server_with_any_two_faults() {
+    holds(protocol(1, 2, true, None), &[]);
+}
+
+#[test]
+fn three_servers_with_any_fault() {
+    holds(protocol(3, 1, true, None), &NEED_MORE);
+}
+
+/// A model that cannot be wrong proves nothing.
+#[test]
+fn every_flaw_has_a_counterexample() {
+    let failures = HasDiscoveries::AnyFailures;
+    let mut missed = Vec::new();
+    for flaw in Flaw::ALL {
+        let found = [(1, 1), (3, 1), (1, 2)].into_iter().find_map(|(servers, faults)| {
+            let checker = protocol(servers, faults, true, Some(flaw)).checker().threads(1);
+            let checker = checker.finish_when(failures.clone()).spawn_bfs().join();
+            let model = checker.model();
+            let broken = model.properties().into_iter().filter(|property| property.expectation == Expectation::Always);
+            let broken = broken.filter_map(|property| Some((property.name, checker.discovery(property.name)?)));
+            let (name, path) = broken.min_by_key(|(_, path)| path.clone().into_actions().len())?;
+            let (states, steps) = (checker.unique_state_count(), path.into_actions().len());
+            println!("{flaw:?}: `{name}` broken after {steps} steps, {servers} server(s), {faults} fault(s), {states} states");
+            Some(())
+        });
+        if found.is_none() {
+            missed.push(flaw);
+        }
+    }
+    assert!(missed.is_empty(), "no counterexample for {missed:?}");
+}
