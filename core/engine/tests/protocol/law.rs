@@ -278,9 +278,8 @@ impl Law {
     }
 
     fn stand(&self, state: &RunState) -> Standing {
-        let no = |step: &Step| {
-            StepNo::try_from(self.steps.iter().position(|known| known.id == step.id).unwrap()).unwrap()
-        };
+        let no =
+            |step: &Step| StepNo::try_from(self.steps.iter().position(|known| known.id == step.id).unwrap()).unwrap();
         let next = match state.next(&self.plan) {
             Command::Do { step, .. } => Next::Do(no(&step)),
             Command::Probe { step } => Next::Probe(no(&step)),

@@ -68,7 +68,9 @@ fn story(law: &Law, path: Vec<(State, Option<Action>)>) -> String {
                 let name = if let Next::Do(step) | Next::Probe(step) = next { law.name(step) } else { "" };
                 format!("{next:?} {name}, generation {}", c.generation)
             }
-            Action::Deliver(c) | Action::Repeat(c) | Action::Lose(c) | Action::LoseAnswer(c) | Action::HalfWay(c) => format!("{:?}", state.coordinators[usize::from(c)].wire),
+            Action::Deliver(c) | Action::Repeat(c) | Action::Lose(c) | Action::LoseAnswer(c) | Action::HalfWay(c) => {
+                format!("{:?}", state.coordinators[usize::from(c)].wire)
+            }
             Action::Stray(n) => format!("{:?}", state.strays[usize::from(n)]),
             _ => String::new(),
         };
@@ -117,7 +119,9 @@ fn every_flaw_has_a_counterexample() {
             let broken = broken.filter_map(|property| Some((property.name, checker.discovery(property.name)?)));
             let (name, path) = broken.min_by_key(|(_, path)| path.clone().into_actions().len())?;
             let (states, steps) = (checker.unique_state_count(), path.into_actions().len());
-            println!("{flaw:?}: `{name}` broken after {steps} steps, {servers} server(s), {faults} fault(s), {states} states");
+            println!(
+                "{flaw:?}: `{name}` broken after {steps} steps, {servers} server(s), {faults} fault(s), {states} states"
+            );
             Some(())
         });
         if found.is_none() {

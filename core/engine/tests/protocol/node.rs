@@ -35,7 +35,12 @@ pub enum What {
 pub enum Answer {
     /// What the node remembers: that it goes back, that it has gone back, how the run ended on it, and
     /// the copy of the journal with the generation that wrote it.
-    Claimed { turned: bool, back: bool, ended: Option<End>, copy: (u8, Fold) },
+    Claimed {
+        turned: bool,
+        back: bool,
+        ended: Option<End>,
+        copy: (u8, Fold),
+    },
     Noted,
     Done,
     Found(bool),
@@ -46,7 +51,9 @@ pub enum Answer {
 pub enum Lease {
     Off,
     /// `renewed`: since the lease was looked at last.
-    Running { renewed: bool },
+    Running {
+        renewed: bool,
+    },
     Over,
 }
 
@@ -219,9 +226,7 @@ impl Node {
             StepKind::Keep => self.kept,
             StepKind::Swap => self.path == Version::New,
             StepKind::Start => self.running == Some(self.path),
-            StepKind::SwapBack | StepKind::PutBack => {
-                self.path == Version::Old && !self.written_by_new && !self.half
-            }
+            StepKind::SwapBack | StepKind::PutBack => self.path == Version::Old && !self.written_by_new && !self.half,
             StepKind::Commit | StepKind::Release => self.ended.is_some(),
             _ => true,
         }

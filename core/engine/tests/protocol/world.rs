@@ -126,7 +126,8 @@ impl Protocol {
 
     /// A request arrives, and the helper does what it asks under the node's lock.
     fn carry_out(&self, state: &mut State, request: Request, half: bool) -> Answer {
-        let others_up = state.nodes.iter().enumerate().all(|(n, node)| n == usize::from(request.node) || node.running.is_some());
+        let others_up =
+            state.nodes.iter().enumerate().all(|(n, node)| n == usize::from(request.node) || node.running.is_some());
         let flaw = self.flaw;
         let node = &mut state.nodes[usize::from(request.node)];
         let newest = node.newest;
@@ -184,7 +185,8 @@ impl Protocol {
             }
             What::Do(step) => {
                 let (kind, forward) = (self.law.kind(step), self.law.is_forward(step));
-                let intended = state.coordinators.iter().any(|c| self.law.was_begun(c.folds[usize::from(request.node)], step));
+                let intended =
+                    state.coordinators.iter().any(|c| self.law.was_begun(c.folds[usize::from(request.node)], step));
                 if !intended {
                     state.broken |= property::NO_INTENT;
                 }
@@ -540,7 +542,9 @@ impl Model for Protocol {
                 // An answer that came meanwhile is heard first.
                 Life::Paused => actions.push(Revive(c)),
                 // Somebody else may have taken over; then it is one more thing that goes wrong.
-                Life::Dead if fate || state.coordinators[usize::from(1 - c)].life == Life::Off => actions.push(Resume(c)),
+                Life::Dead if fate || state.coordinators[usize::from(1 - c)].life == Life::Off => {
+                    actions.push(Resume(c))
+                }
                 Life::Refused if fate => actions.push(Resume(c)),
                 Life::Off if matches!(state.coordinators[0].life, Life::Paused | Life::Dead | Life::Refused) => {
                     actions.push(TakeOver);
@@ -552,7 +556,8 @@ impl Model for Protocol {
                 actions.push(Deliver(c));
                 if fate {
                     actions.extend([Lose(c), LoseAnswer(c), Repeat(c)]);
-                    if matches!(request.what, What::Do(step) if matches!(self.law.kind(step), StepKind::PutBack | StepKind::SwapBack)) {
+                    if matches!(request.what, What::Do(step) if matches!(self.law.kind(step), StepKind::PutBack | StepKind::SwapBack))
+                    {
                         actions.push(HalfWay(c));
                     }
                 }

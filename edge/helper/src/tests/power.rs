@@ -48,9 +48,11 @@ fn record(story: &'static Story, dir: &Path, at: &Path) -> Recorded {
 impl Recorded {
     /// One cut, and what follows. The error is what was wrong.
     fn cut(&self, dir: &Path, at: &Path, point: usize, unsynced: Unsynced, seed: u64) -> Result<(), String> {
-        let file = dir.join("cut");
+        // Under a name of its own: a loop device that goes late must not be met again.
+        let file = dir.join(format!("cut-{seed:x}"));
         std::fs::write(&file, image(&self.base, &self.events, point, unsynced, &mut Chance(seed))).unwrap();
         let _mounted = Mounted::of(&file, at);
+        std::fs::remove_file(&file).unwrap();
         let (acts, records) = acknowledged(&self.events, point);
         let node = self.node.again();
         story::whole(&node)?;
@@ -120,7 +122,8 @@ fn after_any_power_cut_the_node_comes_home() {
             done += 1;
             let cut = AssertUnwindSafe(|| recorded.cut(dir.path(), &at, point, unsynced, own));
             if let Err(why) = catch_unwind(cut).unwrap_or_else(|panic| Err(said(&*panic))) {
-                wrong.push(format!("{}: cut {done}, before event {point}, {unsynced:?}, seed {own}: {why}", story.name));
+                wrong
+                    .push(format!("{}: cut {done}, before event {point}, {unsynced:?}, seed {own}: {why}", story.name));
                 if wrong.len() >= 5 {
                     break;
                 }
@@ -144,7 +147,8 @@ fn after_any_power_cut_the_node_comes_home() {
 }
 
 fn said(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).into()));
+    let text =
+        panic.downcast_ref::<String>().cloned().or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).into()));
     text.unwrap_or_else(|| "a panic without words".to_owned())
 }
 

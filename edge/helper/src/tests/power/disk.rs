@@ -39,7 +39,6 @@ pub struct Disk {
     held: Arc<Mutex<Held>>,
     mount: Mounted,
     _fuse: BackgroundSession,
-    dir: PathBuf,
 }
 
 /// An ext4 in a file, mounted; unmounted when it goes.
@@ -63,7 +62,9 @@ impl Mounted {
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
+        let gone = Command::new("umount").arg(&self.0).output();
+        let gone = gone.is_ok_and(|output| output.status.success());
+        assert!(gone || std::thread::panicking(), "{} could not be unmounted", self.0.display());
     }
 }
 
@@ -85,7 +86,7 @@ impl Disk {
         std::fs::create_dir_all(&fuse).unwrap();
         let session = fuser::spawn_mount(OneFile(Arc::clone(&held)), &fuse, &Config::default()).unwrap();
         let mount = Mounted::of(&fuse.join("disk"), at);
-        Self { held, mount, _fuse: session, dir: dir.to_owned() }
+        Self { held, mount, _fuse: session }
     }
 
     /// From here on it is recorded; the image as it is now.
@@ -104,10 +105,6 @@ impl Disk {
     pub fn events(&self) -> Vec<Event> {
         self.mount.sync();
         lock(&self.held).events.clone()
-    }
-
-    pub fn dir(&self) -> &Path {
-        &self.dir
     }
 }
 

@@ -47,7 +47,11 @@ impl Act {
 }
 
 pub const ALL: &[Story] = &[
-    Story { name: "upgrade", before: |_| {}, acts: |node| forward(node, 8, [Op::Vouch, Op::Release { keep_way_back: true }]) },
+    Story {
+        name: "upgrade",
+        before: |_| {},
+        acts: |node| forward(node, 8, [Op::Vouch, Op::Release { keep_way_back: true }]),
+    },
     Story {
         name: "put-back",
         before: |_| {},
@@ -85,7 +89,9 @@ pub fn whole(node: &Node) -> Result<(), String> {
     if node.path("k3s/.belay-put-back").exists() {
         return Ok(());
     }
-    for name in ["k3s/server/token", "k3s/server/tls/client-admin.crt", "k3s/server/cred/passwd", "k3s/server/db/state.db"] {
+    for name in
+        ["k3s/server/token", "k3s/server/tls/client-admin.crt", "k3s/server/cred/passwd", "k3s/server/db/state.db"]
+    {
         if fs::metadata(node.path(name)).map_or(0, |meta| meta.len()) == 0 {
             return Err(format!("K3s may start, and {name} is missing or empty"));
         }
@@ -115,7 +121,7 @@ pub fn recover_twice(node: &Node) -> Result<(), String> {
         return Err(format!("the boot unit: {line}"));
     }
     let was = listing(&node.path("k3s"));
-    recover(&node.places);
+    let _ = recover(&node.places);
     let is = listing(&node.path("k3s"));
     if was == is { Ok(()) } else { Err(format!("a second recovery changed {was:#?} to {is:#?}")) }
 }
@@ -125,7 +131,8 @@ pub fn boot_k3s(node: &Node) -> Result<(), String> {
     if node.path("k3s/.belay-put-back").exists() {
         return Err("the marker is there after a recovery: K3s stays down".to_owned());
     }
-    let started = std::process::Command::new(&node.places.systemctl).args(["--no-block", "start", "k3s.service"]).status();
+    let started =
+        std::process::Command::new(&node.places.systemctl).args(["--no-block", "start", "k3s.service"]).status();
     if started.is_ok_and(|status| status.success()) { Ok(()) } else { Err("K3s could not be started".to_owned()) }
 }
 
