@@ -11,7 +11,7 @@ pub enum Flaw {
     LookBeforeFence,
     /// A turn of which the node could not be told is journalled all the same.
     TurnUntold,
-    /// A guard that finds a vouched node up is gone for good, though the run may still turn.
+    /// A guard that has acted, or found nothing to do, is not armed any more, though the run has not ended on the node.
     GuardLeaves,
     /// Whoever takes a run over goes on with the journal that it has, and not with the node's copy where that knows more.
     OldJournal,

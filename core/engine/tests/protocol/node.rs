@@ -141,7 +141,7 @@ impl Node {
     /// Who asks is alive: a lease that runs is renewed.
     pub fn hear(&mut self, flaw: Option<Flaw>) {
         self.spoke = true;
-        if self.lease != Lease::Off && self.guard == Guard::Waits && flaw != Some(Flaw::Bug(Mutant::NeverRenew)) {
+        if self.lease != Lease::Off && self.guard != Guard::Decided && flaw != Some(Flaw::Bug(Mutant::NeverRenew)) {
             self.lease = Lease::Running { renewed: true };
         }
     }
@@ -252,8 +252,8 @@ impl Node {
     pub fn needs_guard(&self, flaw: Option<Flaw>) -> bool {
         let over = self.ended.is_some() && flaw != Some(Flaw::Bug(Mutant::CommitLeavesGuard));
         let ignores = flaw == Some(Flaw::Bug(Mutant::GuardIgnoresVouch));
-        let back = self.turned && !self.went_back;
-        !self.stood_down && !over && (self.half || !self.vouched || ignores || self.running.is_none() || back)
+        let back = (self.turned || !self.vouched || ignores) && !self.went_back;
+        !self.stood_down && !over && (self.half || self.running.is_none() || back)
     }
 
     pub fn is_new(&self) -> bool {
@@ -285,6 +285,8 @@ impl Node {
         // Should it fail, the marker says so; the model has no old version that does not start.
         let _ = self.start(flaw);
         self.guard = Guard::Acted;
-        self.lease = Lease::Off;
+        // It stays armed until the run ends on this node: whoever comes back may stop K3s once more, and be lost.
+        let leaves = flaw == Some(Flaw::GuardLeaves) || self.lease == Lease::Off;
+        self.lease = if leaves { Lease::Off } else { Lease::Running { renewed: true } };
     }
 }

@@ -456,6 +456,7 @@ impl Protocol {
                 node.lease = Lease::Running { renewed: false };
                 node.spoke = false;
             }
+            // Nothing to do now; the run may still turn, and then there is.
             Lease::Running { .. } if self.flaw == Some(Flaw::GuardLeaves) && !node.needs_guard(self.flaw) => {
                 node.lease = Lease::Off;
             }
@@ -581,7 +582,7 @@ impl Model for Protocol {
             if running && (node.spoke || !lively || self.is(Mutant::ShortLease)) {
                 actions.push(Tick(n));
             }
-            if node.lease == Lease::Over && node.guard == Guard::Waits && node.needs_guard(self.flaw) {
+            if node.lease == Lease::Over && node.guard != Guard::Decided && node.needs_guard(self.flaw) {
                 actions.push(Fire(n));
             }
             if node.guard == Guard::Decided {
