@@ -198,6 +198,7 @@ impl Node {
             StepKind::Keep | StepKind::Swap if self.turned => return Err(No::Refused),
             StepKind::Keep if self.path == Version::New => return Err(No::Refused),
             StepKind::Keep if self.running.is_some() => return Err(No::Stale),
+            StepKind::Keep if self.kept && flaw == Some(Flaw::Bug(Mutant::TrustStaleKeep)) => {}
             StepKind::Keep => (self.kept, self.exact) = (true, true),
             StepKind::Swap if self.path == Version::New => {}
             StepKind::Swap if !self.kept || self.running.is_some() => return Err(No::Stale),

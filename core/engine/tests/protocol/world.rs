@@ -121,7 +121,8 @@ impl Protocol {
         self.actions(state, &mut actions);
         let comes_back = |action: &Action| matches!(action, Action::Resume(_) | Action::TakeOver | Action::Revive(_));
         let fate = |action: &Action| is_fault(*action);
-        actions.iter().all(|action| comes_back(action) || fate(action))
+        let refused = |action: &Action| matches!(action, Action::Rise(n) if state.nodes[usize::from(*n)].half);
+        actions.iter().all(|action| comes_back(action) || fate(action) || refused(action))
     }
 
     /// A request arrives, and the helper does what it asks under the node's lock.
@@ -574,7 +575,8 @@ impl Model for Protocol {
                     actions.push(Fall(n));
                 }
             }
-            if node.running.is_none() && !node.stopped && !node.half {
+            // Somebody may try it by hand also where the marker is.
+            if node.running.is_none() && (!node.stopped || node.half) {
                 actions.push(Rise(n));
             }
             let lively = state.coordinators.iter().any(|c| self.is_lively(c, n));
@@ -666,7 +668,7 @@ impl Model for Protocol {
                 (node.running, node.stopped) = (None, false);
             }
             Rise(n) => {
-                let _ = state.nodes[usize::from(n)].start(self.flaw);
+                state.nodes[usize::from(n)].start(self.flaw).ok()?;
             }
             Tick(n) => self.tick(&mut state, usize::from(n)),
             Fire(n) => self.fire(&mut state, usize::from(n)),
