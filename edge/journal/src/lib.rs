@@ -10,13 +10,18 @@
 //! 000142 1a2b3c4d 17 <64 hex> {"run":"2026-11-23-3fa9",…}
 //! ```
 
+mod disk;
 pub mod durable;
 mod journal;
+mod kernel;
 mod line;
 mod lock;
 mod reader;
 
+pub use disk::{Disk, DiskFile};
+pub use durable::Durable;
 pub use journal::{CRASH_AFTER_RECORD, Journal, JournalError};
+pub use kernel::Kernel;
 pub use line::{Damage, MAX_RECORD};
 pub use lock::{Lock, LockError};
-pub use reader::{Record, Tail, Verified, is_held, read, verify};
+pub use reader::{Record, Tail, Verified, is_held, read, read_on, verify, verify_on};
