@@ -265,7 +265,8 @@ impl RunState {
     pub fn reached(&self, plan: &Plan) -> Reached {
         let done = |step: &Step| matches!(self.step(&step.id), StepState::Done { .. });
         let begun = |kind| {
-            let counts = |step: &Step| if mutated(Mutant::ReachedByOutcome) { done(step) } else { self.tries(&step.id) > 0 };
+            let counts =
+                |step: &Step| if mutated(Mutant::ReachedByOutcome) { done(step) } else { self.tries(&step.id) > 0 };
             plan.steps().any(|step| step.kind == kind && counts(step))
         };
         // A restore exchanges the data themselves, so from its begin on it is the stopped copy that leads back.
