@@ -69,7 +69,7 @@ pub(crate) fn admit(places: &Places, mutation: &Mutation) -> Result<(), Fault> {
         Some(holder) if holder.run == mutation.run && mutation.generation > holder.generation => {
             Holder { generation: mutation.generation, ..holder }.write(places)?;
         }
-        Some(holder) if holder.run == mutation.run => {}
+        Some(holder) if holder.run == mutation.run => sync_fence(places)?,
         Some(holder) if !taking => {
             return fenced(format!("run {} has taken this node since; run {} is over", holder.run, mutation.run));
         }
@@ -84,6 +84,13 @@ pub(crate) fn admit(places: &Places, mutation: &Mutation) -> Result<(), Fault> {
         return Err(refused(format!("run {} has ended on this node ({state})", mutation.run)));
     }
     Ok(())
+}
+
+/// A raise whose last sync failed is read back as if it had succeeded, and after a power cut it may be gone: nothing is
+/// changed under a fence that is not durable.
+fn sync_fence(places: &Places) -> Result<(), Fault> {
+    let path = places.state.join("fence");
+    durable::sync_parent(&path).attempt(|| format!("{} could not be made durable", path.display()))
 }
 
 pub(crate) struct Fence;

@@ -26,6 +26,12 @@ pub trait Disk: Clone + Debug {
     /// # Errors
     /// When it is not there, or on any I/O error.
     fn append_to(&self, path: &Path) -> io::Result<Self::File>;
+    /// Writes over a file that must be there, from its beginning, with what it holds already, and syncs it: after that it is
+    /// on the disk, whatever an earlier fsync has failed at.
+    ///
+    /// # Errors
+    /// When it is not there, or on any I/O error.
+    fn write_again(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
     /// # Errors
     /// As `std::fs::remove_file`.
     fn remove_file(&self, path: &Path) -> io::Result<()>;

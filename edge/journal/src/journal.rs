@@ -106,8 +106,10 @@ impl<D: Disk> Journal<D> {
             file.set_len(at).map_err(cut)?;
         }
         // Also without a torn tail: a killed writer may have left a whole line that was not yet durable, and what is
-        // appended now must not become durable before it.
-        file.sync_all().map_err(cut)?;
+        // appended now must not become durable before it. Written again, not only synced: an fsync that failed in the process
+        // before has marked its pages clean, and they would be read here and never reach the disk.
+        let whole = disk.read(path).map_err(cut)?;
+        disk.write_again(path, &whole).map_err(cut)?;
         Durable(&disk).sync_parent(path).map_err(cut)?;
         Ok(Self::held(disk, file, path, verified.records, verified.last, lock))
     }

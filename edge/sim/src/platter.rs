@@ -198,6 +198,18 @@ impl Platter {
         }
     }
 
+    /// Every page is dirty again, also those that a failed fsync had dropped.
+    pub(crate) fn write_again(&mut self, path: &Path, bytes: &[u8]) -> io::Result<Inode> {
+        let inode = self.find(path).ok_or_else(not_found)?;
+        if let Some(Thing::File(content)) = self.things.get_mut(inode) {
+            let rest = content.cached.split_off(bytes.len().min(content.cached.len()));
+            content.cached = [bytes, rest.as_slice()].concat();
+            content.dropped.clear();
+            content.dirty = true;
+        }
+        Ok(inode)
+    }
+
     pub(crate) fn cut(&mut self, inode: Inode, length: usize) {
         if let Some(Thing::File(content)) = self.things.get_mut(inode) {
             content.cached.truncate(length);
@@ -221,9 +233,8 @@ impl Platter {
                 }
                 content.dirty = false;
             }
-            // The names stay in the cache only.
-            Some(Thing::Dir { pending, .. }) => pending.clear(),
-            None => {}
+            // Names stay in the cache, and reach the disk with the next sync that succeeds.
+            Some(Thing::Dir { .. }) | None => {}
         }
     }
 
@@ -280,6 +291,15 @@ impl Platter {
         self.locks.clear();
         (self.armed, self.full_for, self.power) = (None, 0, false);
         self.epoch += 1;
+    }
+
+    pub fn restore_power(&mut self) {
+        self.power = true;
+    }
+
+    /// The next fsync of such a process fails, and drops its pages.
+    pub fn fail_next_sync(&mut self, group: Group) {
+        self.armed = Some(Armed { fault: DiskFault::Fsync, group, left: 0 });
     }
 
     /// Changes one byte of a file at rest, beneath everything; `false` when there is none.

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
 
-use belay_engine::{EndState, StepState};
+use belay_engine::{EndState, Event, StepState};
 use belay_facts::{Mutant, mutated};
 use belay_plan::{Goal, StepKind};
 
 use crate::coordinator::{Coordinator, Left};
 use crate::world::{Planned, Release, Version};
-use crate::{Dice, FaultKind, Group, Invariant, Platter, Shape, SimDisk, Station, Violation, World, places};
+use crate::{Dice, DiskFault, FaultKind, Group, Invariant, Platter, Shape, SimDisk, Station, Violation, World, places};
 
 /// What became of one schedule.
 #[derive(Clone, Debug, Default)]
@@ -20,8 +20,8 @@ pub struct Lived {
     pub end: Option<EndState>,
     pub violation: Option<Violation>,
     pub trace: Vec<String>,
-    /// FNV-1a over what happened, also when no trace was kept.
-    pub records: usize,
+    /// The coordinator's last records, in order: their kinds and steps.
+    pub records: Vec<String>,
 }
 
 /// How a schedule is made.
@@ -36,22 +36,51 @@ pub struct Wish {
 #[must_use]
 pub fn live(seed: u64, shapes: &[Rc<Shape>], points: &[(Station, FaultKind)], wish: Wish) -> Lived {
     let mut dice = Dice::new(seed ^ 0x5eed);
-    let place = dice.place(shapes.len());
-    let Some(shape) = shapes.get(place).cloned() else { return Lived::default() };
+    let first = dice.pick(points).filter(|_| !wish.undisturbed);
+    let fitting: Vec<&Rc<Shape>> =
+        shapes.iter().filter(|shape| first.is_none_or(|(station, _)| station.is_in(shape))).collect();
+    let Some(shape) = dice.pick(&fitting).map(Rc::clone) else { return Lived::default() };
     let mut world = World::new(dice.throw(), shape, wish.traced);
     world.guarded = dice.once_in(2);
-    world.release = dice
-        .pick(&[Release::Good, Release::Good, Release::NoStart, Release::NeverWell, Release::DiesLater])
-        .unwrap_or(Release::Good);
+    let bad = [Release::NoStart, Release::NeverWell, Release::DiesLater];
+    world.release = if dice.once_in(2) { Release::Good } else { dice.pick(&bad).unwrap_or(Release::NeverWell) };
     world.holds = !dice.once_in(3);
-    if wish.undisturbed {
-        world.release = Release::Good;
-    } else {
-        for _ in 0..=dice.below(4) {
+    if let Some((station, fault)) = first {
+        let mut plan = |station, fault| {
+            let nth = u32::try_from(dice.below(9)).unwrap_or(0);
+            world.planned.push(Planned { station, fault, nth });
+        };
+        plan(station, fault);
+        // What leads to where the first fault is.
+        let at =
+            Station::Forward(if world.shape.plan.goal == Goal::Restore { StepKind::Restore } else { StepKind::Swap });
+        match station {
+            Station::Probe => plan(at, FaultKind::AnswerLost),
+            Station::Resume => plan(at, FaultKind::Coordinator(DiskFault::Kill)),
+            Station::Alone => plan(Station::Back(StepKind::PutBack), FaultKind::Helper(DiskFault::PowerCut)),
+            _ => {}
+        }
+        match station {
+            Station::Back(StepKind::SwapBack) if !world.is_binary() => world.planned.push(Planned {
+                station: Station::Forward(StepKind::Keep),
+                fault: FaultKind::Fails,
+                nth: 0,
+            }),
+            Station::Back(_) | Station::Alone | Station::Turn => {
+                world.release = dice.pick(&bad).unwrap_or(Release::NeverWell);
+            }
+            Station::Fall(_) => (world.release, world.holds) = (Release::NeverWell, false),
+            Station::Forward(StepKind::Soak | StepKind::Commit) => world.release = Release::Good,
+            _ => {}
+        }
+        for _ in 0..dice.below(3) {
             let Some((station, fault)) = dice.pick(points) else { break };
             let nth = u32::try_from(dice.below(14)).unwrap_or(0);
             world.planned.push(Planned { station, fault, nth });
         }
+    }
+    if wish.undisturbed {
+        world.release = Release::Good;
     }
     let name = world.shape.name.clone();
     let what = (world.release, world.holds, world.guarded);
@@ -65,12 +94,17 @@ pub fn live(seed: u64, shapes: &[Rc<Shape>], points: &[(Station, FaultKind)], wi
     if world.violation.is_none() {
         judge(&mut world, end.as_ref(), wish);
     }
+    let told = |record: &belay_engine::Record| match &record.event {
+        Event::Intent { step, .. } => format!("intent {step}"),
+        Event::Outcome { step, .. } => format!("outcome {step}"),
+        other => format!("{other:?}").chars().take_while(|c| c.is_alphanumeric()).collect::<String>().to_lowercase(),
+    };
     Lived {
         fired: std::mem::take(&mut world.fired),
+        records: end.as_ref().map(|(last, _)| last.records.iter().map(told).collect()).unwrap_or_default(),
         end: end.map(|coordinator| coordinator.1),
         violation: world.violation.take(),
         trace: world.trace.take().unwrap_or_default(),
-        records: 0,
     }
 }
 

@@ -163,6 +163,11 @@ impl Disk for SimDisk {
         Ok(SimFile { disk: self.clone(), inode })
     }
 
+    fn write_again(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let inode = self.whole(Call::Write, |platter| platter.write_again(path, bytes))?;
+        SimFile { disk: self.clone(), inode }.sync_all()
+    }
+
     fn remove_file(&self, path: &Path) -> io::Result<()> {
         let reserve = path.to_string_lossy().ends_with("reserve");
         self.whole(Call::Names, |platter| {

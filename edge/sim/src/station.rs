@@ -1,8 +1,8 @@
 use std::fmt;
 
-use belay_plan::StepKind;
+use belay_plan::{Reached, StepKind, WayClass};
 
-use crate::DiskFault;
+use crate::{DiskFault, Shape};
 
 /// Where in a run a fault begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,10 +108,28 @@ impl Station {
             (Self::Forward(StepKind::Commit), Rival) => false,
             (Self::Back(StepKind::Release) | Self::Fall(StepKind::Release), Rival) => false,
             (Self::End | Self::Resume, CtrlC) => false,
-            (_, Helper(_) | RequestLost | AnswerLost | Twice | Late | HandStart | LinkDown) => !here,
+            // By hand it can be started only where it is down.
+            (_, HandStart) => matches!(
+                step,
+                Some(StepKind::Keep | StepKind::Swap | StepKind::Restore | StepKind::SwapBack | StepKind::PutBack)
+            ),
+            (_, Helper(_) | RequestLost | AnswerLost | Twice | Late | LinkDown) => !here,
             (_, K3sDies) => matches!(step, Some(StepKind::Gate | StepKind::Soak)),
             (_, Fails) => step.is_some(),
             (_, Coordinator(_) | CtrlC | Rollback | Pause | Rival | ClockJump | Storm | BitFlip | Forged) => true,
+        }
+    }
+
+    /// Whether a run of this shape can come here.
+    #[must_use]
+    pub fn is_in(self, shape: &Shape) -> bool {
+        let back = |reached| shape.plan.inverse(reached).into_iter().map(|step| step.kind).collect::<Vec<_>>();
+        match self {
+            Self::Forward(kind) => shape.plan.steps().any(|step| step.kind == kind),
+            Self::Back(kind) => [Reached::Stopped, Reached::Started].into_iter().any(|from| back(from).contains(&kind)),
+            Self::Fall(kind) => back(Reached::SwappedBack).contains(&kind),
+            Self::Alone => shape.plan.way_back.class == WayClass::Keep,
+            Self::Probe | Self::Turn | Self::Resume | Self::End => true,
         }
     }
 

@@ -29,6 +29,9 @@ impl Story {
         match &record.event {
             Event::Intent { step, attempt } => self.intent(plan, step, *attempt),
             Event::Outcome { step, ok, fault, .. } => {
+                if self.resumes > MAX_RESUMES {
+                    return Some((Invariant::Budgets, format!("{step} done after {} resumes", self.resumes)));
+                }
                 let doubt = fault.as_ref().is_some_and(|fault| fault.kind.leaves_doubt());
                 if !doubt {
                     self.unknown = None;
@@ -62,8 +65,7 @@ impl Story {
                     self.tries.retain(|step, _| self.done.contains(step));
                     self.unknown = None;
                 }
-                let over = self.resumes > MAX_RESUMES + 2;
-                over.then(|| (Invariant::Budgets, format!("resumed {} times", self.resumes)))
+                None
             }
             Event::End { state, .. } => {
                 self.end = Some(*state);

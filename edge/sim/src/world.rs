@@ -97,7 +97,7 @@ pub struct World {
     pub lease: Option<Lease>,
     pub planned: Vec<Planned>,
     /// For whoever drives the coordinators.
-    pub driver: Vec<FaultKind>,
+    pub driver: Vec<(Station, FaultKind)>,
     /// What the administrator does, or what happens to the journal, after the coordinator was killed.
     pub after_kill: Option<FaultKind>,
     armed: Vec<(Station, FaultKind)>,
@@ -251,7 +251,7 @@ impl World {
                     self.advance(long);
                 }
                 // The coordinator and its driver know these.
-                _ => self.driver.push(fault),
+                _ => self.driver.push((station, fault)),
             }
             if matches!(fault, FaultKind::Coordinator(_) | FaultKind::Helper(_)) {
                 self.armed.push((station, fault));
@@ -261,9 +261,9 @@ impl World {
 
     /// A fault for the driver, armed at the last station.
     pub fn take(&mut self, which: impl Fn(FaultKind) -> bool) -> Option<FaultKind> {
-        let place = self.driver.iter().position(|fault| which(*fault))?;
-        let fault = self.driver.swap_remove(place);
-        self.happened(fault);
+        let place = self.driver.iter().position(|(_, fault)| which(*fault))?;
+        let (station, fault) = self.driver.swap_remove(place);
+        self.fired.push((station, fault));
         Some(fault)
     }
 

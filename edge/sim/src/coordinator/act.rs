@@ -20,11 +20,8 @@ impl Coordinator {
             use crate::FaultKind::{BitFlip, Forged, Rollback, Storm};
             matches!(fault, Rollback | Storm | BitFlip | Forged)
         };
-        if let Some(place) = world.driver.iter().position(|fault| killed(*fault)) {
-            let fault = world.driver.swap_remove(place);
+        if let Some(fault) = world.take(killed) {
             world.after_kill = Some(fault);
-            world.happened(fault);
-            // Sometimes it gets a little further.
             self.disk.kill();
             return Err(Left::Gone(format!("killed: {fault:?}")));
         }
