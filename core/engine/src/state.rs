@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use belay_facts::{Mutant, mutated};
 use belay_plan::{Goal, Plan, Reached, Step, StepKind};
@@ -13,6 +13,8 @@ mod back;
 pub struct RunState {
     steps: BTreeMap<String, StepState>,
     tries: BTreeMap<String, u32>,
+    /// Whatever was ever begun: a fresh budget does not undo an effect.
+    begun: BTreeSet<String>,
     turn: Option<(Reached, TurnCause)>,
     end: Option<EndState>,
     opened: bool,
@@ -76,7 +78,7 @@ impl RunState {
             return Err("its generation is older than one before it");
         }
         if self.end == Some(EndState::NeedsHuman) && matches!(record.event, Event::Resumed { .. }) {
-            self.begin_anew();
+            self.begin_anew(plan);
         }
         if self.end.is_some() {
             return Err("the run has ended");
@@ -103,6 +105,7 @@ impl RunState {
                 if matches!(self.step(step), StepState::Done { .. }) {
                     return Err("the step is done");
                 }
+                self.begun.insert(step.clone());
                 if !mutated(Mutant::ReuseAttempt) || *attempt == 1 {
                     self.tries.insert(step.clone(), *attempt);
                 }
@@ -160,9 +163,20 @@ impl RunState {
         Ok(())
     }
 
-    /// A human has looked at it and goes on: what had failed may be tried again, with fresh budgets.
-    fn begin_anew(&mut self) {
+    /// A human has looked at it and goes on: what had failed may be tried again, with fresh budgets. Where a gate had said no,
+    /// that is about a life of K3s that the human may have ended: `start` is asked again, and tells which one runs now.
+    fn begin_anew(&mut self, plan: &Plan) {
         self.end = None;
+        let forward: Vec<Step> = plan.steps().cloned().collect();
+        let ways = Reached::ALL.into_iter().map(|reached| plan.inverse(reached)).chain([forward]);
+        for way in ways {
+            let failed = |step: &Step| matches!(self.steps.get(&step.id), Some(StepState::Failed { .. }));
+            if way.iter().any(|step| matches!(step.kind, StepKind::Gate | StepKind::Soak) && failed(step)) {
+                way.iter().filter(|step| step.kind == StepKind::Start).for_each(|step| {
+                    self.steps.remove(&step.id);
+                });
+            }
+        }
         self.tries.retain(|step, _| matches!(self.steps.get(step), Some(StepState::Done { .. })));
         self.steps.retain(|_, state| matches!(state, StepState::Done { .. }));
         self.resumes = 0;
@@ -219,7 +233,7 @@ impl RunState {
     /// commit takes the way back of this run away, so it is finished, not turned.
     #[must_use]
     pub fn ask_back(&self, plan: &Plan, why: &str) -> Option<Command> {
-        let commits = plan.steps().any(|step| step.kind == StepKind::Commit && self.tries(&step.id) > 0);
+        let commits = plan.steps().any(|step| step.kind == StepKind::Commit && self.begun.contains(&step.id));
         if self.end.is_some() || self.turn.is_some() || commits {
             return None;
         }
@@ -254,7 +268,7 @@ impl RunState {
     /// Whether the fence may be up: it was begun, and not refused.
     fn took_the_node(&self, plan: &Plan) -> bool {
         plan.steps().filter(|step| step.kind == StepKind::Fence).any(|step| match self.step(&step.id) {
-            StepState::Pending => self.tries(&step.id) > 0,
+            StepState::Pending => self.begun.contains(&step.id),
             StepState::Failed { fault } => !matches!(fault.kind, FaultKind::Refused | FaultKind::Fenced),
             StepState::Intended | StepState::Done { .. } => true,
         })
@@ -265,8 +279,9 @@ impl RunState {
     pub fn reached(&self, plan: &Plan) -> Reached {
         let done = |step: &Step| matches!(self.step(&step.id), StepState::Done { .. });
         let begun = |kind| {
-            let counts =
-                |step: &Step| if mutated(Mutant::ReachedByOutcome) { done(step) } else { self.tries(&step.id) > 0 };
+            let counts = |step: &Step| {
+                if mutated(Mutant::ReachedByOutcome) { done(step) } else { self.begun.contains(&step.id) }
+            };
             plan.steps().any(|step| step.kind == kind && counts(step))
         };
         // A restore exchanges the data themselves, so from its begin on it is the stopped copy that leads back.

@@ -73,6 +73,8 @@ pub(crate) fn admit(places: &Places, mutation: &Mutation) -> Result<(), Fault> {
         Some(holder) if !taking => {
             return fenced(format!("run {} has taken this node since; run {} is over", holder.run, mutation.run));
         }
+        // A fence that failed before it was there: nothing was taken, and all of it may be released.
+        None if matches!(mutation.op, Op::Release { .. }) => {}
         None if !taking => return Err(refused(format!("run {} has not taken this node (fence)", mutation.run))),
         _ => {}
     }

@@ -155,7 +155,7 @@ impl<D: Disk> Durable<'_, D> {
     /// The same.
     pub fn remove(&self, path: &Path) -> io::Result<()> {
         match self.0.remove_file(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.sync_found(path),
             removed => removed.and_then(|()| self.sync_parent(path)),
         }
     }
@@ -166,7 +166,7 @@ impl<D: Disk> Durable<'_, D> {
     /// The same.
     pub fn create_dir(&self, path: &Path, mode: u32) -> io::Result<()> {
         if self.0.is_dir(path) {
-            return Ok(());
+            return self.sync_found(path);
         }
         if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             self.create_dir(parent, mode)?;
@@ -184,6 +184,15 @@ impl<D: Disk> Durable<'_, D> {
     /// The same.
     pub fn sync_parent(&self, path: &Path) -> io::Result<()> {
         self.0.sync_dir(directory_of(path))
+    }
+
+    /// What is as it should be may be so only in the cache: whoever made it so was killed before the sync. A directory that is
+    /// not there, or that we may not open, was not changed by us.
+    fn sync_found(&self, path: &Path) -> io::Result<()> {
+        match self.sync_parent(path) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => Ok(()),
+            synced => synced,
+        }
     }
 
     fn sync_both(&self, a: &Path, b: &Path) -> io::Result<()> {

@@ -112,7 +112,11 @@ impl Coordinator {
             return Err(Left::Ended(end));
         }
         let own = state.generation().max(1);
-        let remembered = remember(world).map_or(0, |run| run.generation);
+        // As the helper answers `remember`: its journal, and the fence that a boot may have raised above that.
+        let fence =
+            world.node.borrow().read(Path::new(places::FENCE)).map(|held| String::from_utf8_lossy(held).into_owned());
+        let fence = fence.ok().and_then(|held| held.trim().parse().ok()).unwrap_or(0);
+        let remembered = remember(world).map_or(0, |run| run.generation).max(fence);
         let generation = own.max(remembered) + u64::from(!mutated(Mutant::KeepGeneration));
         let mut new = Self::of(world, disk, journal);
         (new.state, new.generation) = (state, generation);

@@ -304,6 +304,8 @@ fn judge(world: &mut World, end: Option<&(Coordinator, EndState)>, wish: Wish) {
     let meant = match state {
         EndState::Committed => Version::New,
         EndState::Restored | EndState::Unchanged => Version::Old,
+        // Only who holds the other copy of the run's directory can end it, and the node says so.
+        EndState::NeedsHuman if world.fired.iter().any(|(_, fault)| *fault == FaultKind::Rival) => return,
         EndState::NeedsHuman => {
             return world
                 .violate(Invariant::Ends, "the faults are over, a human resumed it four times, and it has not ended");

@@ -61,6 +61,13 @@ impl Story {
             Event::Resumed { .. } => {
                 self.resumes += 1;
                 if self.end == Some(EndState::NeedsHuman) {
+                    // A no was about a life that may be over: which one runs now is asked again.
+                    if self.failed.as_ref().is_some_and(|step| step.ends_with(".gate") || step.ends_with(".soak")) {
+                        let way = self.way(plan);
+                        way.iter().filter(|step| step.kind == StepKind::Start).for_each(|step| {
+                            self.done.remove(&step.id);
+                        });
+                    }
                     (self.end, self.resumes, self.failed) = (None, 0, None);
                     self.tries.retain(|step, _| self.done.contains(step));
                     self.unknown = None;

@@ -107,3 +107,20 @@ fn a_record_that_a_failed_fsync_dropped_is_durable_once_the_next_process_has_rea
     let after = cut(&platter);
     assert_eq!(verify_on(&after, path).unwrap().records, 3);
 }
+
+/// Found by the simulation: a process killed between its change and the sync of the directory left it in the cache, and the next
+/// one found it there and went on.
+#[test]
+fn what_a_killed_process_left_in_the_cache_is_synced_when_it_is_found() {
+    let (platter, disk) = disk();
+    disk.make_dir(Path::new("/state"), 0o700).unwrap();
+    assert!(!platter.borrow().is_durable(Path::new("/state")));
+    Durable(&disk).create_dir(Path::new("/state"), 0o700).unwrap();
+    assert!(platter.borrow().is_durable(Path::new("/state")));
+    Durable(&disk).replace(Path::new("/state/marker"), b"x", 0o600).unwrap();
+    disk.remove_file(Path::new("/state/marker")).unwrap();
+    assert!(!platter.borrow().is_durable(Path::new("/state/marker")));
+    Durable(&disk).remove(Path::new("/state/marker")).unwrap();
+    assert!(platter.borrow().is_durable(Path::new("/state/marker")));
+    Durable(&disk).remove(Path::new("/nowhere/file")).unwrap();
+}

@@ -103,3 +103,12 @@ fn a_journal_that_is_damaged_stops_everything_in_its_name() {
     node.run = "2026-11-24-aaaa".into();
     assert!(node.fault(node.fence(), FaultKind::Fenced).contains("damaged"));
 }
+
+/// Found by the simulation: a fence that failed before it was written (a full disk) turned back to a release that was refused,
+/// because the run had not taken the node, and the run needed a human for ever.
+#[test]
+fn a_node_that_was_never_taken_can_be_released() {
+    let node = Node::new();
+    node.act(Op::Release { keep_way_back: false });
+    assert!(!node.places.guard_unit().exists());
+}

@@ -143,6 +143,9 @@ impl Helper<'_> {
             Op::Release { .. } if self.run.put_back_open() || self.world.exists(places::MARKER) => {
                 refused("a put-back is open on this node")
             }
+            Op::Release { commit: false } if self.run.expects_new() => {
+                Err(fault(FaultKind::Human, "another coordinator has gone on with this run"))
+            }
             _ => Ok(Before::Nothing),
         }
     }
