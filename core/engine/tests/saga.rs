@@ -174,6 +174,45 @@ fn a_run_that_needed_a_human_can_be_resumed() {
     assert!(state.turn().is_some(), "it still goes back");
 }
 
+/// Found by the simulation: a gate of the way back said no because K3s had been restarted. The human had mended it, and every
+/// resume asked about the life that was over, because `start` counted as done.
+#[test]
+fn after_a_human_a_gate_is_asked_about_the_life_that_runs() {
+    let plan = made();
+    let (_, _, mut records) = live(&plan, false, &[]);
+    let gate = |r: &belay_engine::Record| matches!(&r.event, Event::Outcome { step, .. } if step == "n1.back.gate");
+    records.truncate(records.iter().position(gate).unwrap());
+    let mut state = RunState::replay(&plan, &records).unwrap();
+    let mut next = records.last().unwrap().clone();
+    let (step, took) = ("n1.back.gate".to_owned(), belay_facts::Span::ZERO);
+    let fault = fault(FaultKind::GateNo);
+    next.event = Event::Outcome { step, ok: false, proof: serde_json::Value::Null, fault, took };
+    state.apply(&plan, &next).unwrap();
+    next.event = Event::End { state: EndState::NeedsHuman, why: "test".into() };
+    state.apply(&plan, &next).unwrap();
+    next.event = Event::Resumed { by: "test".into(), belay: "0".into(), back: false };
+    state.apply(&plan, &next).unwrap();
+    let Command::Do { step, attempt: 1 } = state.next(&plan) else { panic!("{:?}", state.next(&plan)) };
+    assert_eq!(step.id, "n1.back.start");
+}
+
+/// Found by the simulation: 29 kills around a start whose outcome was not known, and a human that goes on with fresh budgets:
+/// how far the run had gone was forgotten with them.
+#[test]
+fn fresh_budgets_do_not_forget_that_the_new_version_was_begun() {
+    let plan = made();
+    let (_, _, mut records) = live(&plan, true, &[]);
+    let start = |r: &belay_engine::Record| matches!(&r.event, Event::Intent { step, .. } if step == "n1.start");
+    records.truncate(records.iter().position(start).unwrap() + 1);
+    let mut state = RunState::replay(&plan, &records).unwrap();
+    let mut next = records.last().unwrap().clone();
+    next.event = Event::End { state: EndState::NeedsHuman, why: "test".into() };
+    state.apply(&plan, &next).unwrap();
+    next.event = Event::Resumed { by: "test".into(), belay: "0".into(), back: false };
+    state.apply(&plan, &next).unwrap();
+    assert_eq!(state.reached(&plan), Reached::Started);
+}
+
 /// `belay rollback` was killed between telling the node and writing its turn: the wish was written before, so that
 /// whoever goes on, by `resume` or `rollback`, goes back as asked (exit 0), and not by itself (exit 3).
 #[test]

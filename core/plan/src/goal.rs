@@ -1,3 +1,4 @@
+use belay_facts::{Mutant, mutated};
 use serde::{Deserialize, Serialize};
 
 use crate::StepKind;
@@ -51,6 +52,26 @@ impl Goal {
             ],
             Self::Backup => &[Fence, Backup, ProveBackup, CopyBackup, Commit],
         };
-        all.iter().copied().filter(|kind| copies_backup || *kind != CopyBackup).collect()
+        let mut kinds: Vec<StepKind> =
+            all.iter().copied().filter(|kind| copies_backup || *kind != CopyBackup).collect();
+        swapped_by_mutants(&mut kinds);
+        kinds
+    }
+}
+
+/// Test builds that have such a bug put two steps the other way round.
+fn swapped_by_mutants(kinds: &mut [StepKind]) {
+    use StepKind::{Commit, Keep, ProveBackup, Soak, Stop, Swap};
+    for (mutant, one, other) in [
+        (Mutant::SwapBeforeKeep, Keep, Swap),
+        (Mutant::StopBeforeProof, ProveBackup, Stop),
+        (Mutant::CommitBeforeSoak, Soak, Commit),
+    ] {
+        let place = |kind| kinds.iter().position(|it| *it == kind);
+        if mutated(mutant)
+            && let (Some(one), Some(other)) = (place(one), place(other))
+        {
+            kinds.swap(one, other);
+        }
     }
 }

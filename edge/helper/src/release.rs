@@ -6,7 +6,7 @@ use belay_journal::durable;
 use belay_wire::{Fault, Op, ReleaseProof, Reply};
 
 use crate::Places;
-use crate::fault::{Attempt as _, refused};
+use crate::fault::{Attempt as _, human, refused};
 use crate::keep::partial;
 use crate::node_run::{Before, NodeEvent, NodeRun, Proof, all_runs};
 use crate::step::{Effect, Found, Step, inode};
@@ -29,6 +29,13 @@ impl Effect for Release {
     fn before(step: &mut Step<'_>) -> Result<Before, Fault> {
         if step.run().put_back_open() || step.marker().exists() {
             return Err(refused("a put-back is open on this node; the interlock stays until it is finished"));
+        }
+        let Op::Release { keep_way_back } = step.mutation.op else { return Err(refused("this is not a release")) };
+        if !keep_way_back && step.run().expects_new() {
+            return Err(human(
+                "the new version is in place and nobody has taken it back: another coordinator has gone on with this run",
+                "`belay resume` or `belay rollback` where that one keeps its state",
+            ));
         }
         Ok(Before::default())
     }
