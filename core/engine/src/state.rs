@@ -5,7 +5,10 @@ use belay_plan::{Goal, Plan, Reached, Step, StepKind};
 use crate::steps::{Idempotence, declaration};
 use crate::{Command, EndState, Event, Fault, FaultKind, MAX_RESUMES, MAX_TRIES, ProbeState, Record, TurnCause};
 
+mod adopt;
 mod back;
+
+pub use adopt::NodeTale;
 
 /// Where a run stands: the fold of its records. Replaying a journal gives the same state as living through it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +21,8 @@ pub struct RunState {
     resumes: u32,
     /// A person resumed it to go back.
     wish: bool,
+    /// The node has refused this generation, and why.
+    fenced: Option<String>,
     generation: u64,
     seen: u64,
 }
@@ -110,6 +115,11 @@ impl RunState {
                     return Err("an outcome without an intent");
                 }
                 let next = match (ok, fault) {
+                    // Whoever took the node may have done the step, or undone it.
+                    (false, Some(fault)) if fault.kind == FaultKind::Fenced && self.holds_the_node(plan, step) => {
+                        self.fenced = Some(format!("{step}: {}", fault.message));
+                        StepState::Intended
+                    }
                     (true, _) => StepState::Done { proof: proof.clone() },
                     // A broken channel tells nothing about the effect: it stays unknown and is probed.
                     (false, Some(fault)) if fault.kind.leaves_doubt() => StepState::Intended,
@@ -143,6 +153,7 @@ impl RunState {
             }
             Event::Resumed { back, .. } => {
                 self.resumes += 1;
+                self.fenced = None;
                 self.wish |= back;
             }
             Event::Measured { seen, .. } => self.seen = self.seen.max(*seen),
@@ -154,7 +165,7 @@ impl RunState {
 
     /// A human has looked at it and goes on: what had failed may be tried again, with fresh budgets.
     fn begin_anew(&mut self) {
-        self.end = None;
+        (self.end, self.fenced) = (None, None);
         self.tries.retain(|step, _| matches!(self.steps.get(step), Some(StepState::Done { .. })));
         self.steps.retain(|_, state| matches!(state, StepState::Done { .. }));
         self.resumes = 0;
@@ -165,6 +176,9 @@ impl RunState {
     pub fn next(&self, plan: &Plan) -> Command {
         if let Some(state) = self.end {
             return Command::Finished { state };
+        }
+        if let Some(why) = &self.fenced {
+            return Command::Leave { why: why.clone() };
         }
         let back = self.turn.as_ref();
         if self.resumes > MAX_RESUMES {
@@ -240,6 +254,13 @@ impl RunState {
             fault: Some(fault.clone()),
         };
         Command::Turn { reached: self.reached(plan), cause }
+    }
+
+    /// Whether the node was this run's before the step: its fence is done.
+    fn holds_the_node(&self, plan: &Plan, step: &str) -> bool {
+        plan.steps()
+            .filter(|fence| fence.kind == StepKind::Fence && fence.id != step)
+            .any(|fence| matches!(self.step(&fence.id), StepState::Done { .. }))
     }
 
     /// Whether the fence may be up: it was begun, and not refused.

@@ -26,6 +26,8 @@ pub enum RunError {
     Ended { run: String, state: String },
     #[error("the plan of run {run} could not be read: {why}")]
     Plan { run: String, why: String },
+    #[error("run {run} was taken from this coordinator on {node}, and it has stopped acting: {why}")]
+    TakenOver { run: String, node: String, why: String },
     #[error("node {node} went away {times} times in a row while run {run} was under way; the last time: {last}")]
     Lost { run: String, node: String, times: u32, last: String },
 }
@@ -50,6 +52,9 @@ impl RunError {
             ),
             Self::Ended { run, .. } => {
                 Some(format!("see how it ended: belay report {run}; the next one: belay plan --to TAG -o plan.yaml"))
+            }
+            Self::TakenOver { run, .. } => {
+                Some(format!("`belay resume {run}` reads what was done there, and ends the run"))
             }
             Self::Lost { run, .. } => Some(format!("when the node is back: `belay resume {run}`")),
             Self::Story { .. } | Self::Journal(_) => {

@@ -1,11 +1,14 @@
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use belay_cluster::{Api, CanaryTime, ClusterError, Endpoint, Prober};
-use belay_engine::{Fault, NodeProbe};
-use belay_facts::{Destination, Digest, Facts, Span, WayClass};
+use belay_engine::{Fault, FaultKind, NodeProbe, NodeTale};
+use belay_facts::{Destination, Digest, Facts, Span};
 use belay_node::{Link, LinkError};
 use belay_plan::{Artifact, Goal, Plan, RestoreSource, Step};
-use belay_wire::{Credentials, Mutation, NodeTarget, Observation, Op, Progress as NodeProgress, Reply, Request, Way};
+use belay_wire::{
+    Credentials, GuardTale, Mutation, NodeTarget, Observation, Op, Progress as NodeProgress, Reply, Request, Way,
+};
 
 use crate::canary_ahead::CanaryAhead;
 use crate::gather::{connect, endpoint};
@@ -42,14 +45,13 @@ pub struct Session {
     pub before: Facts,
     /// The canary that was begun last.
     pub canary: Option<CanaryAhead>,
+    /// When the node last heard that this coordinator goes on; `None` over a new channel.
+    renewed: Option<Instant>,
 }
 
 /// What a node knows of a run from its own journal.
 pub struct Remembered {
-    /// It was told, or decided, that the run goes back.
-    pub turned: bool,
-    /// By which class, as it was told last.
-    pub class: WayClass,
+    pub tale: NodeTale,
     /// The highest generation that it has heard of; a boot that finished a way back has raised it.
     pub generation: u64,
 }
@@ -58,6 +60,8 @@ pub struct Remembered {
 const GRACE: Span = Span::seconds(20);
 /// Longer than the helper's own limits for its questions, so that its answer is heard and not left in the channel.
 const ASK: Span = Span::seconds(45);
+/// How often a coordinator that only waits tells so. Far below the shortest lease that a plan can have.
+const RENEW_AFTER: Duration = Duration::from_secs(5);
 /// The API may be ill when its last revision is asked for; the way back does not wait for it.
 const REVISION: Span = Span::seconds(2);
 
@@ -106,6 +110,7 @@ impl Session {
             restore: plan.restore.clone(),
             before,
             canary: None,
+            renewed: None,
         })
     }
 
@@ -119,6 +124,7 @@ impl Session {
             watch.go_on(&mut link).await;
         }
         self.link = link;
+        self.renewed = None;
         self.api = None;
         // The credentials are those that were taken before: they cannot be refused now.
         let _ = self.aim();
@@ -279,9 +285,44 @@ impl Session {
     pub async fn remember(&mut self) -> Result<Remembered, LinkError> {
         let request = Request::Remember { run: self.run.clone() };
         match self.call(&request, "tell what it remembers of the run", ASK + GRACE, |_| {}).await? {
-            Reply::Remembered { turned, class, generation, .. } => Ok(Remembered { turned, class, generation }),
+            Reply::Remembered { turned, class, generation, ended, guard, .. } => {
+                let guard = guard.map(|tale| self.told(&tale));
+                Ok(Remembered { tale: NodeTale { turned, class, ended, guard }, generation })
+            }
             _ => Err(LinkError::Confused { node: self.link.node().to_owned(), what: "remember".to_owned() }),
         }
+    }
+
+    /// What the node's guard did, as one sentence for journal and report.
+    fn told(&self, tale: &GuardTale) -> String {
+        let at = i64::try_from(tale.wall).ok().and_then(|wall| jiff::Timestamp::from_millisecond(wall).ok());
+        let at = at.map(|at| format!(" at {}", at.strftime("%F %T UTC"))).unwrap_or_default();
+        let did = tale.did.clone().unwrap_or_else(|| "it has not finished".to_owned());
+        let tries = if tale.attempt > 1 { format!(" (try {})", tale.attempt) } else { String::new() };
+        format!(
+            "the guard of {} acted{at}{tries}: its coordinator was silent for {}, and the lease is {}; {did}",
+            self.node(),
+            tale.silent,
+            tale.lease
+        )
+    }
+
+    /// Tells the node that this coordinator goes on, unless it heard so a moment ago: for whoever only waits.
+    ///
+    /// # Errors
+    /// When the node has been taken over: its guard has acted, or another coordinator. Any other fault is left to the next
+    /// question, which meets it as well.
+    pub async fn renew(&mut self) -> Result<(), Fault> {
+        if self.renewed.is_some_and(|at| at.elapsed() < RENEW_AFTER) {
+            return Ok(());
+        }
+        let request = Request::Renew { run: self.run.clone(), generation: self.generation };
+        match self.call(&request, "go on with its lease", ASK, |_| {}).await {
+            Ok(_) => self.renewed = Some(Instant::now()),
+            Err(error) if fault(&error).kind == FaultKind::Fenced => return Err(fault(&error)),
+            Err(_) => {}
+        }
+        Ok(())
     }
 
     pub async fn observe(&mut self) -> Result<Observation, LinkError> {

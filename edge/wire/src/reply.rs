@@ -4,8 +4,8 @@ use belay_facts::{DataLink, Digest, NodeFacts, Secret, Span, WayClass};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BackupReceipt, KeepProof, Leftover, LostObject, PortSeen, RebuildProof, Restorable, StageProof, StopProof,
-    SwapProof,
+    ArmProof, BackupReceipt, GuardTale, KeepProof, Leftover, LostObject, PortSeen, RebuildProof, Restorable, StageProof,
+    StopProof, SwapProof,
 };
 
 /// The answer to a request; exactly one, after any number of `Progress`.
@@ -40,6 +40,9 @@ pub enum Reply {
         records: u64,
         last: String,
         ended: Option<String>,
+        /// What its guard did, if it has acted.
+        #[serde(default)]
+        guard: Option<GuardTale>,
     },
     Port(PortSeen),
     Backup(BackupListing),
@@ -56,6 +59,7 @@ pub enum Reply {
         bytes: u64,
     },
     Proven(BackupReceipt),
+    Armed(ArmProof),
     Stopped(StopProof),
     Kept(KeepProof),
     Swapped(SwapProof),

@@ -64,7 +64,7 @@ impl CommandError {
 impl From<RunError> for CommandError {
     fn from(error: RunError) -> Self {
         let kind = match &error {
-            RunError::Lost { .. } | RunError::Story { .. } => Kind::NeedsHuman,
+            RunError::Lost { .. } | RunError::TakenOver { .. } | RunError::Story { .. } => Kind::NeedsHuman,
             _ => Kind::Refused,
         };
         Self { kind, message: error.to_string(), hints: error.hint().into_iter().collect() }
