@@ -119,7 +119,7 @@ fn a_turn_that_the_node_never_heard_of_ends_with_what_its_guard_did() {
         records.iter().position(|r| matches!(&r.event, Event::Intent { step, .. } if step == "n1.stop")).unwrap();
     let mut state = RunState::replay(&plan, &records[..=begun]).unwrap();
     assert_eq!(state.reached(&plan), Reached::Stopped, "{stop}");
-    let mut apply = |state: &mut RunState, event| {
+    let apply = |state: &mut RunState, event| {
         let record = belay_engine::Record { event, ..records[begun].clone() };
         state.apply(&plan, &record).unwrap();
     };

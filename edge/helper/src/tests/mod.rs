@@ -10,6 +10,7 @@ mod fence;
 mod forward;
 mod guard;
 mod guard_cut;
+mod lease;
 mod mutants;
 mod node;
 mod protocol;
