@@ -66,7 +66,8 @@ pub fn guard(places: &Places) -> Vec<String> {
     let (now, lease) = (Now::read(places), Lease::read(places));
     let mut said = Vec::new();
     for run in open_runs(places) {
-        let silent = silence(&run, lease.as_ref(), &now);
+        // Whole seconds, for people.
+        let silent = Span::seconds(silence(&run, lease.as_ref(), &now).as_millis() / 1000);
         let Some(due) = due(&run, silent) else { continue };
         let id = run.id.clone();
         said.push(match act(places, run, silent, due) {

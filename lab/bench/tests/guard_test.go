@@ -126,7 +126,7 @@ func TestNodeThatBootsInTheMiddleAndStaysAlone(t *testing.T) {
 // tellsOfTheGuard demands that the report says who went back, when and why.
 func (x *box) tellsOfTheGuard(r belay.Result) {
 	x.t.Helper()
-	report := x.run(0, "report", "--format", "text")
+	report := x.run(0, "report")
 	for _, words := range []string{"the guard of n1 acted at 20", "its coordinator was silent for", "the lease is"} {
 		if !strings.Contains(report.Stdout, words) {
 			x.t.Errorf("the report does not say %q:\n%s", words, clip(report.Stdout, 3000))
