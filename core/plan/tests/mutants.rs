@@ -1,5 +1,9 @@
 //! Bugs of the planner that are switched on, and found by the lint. A process of its own: the switch is process-wide.
 #![cfg(feature = "mutants")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test may fail; the exemption in clippy.toml reaches only functions marked as tests"
+)]
 
 use belay_facts::{Digest, Facts, Mutant, Span, mutate};
 use belay_plan::{Artifact, Lint, PlanRequest, WayClass, plan};
