@@ -88,7 +88,7 @@ fn check(mutant: Mutant) {
         Mutant::NeverRenew => {
             let node = armed(9);
             let unit = node.target.unit.clone();
-            let observe = Request::Observe { unit, data_dir: node.target.data_dir.clone() };
+            let observe = Request::Observe { unit, data_dir: node.target.data_dir.clone(), digest: false };
             let start = Request::Mutate(node.mutation(Op::Start, Way::Do));
             // For longer than a lease in all, with a question every minute.
             let mut requests = vec![start];
