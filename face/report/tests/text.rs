@@ -45,9 +45,12 @@ fn restored_because_a_person_asked() {
 fn restored_by_the_guard_of_the_node() {
     let says =
         "the guard of n1 acted at 2026-11-23 17:20:01 UTC: its coordinator was silent for 212s, and the lease is 210s";
-    let text = shown(&story::guarded(says)).split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(text.contains(says) && text.contains("n1 is back on v1.35.4+k3s1"), "{text}");
-    assert!(!text.contains("did not hold"), "nobody had asked whether it holds: {text}");
+    let story = story::guarded(says);
+    let text = shown(&story).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(says), "{text}");
+    let ticket = markdown(&report(&story));
+    assert!(ticket.contains("n1 is back on v1.35.4+k3s1: the guard of n1 acted"), "{ticket}");
+    assert!(!ticket.contains("did not hold"), "nobody had asked whether it holds: {ticket}");
 }
 
 #[test]
