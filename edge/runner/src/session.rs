@@ -1,19 +1,19 @@
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use belay_cluster::{Api, CanaryTime, ClusterError, Endpoint, Prober};
-use belay_engine::{Fault, FaultKind, NodeProbe, NodeTale};
+use belay_engine::{Fault, NodeProbe, NodeTale};
 use belay_facts::{Destination, Digest, Facts, Span};
 use belay_node::{Link, LinkError};
 use belay_plan::{Artifact, Goal, Plan, RestoreSource, Step};
-use belay_wire::{
-    Credentials, GuardTale, Mutation, NodeTarget, Observation, Op, Progress as NodeProgress, Reply, Request, Way,
-};
+use belay_wire::{Credentials, Mutation, NodeTarget, Observation, Op, Progress as NodeProgress, Reply, Request, Way};
 
 use crate::canary_ahead::CanaryAhead;
 use crate::gather::{connect, endpoint};
 use crate::node_watch::NodeWatch;
 use crate::{Clock, RunError};
+
+mod lease;
 
 /// What one run holds open on one node: the link, the API behind it, the probe, and what the plan says of the node.
 pub struct Session {
@@ -60,8 +60,6 @@ pub struct Remembered {
 const GRACE: Span = Span::seconds(20);
 /// Longer than the helper's own limits for its questions, so that its answer is heard and not left in the channel.
 const ASK: Span = Span::seconds(45);
-/// How often a coordinator that only waits tells so. Far below the shortest lease that a plan can have.
-const RENEW_AFTER: Duration = Duration::from_secs(5);
 /// The API may be ill when its last revision is asked for; the way back does not wait for it.
 const REVISION: Span = Span::seconds(2);
 
@@ -291,38 +289,6 @@ impl Session {
             }
             _ => Err(LinkError::Confused { node: self.link.node().to_owned(), what: "remember".to_owned() }),
         }
-    }
-
-    /// What the node's guard did, as one sentence for journal and report.
-    fn told(&self, tale: &GuardTale) -> String {
-        let at = i64::try_from(tale.wall).ok().and_then(|wall| jiff::Timestamp::from_millisecond(wall).ok());
-        let at = at.map(|at| format!(" at {}", at.strftime("%F %T UTC"))).unwrap_or_default();
-        let did = tale.did.clone().unwrap_or_else(|| "it has not finished".to_owned());
-        let tries = if tale.attempt > 1 { format!(" (try {})", tale.attempt) } else { String::new() };
-        format!(
-            "the guard of {} acted{at}{tries}: its coordinator was silent for {}, and the lease is {}; {did}",
-            self.node(),
-            tale.silent,
-            tale.lease
-        )
-    }
-
-    /// Tells the node that this coordinator goes on, unless it heard so a moment ago: for whoever only waits.
-    ///
-    /// # Errors
-    /// When the node has been taken over: its guard has acted, or another coordinator. Any other fault is left to the next
-    /// question, which meets it as well.
-    pub async fn renew(&mut self) -> Result<(), Fault> {
-        if self.renewed.is_some_and(|at| at.elapsed() < RENEW_AFTER) {
-            return Ok(());
-        }
-        let request = Request::Renew { run: self.run.clone(), generation: self.generation };
-        match self.call(&request, "go on with its lease", ASK, |_| {}).await {
-            Ok(_) => self.renewed = Some(Instant::now()),
-            Err(error) if fault(&error).kind == FaultKind::Fenced => return Err(fault(&error)),
-            Err(_) => {}
-        }
-        Ok(())
     }
 
     pub async fn observe(&mut self) -> Result<Observation, LinkError> {

@@ -4,8 +4,8 @@ use belay_facts::{DataLink, Digest, NodeFacts, Secret, Span, WayClass};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ArmProof, BackupReceipt, GuardTale, KeepProof, Leftover, LostObject, PortSeen, RebuildProof, Restorable, StageProof,
-    StopProof, SwapProof,
+    ArmProof, BackupReceipt, GuardTale, KeepProof, Leftover, LostObject, PortSeen, RebuildProof, Restorable,
+    StageProof, StopProof, SwapProof,
 };
 
 /// The answer to a request; exactly one, after any number of `Progress`.
