@@ -6,8 +6,11 @@ use belay_plan::{Goal, Plan, Reached, Step, StepKind};
 use crate::steps::{Idempotence, declaration};
 use crate::{Command, EndState, Event, Fault, FaultKind, MAX_RESUMES, MAX_TRIES, ProbeState, Record, TurnCause};
 
+mod adopt;
 mod back;
 mod down;
+
+pub use adopt::NodeTale;
 
 /// Where a run stands: the fold of its records. Replaying a journal gives the same state as living through it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -129,7 +132,7 @@ impl RunState {
                     // A broken channel tells nothing about the effect: it stays unknown and is probed.
                     (false, Some(fault)) if fault.kind.leaves_doubt() => StepState::Intended,
                     // Whoever holds the node may have done it or undone it: the next to resume finds out.
-                    (false, Some(fault)) if fault.kind == FaultKind::Fenced && self.held_before(plan, step) => {
+                    (false, Some(fault)) if fault.kind == FaultKind::Fenced && self.holds_the_node(plan, step) => {
                         self.superseded = Some(fault.message.clone());
                         StepState::Intended
                     }
@@ -283,10 +286,12 @@ impl RunState {
         Command::Turn { reached: self.reached(plan), cause }
     }
 
-    /// Whether the node was ours when this step was begun. A fence that is refused has lost against somebody else, and
-    /// nothing was changed.
-    fn held_before(&self, plan: &Plan, step: &str) -> bool {
-        plan.any_step(step).is_none_or(|step| step.kind != StepKind::Fence)
+    /// Whether the node was this run's before the step: its fence is done. A fence that is refused has lost against somebody
+    /// else, and nothing was changed.
+    fn holds_the_node(&self, plan: &Plan, step: &str) -> bool {
+        plan.steps()
+            .filter(|fence| fence.kind == StepKind::Fence && fence.id != step)
+            .any(|fence| matches!(self.step(&fence.id), StepState::Done { .. }))
     }
 
     /// Whether the fence may be up: it was begun, and not refused.

@@ -27,13 +27,26 @@ impl Goal {
     #[must_use]
     pub fn steps(self, copies_backup: bool) -> Vec<StepKind> {
         use StepKind::{
-            Backup, Baseline, Commit, CopyBackup, Fence, Gate, Keep, ProveBackup, Rebuild, Restore, Soak, Stage, Start,
-            Stop, Swap,
+            ArmGuard, Backup, Baseline, Commit, CopyBackup, Fence, Gate, Keep, ProveBackup, Rebuild, Restore, Soak,
+            Stage, Start, Stop, Swap,
         };
         let all: &[StepKind] = match self {
-            Self::Upgrade => {
-                &[Fence, Stage, Backup, ProveBackup, CopyBackup, Baseline, Stop, Keep, Swap, Start, Gate, Soak, Commit]
-            }
+            Self::Upgrade => &[
+                Fence,
+                Stage,
+                Backup,
+                ProveBackup,
+                CopyBackup,
+                Baseline,
+                ArmGuard,
+                Stop,
+                Keep,
+                Swap,
+                Start,
+                Gate,
+                Soak,
+                Commit,
+            ],
             // Nothing is asked before the stop: whoever restores may have a server that answers nothing.
             Self::Restore => &[
                 Fence,
@@ -42,6 +55,7 @@ impl Goal {
                 ProveBackup,
                 CopyBackup,
                 Rebuild,
+                ArmGuard,
                 Stop,
                 Keep,
                 Restore,

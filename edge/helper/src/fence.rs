@@ -246,7 +246,7 @@ pub(crate) fn install_interlock(step: &Step<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn is_text(path: &Path, text: &str) -> bool {
+pub(crate) fn is_text(path: &Path, text: &str) -> bool {
     fs::read(path).is_ok_and(|content| content == text.as_bytes())
 }
 
@@ -279,7 +279,7 @@ fn guard_text(step: &Step<'_>) -> String {
 }
 
 /// A path as a word of a unit file.
-fn quoted(path: &str) -> String {
+pub(crate) fn quoted(path: &str) -> String {
     let path = path.replace('%', "%%");
     if path.contains([' ', '\t']) { format!("\"{path}\"") } else { path }
 }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use belay_facts::{Mutant, mutated};
 use belay_journal::durable;
 use belay_wire::{Fault, Op, ReleaseProof, Reply};
 
@@ -10,6 +11,7 @@ use crate::fault::{Attempt as _, human, refused};
 use crate::keep::partial;
 use crate::node_run::{Before, NodeEvent, NodeRun, Proof, all_runs};
 use crate::step::{Effect, Found, Step, inode};
+use crate::timer;
 use crate::tree::remove_tree;
 use crate::unit::daemon_reload;
 
@@ -94,8 +96,11 @@ fn run_changes_nothing(step: &Step<'_>) -> bool {
     step.target().old == step.target().new && step.run().rebuilt.is_none()
 }
 
-/// Removes interlock and boot unit, the other way round than they were installed.
+/// Removes guard, interlock and boot unit, the other way round than they were installed.
 fn remove_units(places: &Places, unit: &str) -> Result<(), Fault> {
+    if !mutated(Mutant::CommitLeavesGuard) {
+        timer::remove(places)?;
+    }
     let interlock = places.interlock(unit);
     for path in [places.guard_wanted(), places.guard_unit(), interlock.clone()] {
         durable::remove(&path).attempt(|| format!("{} could not be removed", path.display()))?;
