@@ -251,6 +251,9 @@ pub fn a_resume_decides_before_the_api_says_anything() {
     scene.wait("start", reached);
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(scene.asked(), ["credentials", "remember", "n1.turn", "n1.back.swap-back", "n1.back.start"]);
+    assert_eq!(
+        scene.asked(),
+        ["credentials", "remember", "renew", "remember", "n1.turn", "n1.back.swap-back", "n1.back.start"]
+    );
     assert_eq!(turn(&scene.events()), Some((Reached::Stopped, "belay rollback".to_owned())));
 }
