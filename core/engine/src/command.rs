@@ -11,11 +11,11 @@ pub enum Command {
     Probe { step: Step },
     /// Tell the node that this run goes back, then journal the turn.
     Turn { reached: Reached, cause: TurnCause },
+    /// Somebody else has taken the node: its guard, or another coordinator. This process acts no more; a resume reads what
+    /// was done (I17).
+    Leave { why: String },
     /// Journal the end.
     End { state: EndState, why: String },
-    /// The node belongs to a newer generation or to another run: this process asks it for nothing more, writes nothing more
-    /// and leaves the run open, for whoever holds it.
-    Leave { why: String },
     /// The run has ended.
     Finished { state: EndState },
 }

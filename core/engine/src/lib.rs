@@ -20,4 +20,4 @@ pub use event::{Event, ProbeState, Record, TurnCause};
 pub use fault::{Fault, FaultKind};
 pub use gate::{GateAnswer, Outage, Verdict};
 pub use node_probe::NodeProbe;
-pub use state::{IllegalEvent, RunState, StepState};
+pub use state::{IllegalEvent, NodeTale, RunState, StepState};

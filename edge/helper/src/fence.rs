@@ -86,10 +86,12 @@ pub(crate) fn admit(places: &Places, mutation: &Mutation, by: Option<Coordinator
         Some(holder) if holder.run == mutation.run && mutation.generation > holder.generation => {
             Holder { generation: mutation.generation, by, ..holder }.write(places)?;
         }
-        Some(holder) if holder.run == mutation.run => {}
+        Some(holder) if holder.run == mutation.run => sync_fence(places)?,
         Some(holder) if !taking => {
             return fenced(format!("run {} has taken this node since; run {} is over", holder.run, mutation.run));
         }
+        // A fence that failed before it was there: nothing was taken, and all of it may be released.
+        None if matches!(mutation.op, Op::Release { .. }) => {}
         None if !taking => return Err(refused(format!("run {} has not taken this node (fence)", mutation.run))),
         _ => {}
     }
@@ -101,6 +103,13 @@ pub(crate) fn admit(places: &Places, mutation: &Mutation, by: Option<Coordinator
         return Err(refused(format!("run {} has ended on this node ({state})", mutation.run)));
     }
     Ok(())
+}
+
+/// A raise whose last sync failed is read back as if it had succeeded, and after a power cut it may be gone: nothing is
+/// changed under a fence that is not durable.
+fn sync_fence(places: &Places) -> Result<(), Fault> {
+    let path = places.state.join("fence");
+    durable::sync_parent(&path).attempt(|| format!("{} could not be made durable", path.display()))
 }
 
 pub(crate) struct Fence;
@@ -237,7 +246,7 @@ pub(crate) fn install_interlock(step: &Step<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn is_text(path: &Path, text: &str) -> bool {
+pub(crate) fn is_text(path: &Path, text: &str) -> bool {
     fs::read(path).is_ok_and(|content| content == text.as_bytes())
 }
 
@@ -270,7 +279,7 @@ fn guard_text(step: &Step<'_>) -> String {
 }
 
 /// A path as a word of a unit file.
-fn quoted(path: &str) -> String {
+pub(crate) fn quoted(path: &str) -> String {
     let path = path.replace('%', "%%");
     if path.contains([' ', '\t']) { format!("\"{path}\"") } else { path }
 }

@@ -14,11 +14,12 @@ use crate::node_run::{NodeEvent, NodeRun};
 use crate::serve::Channel;
 use crate::step::{Effect, Found, Step, carry_out};
 use crate::{
-    Places, backup, fence, keep, prove, put_back, rebuild, release, restore, stage, start, stop, swap, swap_back,
+    Places, arm_guard, backup, fence, keep, prove, put_back, rebuild, release, restore, stage, start, stop, swap,
+    swap_back, timer,
 };
 
 /// How long the helper of a killed coordinator may need to finish the step that it is in.
-const LOCK_WAIT: Duration = Duration::from_secs(30);
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// Carries out, or probes, one step.
 pub(crate) fn mutate(
@@ -34,6 +35,7 @@ pub(crate) fn mutate(
         Op::Stage { .. } => dispatch::<stage::Stage>(admitted, channel),
         Op::Backup => dispatch::<backup::Backup>(admitted, channel),
         Op::ProveBackup => dispatch::<prove::ProveBackup>(admitted, channel),
+        Op::ArmGuard { .. } => dispatch::<arm_guard::ArmGuard>(admitted, channel),
         Op::Stop => dispatch::<stop::Stop>(admitted, channel),
         Op::Keep => dispatch::<keep::Keep>(admitted, channel),
         Op::Swap => dispatch::<swap::Swap>(admitted, channel),
@@ -189,11 +191,19 @@ fn note(
         Way::Probe if known(step.run()) => Ok(Reply::Probe(StepProbe::Done { proof: serde_json::Value::Null })),
         Way::Probe => Ok(Reply::Probe(StepProbe::NotDone)),
         Way::Do => {
+            let (turns, stands_down) =
+                (matches!(event, NodeEvent::Turned { .. }), matches!(event, NodeEvent::StoodDown { .. }));
             if !known(step.run()) {
-                if matches!(event, NodeEvent::Turned { .. }) {
+                if turns {
                     step.free_second_reserve();
                 }
                 step.append(event)?;
+            }
+            // Whoever goes back is guarded, and whatever needs a human is left to one.
+            if stands_down {
+                timer::disarm(step.places)?;
+            } else if turns && step.run().armed.is_some() && !timer::is_armed(&step)? {
+                timer::arm(&step)?;
             }
             Ok(Reply::Noted)
         }

@@ -8,15 +8,19 @@ use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use belay_facts::Coordinator;
-use belay_wire::{Fault, Frame, FrameError, HELLO_VERSION, Held, Progress, Reply, Request, read_frame, write_frame};
+use belay_wire::{
+    Fault, FaultKind, Frame, FrameError, HELLO_VERSION, Held, Op, Progress, Reply, Request, Way, read_frame,
+    write_frame,
+};
 
 use crate::credentials::api_port;
 use crate::digests::SeenDigests;
 use crate::fault::{Attempt as _, failed, refused};
 use crate::fence::{Holder, signed};
+use crate::lease::Renewal;
 use crate::node_run::open_runs;
 use crate::port_watch::PortWatch;
-use crate::{Installation, NodeRun, Now, Places, mutate, prune, read_backup, restorable};
+use crate::{Installation, NodeRun, Now, Places, lease, mutate, prune, read_backup, restorable};
 
 /// Why the protocol ended before the other side closed it.
 #[derive(Debug, thiserror::Error)]
@@ -124,7 +128,7 @@ impl<W: Write> Link<W> {
 /// # Errors
 /// When the channel breaks. A step that was being done then has been finished and journalled.
 pub fn serve<W: Write>(places: &Places, mut link: Link<W>) -> Result<(), ServeError> {
-    let digests = SeenDigests::default();
+    let (digests, mut renewal) = (SeenDigests::default(), Renewal::default());
     let mut port = None;
     loop {
         let frame = match link.frames.recv() {
@@ -136,7 +140,15 @@ pub fn serve<W: Write>(places: &Places, mut link: Link<W>) -> Result<(), ServeEr
         let reply = match frame {
             Frame::Bytes(_) => Err(refused("bytes came where a request belongs")),
             Frame::Json(json) => match serde_json::from_slice::<Request>(&json) {
-                Ok(request) => answer(places, &request, &mut link, &digests, &mut port),
+                Ok(request) => {
+                    renewal.heard(places);
+                    let reply = answer(places, &request, &mut link, &digests, (&mut port, &mut renewal));
+                    // A step may take as long as a lease, and whoever waited for it to its end is there.
+                    if !link.orphaned() {
+                        renewal.heard(places);
+                    }
+                    reply
+                }
                 Err(error) => Err(refused(format!("a request could not be understood: {error}"))),
             },
         };
@@ -149,7 +161,7 @@ fn answer<W: Write>(
     request: &Request,
     link: &mut Link<W>,
     digests: &SeenDigests,
-    port: &mut Option<PortWatch>,
+    (port, renewal): (&mut Option<PortWatch>, &mut Renewal),
 ) -> Result<Reply, Fault> {
     match request {
         Request::Hello { version, .. } if *version != HELLO_VERSION => Err(refused(format!(
@@ -191,7 +203,20 @@ fn answer<W: Write>(
         }
         Request::Leftovers => Ok(Reply::Leftovers(prune::leftovers(places)?)),
         Request::Prune { paths } => Ok(Reply::Leftovers(prune::prune(places, paths, link)?)),
-        Request::Mutate(mutation) => mutate::mutate(places, mutation, link, digests),
+        Request::Renew { run, generation } => {
+            lease::renew(places, renewal, (run, *generation), link.by.as_ref())?;
+            Ok(Reply::Noted)
+        }
+        Request::Mutate(mutation) => {
+            let reply = mutate::mutate(places, mutation, link, digests);
+            let over = matches!(mutation.op, Op::Release { .. } | Op::StandDown { .. }) && mutation.way == Way::Do;
+            match &reply {
+                Err(fault) if fault.kind == FaultKind::Fenced => renewal.let_go(),
+                Ok(_) if over => renewal.let_go(),
+                _ => renewal.took(&mutation.run, mutation.generation),
+            }
+            reply
+        }
     }
 }
 
@@ -248,5 +273,6 @@ fn remember(places: &Places, run: &str) -> Result<Reply, Fault> {
         records: run.records,
         last: run.last,
         ended: run.ended,
+        guard: run.guard,
     })
 }

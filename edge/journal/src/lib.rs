@@ -10,15 +10,20 @@
 //! 000142 1a2b3c4d 17 <64 hex> {"run":"2026-11-23-3fa9",…}
 //! ```
 
+mod disk;
 pub mod durable;
 mod journal;
+mod kernel;
 mod line;
 mod lock;
 mod process;
 mod reader;
 
+pub use disk::{Disk, DiskFile};
+pub use durable::Durable;
 pub use journal::{CRASH_AFTER_RECORD, FAIL_AT_RECORD, Journal, JournalError};
+pub use kernel::Kernel;
 pub use line::{Damage, MAX_RECORD};
 pub use lock::{Lock, LockError};
 pub use process::{life, this_process};
-pub use reader::{Record, Tail, Verified, holder, is_held, read, read_bytes, verify};
+pub use reader::{Record, Tail, Verified, holder, is_held, read, read_bytes, read_on, verify, verify_on};

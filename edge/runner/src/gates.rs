@@ -99,6 +99,9 @@ pub async fn ask_all(
     for &gate in &step.gates {
         let asked = Instant::now();
         let answer = loop {
+            if let Err(fault) = session.renew().await {
+                return Ok(Err(fault));
+            }
             let life = if answers.is_empty() { None } else { ended(session, step, expected).await };
             let answer = match life {
                 Some(answer) => answer,
@@ -154,6 +157,9 @@ pub async fn soak(
     let mut silent: std::collections::BTreeMap<GateName, Instant> = std::collections::BTreeMap::new();
     loop {
         for &gate in &step.gates {
+            if let Err(fault) = session.renew().await {
+                return Ok(Err(fault));
+            }
             let (verdict, says, evidence) = match put(gate, session, expected).await {
                 Answer::Yes { .. } => {
                     silent.remove(&gate);

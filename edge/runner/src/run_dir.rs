@@ -162,7 +162,7 @@ impl RunDir {
     pub fn plan(&self) -> Result<Plan, RunError> {
         let path = self.plan_path();
         let text = std::fs::read_to_string(&path).map_err(file("could not read", &path))?;
-        Plan::from_yaml(&text).map_err(|error| RunError::Plan { run: self.id(), why: error.to_string() })
+        Plan::of_run(&text).map_err(|error| RunError::Plan { run: self.id(), why: error.to_string() })
     }
 
     /// Facts saved under a name; `None` when they are missing or cannot be read.

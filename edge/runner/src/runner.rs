@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 use belay_engine::{Command, EndState, Event, Fault, FaultKind, Outage, ProbeState, RunState, TurnCause};
 use belay_facts::{Destination, Facts, Span};
 use belay_journal::{Journal, JournalError, LockError};
-use belay_plan::{Plan, Reached, Step, StepKind};
+use belay_plan::{Plan, Reached};
 use belay_wire::Op;
 use serde_json::Value;
 
 use crate::book::Book;
-use crate::session::{Remembered, Session, fault};
+use crate::session::{Session, fault};
 use crate::{Clock, Holding, RunDir, RunError, Sink, effect};
 
 mod halting;
@@ -144,9 +144,11 @@ impl Runner {
         }
         book.record(Event::Resumed { by: somebody(), belay, back })?;
         let mut runner = Self { book, session, artifact, halted: false };
-        if let Some(remembered) = remembered {
-            runner.adopt(&remembered).await?;
+        // The node knows of this generation before it is asked what it did: its guard, or a boot, takes a higher one.
+        if let Err(fault) = runner.session.renew().await {
+            return Err(runner.superseded(fault.message).await);
         }
+        runner.adopt().await?;
         // Nothing is waited for until here but the disk and the helper: the API may be away for long.
         let says =
             format!("went on {} after its begin, by the journal and what the node remembers", clock.since_begin());
@@ -230,10 +232,7 @@ impl Runner {
                 },
                 Command::Turn { reached, cause } => self.turn(reached, cause).await?,
                 // Not ours any more: no step, no note, nothing in the cluster.
-                Command::Leave { why } => {
-                    self.measured().await?;
-                    return Err(RunError::Superseded { run: self.book.plan().id.clone(), why });
-                }
+                Command::Leave { why } => return Err(self.superseded(why).await),
                 Command::End { state, why } => {
                     for leftover in self.session.clean_cluster().await {
                         self.book.record(Event::Note { says: format!("removed {leftover}") })?;
@@ -273,6 +272,15 @@ impl Runner {
         self.book.record(Event::Turn { reached, cause })
     }
 
+    /// The node is somebody else's: its guard's, or another coordinator's. What this process saw until now is written, since
+    /// nobody else knows it, and nothing is done any more.
+    async fn superseded(&mut self, why: String) -> RunError {
+        if let Err(error) = self.measured().await {
+            return error;
+        }
+        RunError::Superseded { run: self.book.plan().id.clone(), why }
+    }
+
     async fn measured(&mut self) -> Result<(), RunError> {
         let measured = self.session.prober.measure();
         let outages = measured.outages.iter().map(|outage| told(measured.began, outage)).collect();
@@ -281,44 +289,30 @@ impl Runner {
         self.book.record(Event::Measured { outages, shots: measured.shots, seen, on_node })
     }
 
-    /// What the node did by itself while nobody was here: a boot in the middle of a way back finishes it. The journal
-    /// says so, with the node's own proof, and nothing is done twice.
-    async fn adopt(&mut self, remembered: &Remembered) -> Result<(), RunError> {
-        if remembered.turned
-            && self.book.state().turn().is_none()
-            && self.book.state().reached(self.book.plan()) > Reached::Prepared
-        {
-            let (reached, asked) = (self.book.state().reached(self.book.plan()), self.book.state().asked());
-            let why = "the node was told to go back before this coordinator was killed".to_owned();
-            self.book.record(Event::Turn { reached, cause: TurnCause { step: None, asked, why, fault: None } })?;
-        }
-        let falls = self.book.state().turn().is_some_and(|(reached, _)| self.book.plan().falls_from(*reached));
-        if falls && remembered.turned && remembered.class == self.book.plan().class_from(Reached::SwappedBack) {
-            let asked = self.book.state().asked();
-            let why = "the node was told to put the stopped copy back before this coordinator was killed".to_owned();
-            let cause = TurnCause { step: None, asked, why, fault: None };
-            self.book.record(Event::Turn { reached: Reached::SwappedBack, cause })?;
-        }
-        let Some((reached, _)) = self.book.state().turn() else { return Ok(()) };
-        let steps = self.book.plan().inverse(*reached);
-        let Some(undo) = steps.iter().find(|step| matches!(step.kind, StepKind::PutBack | StepKind::SwapBack)) else {
-            return Ok(());
+    /// What the node did by itself while nobody was here: a boot in the middle of a way back finishes it, and a guard goes
+    /// back when its coordinator is silent past the lease. The journal says so, with the node's own proof, and nothing is
+    /// done twice.
+    async fn adopt(&mut self) -> Result<(), RunError> {
+        let tale = match self.session.remember().await {
+            Ok(remembered) => remembered.tale,
+            // A fault here is no reason not to go on: every step probes for itself.
+            Err(_) => return Ok(()),
         };
-        if self.book.state().proof(&undo.id).is_some() {
-            return Ok(());
+        let before = self.book.state().turn().is_some();
+        while let Some(turn) = self.book.state().adopted_turn(self.book.plan(), &tale) {
+            self.book.record(turn)?;
         }
-        let Ok((ProbeState::Done, proof, _)) = effect::find_out(&mut self.session, undo).await else { return Ok(()) };
-        let before: Vec<Step> = steps.iter().take_while(|step| step.id != undo.id).cloned().collect();
-        for (step, proof) in before.into_iter().map(|step| (step, Value::Null)).chain([(undo.clone(), proof)]) {
-            if self.book.state().proof(&step.id).is_some() {
-                continue;
+        if let Some(says) = tale.guard.clone().filter(|_| before) {
+            let note = Event::Note { says };
+            if !self.book.records().iter().any(|record| record.event == note) {
+                self.book.record(note)?;
             }
-            if !matches!(self.book.state().step(&step.id), belay_engine::StepState::Intended) {
-                let attempt = self.book.state().tries(&step.id) + 1;
-                self.book.record(Event::Intent { step: step.id.clone(), attempt })?;
-            }
-            let says = "the node did it by itself, at a boot or after its coordinator was killed".to_owned();
-            self.book.record(Event::Probed { step: step.id, state: ProbeState::Done, proof, says })?;
+        }
+        let Some(undo) = self.book.state().undo_to_adopt(self.book.plan()) else { return Ok(()) };
+        let Ok((ProbeState::Done, proof, _)) = effect::find_out(&mut self.session, &undo).await else { return Ok(()) };
+        let released = tale.ended.is_some() && tale.guard.is_some();
+        for event in self.book.state().adopted_steps(self.book.plan(), &undo, &proof, released) {
+            self.book.record(event)?;
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 use std::sync::Arc;
+use std::time::Instant;
 
 use belay_cluster::{Api, CanaryTime, ClusterError, Endpoint, Prober};
-use belay_engine::{Fault, NodeProbe};
-use belay_facts::{Destination, Digest, Facts, Span, WayClass};
+use belay_engine::{Fault, NodeProbe, NodeTale};
+use belay_facts::{Destination, Digest, Facts, Span};
 use belay_node::{Held, Link, LinkError};
 use belay_plan::{Artifact, Goal, Plan, RestoreSource, Step};
 use belay_wire::{Credentials, Mutation, NodeTarget, Observation, Op, Progress as NodeProgress, Reply, Request, Way};
@@ -11,6 +12,8 @@ use crate::canary_ahead::CanaryAhead;
 use crate::gather::{connect, endpoint};
 use crate::node_watch::NodeWatch;
 use crate::{Clock, RunError};
+
+mod lease;
 
 /// What one run holds open on one node: the link, the API behind it, the probe, and what the plan says of the node.
 pub struct Session {
@@ -42,14 +45,13 @@ pub struct Session {
     pub before: Facts,
     /// The canary that was begun last.
     pub canary: Option<CanaryAhead>,
+    /// When the node last heard that this coordinator goes on; `None` over a new channel.
+    renewed: Option<Instant>,
 }
 
 /// What a node knows of a run from its own journal.
 pub struct Remembered {
-    /// It was told, or decided, that the run goes back.
-    pub turned: bool,
-    /// By which class, as it was told last.
-    pub class: WayClass,
+    pub tale: NodeTale,
     /// The highest generation that it has heard of; a boot that finished a way back has raised it.
     pub generation: u64,
 }
@@ -107,6 +109,7 @@ impl Session {
             restore: plan.restore.clone(),
             before,
             canary: None,
+            renewed: None,
         })
     }
 
@@ -120,6 +123,7 @@ impl Session {
             watch.go_on(&mut link).await;
         }
         self.link = link;
+        self.renewed = None;
         self.api = None;
         // The credentials are those that were taken before: they cannot be refused now.
         let _ = self.aim();
@@ -278,7 +282,10 @@ impl Session {
     pub async fn remember(&mut self) -> Result<Remembered, LinkError> {
         let request = Request::Remember { run: self.run.clone() };
         match self.call(&request, "tell what it remembers of the run", ASK + GRACE, |_| {}).await? {
-            Reply::Remembered { turned, class, generation, .. } => Ok(Remembered { turned, class, generation }),
+            Reply::Remembered { turned, class, generation, ended, guard, .. } => {
+                let guard = guard.map(|tale| self.told(&tale));
+                Ok(Remembered { tale: NodeTale { turned, class, ended, guard }, generation })
+            }
             _ => Err(LinkError::Confused { node: self.link.node().to_owned(), what: "remember".to_owned() }),
         }
     }

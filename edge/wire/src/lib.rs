@@ -5,6 +5,7 @@
 //! before its answer. The same words travel over a pipe to a local helper and over SSH to a remote one.
 
 mod frame;
+mod guard;
 mod leftover;
 mod port;
 mod record;
@@ -13,6 +14,7 @@ mod request;
 mod restorable;
 
 pub use frame::{Frame, FrameError, MAX_FRAME, read_frame, write_frame};
+pub use guard::{ArmProof, GuardTale};
 pub use leftover::{Leftover, LeftoverKind};
 pub use port::{PortClosed, PortSeen};
 pub use record::{
@@ -32,6 +34,10 @@ pub const NODE_STATE: &str = "/var/lib/belay/node";
 pub const HELPER_PATH: &str = "/usr/local/lib/belay/belay-helper";
 /// The boot unit; not named `k3s*`, so that K3s' own kill script leaves it alone.
 pub const GUARD_UNIT: &str = "belay-guard.service";
+/// Looks every few seconds whether the coordinator was silent past its lease, and what it starts for that: no part of the
+/// boot unit, which is ordered before K3s and would wait for itself.
+pub const GUARD_TIMER: &str = "belay-guard.timer";
+pub const LEASE_UNIT: &str = "belay-lease.service";
 /// The interlock's drop-in in `<unit>.d/`.
 pub const INTERLOCK: &str = "50-belay-interlock.conf";
 /// The marker in the data directory that keeps K3s down while `server/` is being exchanged.

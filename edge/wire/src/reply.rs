@@ -4,8 +4,8 @@ use belay_facts::{Coordinator, DataLink, Digest, Life, NodeFacts, Secret, Span, 
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BackupReceipt, KeepProof, Leftover, LostObject, PortSeen, RebuildProof, Restorable, StageProof, StopProof,
-    SwapProof,
+    ArmProof, BackupReceipt, GuardTale, KeepProof, Leftover, LostObject, PortSeen, RebuildProof, Restorable,
+    StageProof, StopProof, SwapProof,
 };
 
 /// The answer to a request; exactly one, after any number of `Progress`.
@@ -40,6 +40,9 @@ pub enum Reply {
         records: u64,
         last: String,
         ended: Option<String>,
+        /// What its guard did, if it has acted.
+        #[serde(default)]
+        guard: Option<GuardTale>,
     },
     Port(PortSeen),
     /// `None`: no run is open on this node.
@@ -60,6 +63,7 @@ pub enum Reply {
         bytes: u64,
     },
     Proven(BackupReceipt),
+    Armed(ArmProof),
     Stopped(StopProof),
     Kept(KeepProof),
     Swapped(SwapProof),

@@ -42,6 +42,9 @@ pub enum Request {
     WatchPort,
     /// What that saw until now. Answer: `Reply::Port`.
     Port,
+    /// The coordinator of a run goes on and only waits: its lease begins anew. So does every other request over a channel
+    /// that has taken the node, by this or by a mutation. Answer: `Reply::Noted`, or a fault when the node was taken over.
+    Renew { run: String, generation: u64 },
     /// What the node remembers of a run (its own journal, folded). Answer: `Reply::Remembered`.
     Remember { run: String },
     /// What the stored backup of a run holds. Answer: `Reply::Backup`.
@@ -98,6 +101,8 @@ pub enum Op {
     Backup,
     /// Reopen the stored backup and prove it.
     ProveBackup,
+    /// Let the node finish alone when its coordinator is silent past `lease`: timer, and the lease as remembered.
+    ArmGuard { lease: Span },
     /// Stop the unit and prove that nothing of it is left.
     Stop,
     /// Copy the stopped `server/` beside itself.
@@ -117,7 +122,7 @@ pub enum Op {
         why: String,
     },
     /// Remember on the node that the run ended needing a human: from now on a boot finishes only what was begun there, and
-    /// begins no way back by itself. A later `Turn` arms it again.
+    /// begins no way back by itself, and the guard is disarmed. A later `Turn` arms both again.
     StandDown { why: String },
     /// Undo `swap`: when the new version never ran (and drop a partial or complete keep), or when the target's way back
     /// is of class `binary` (and leave the keep).
@@ -128,6 +133,6 @@ pub enum Op {
     Rebuild { what: CopyKind, run: String },
     /// Exchange `server/` and the binary with what was rebuilt and staged.
     Restore { seen: u64 },
-    /// The run is over on this node: remove interlock, boot unit and reserve. `keep_way_back`: leave old slot and keep where they are.
+    /// The run is over on this node: remove interlock, boot unit, guard and reserve. `keep_way_back`: leave old slot and keep where they are.
     Release { keep_way_back: bool },
 }

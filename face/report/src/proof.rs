@@ -34,6 +34,10 @@ pub fn proof_summary(kind: StepKind, proof: &Value) -> String {
                 text("path").map(|path| format!("in {path}")),
             ]
         }
+        StepKind::ArmGuard => {
+            let lease = text("lease").and_then(|text| text.parse::<Span>().ok()).map(duration);
+            vec![lease.map(|lease| format!("the node goes back by itself after {lease} of silence"))]
+        }
         StepKind::Stop => vec![text("active-state"), took().map(|took| format!("after {took}"))],
         StepKind::Keep => vec![
             bytes("bytes"),

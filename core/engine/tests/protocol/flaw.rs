@@ -24,25 +24,29 @@ pub enum Flaw {
 }
 
 impl Flaw {
-    pub const ALL: [Self; 19] = [
+    /// With one fault, and one server or three.
+    pub const OF_ONE_FAULT: [Self; 14] = [
         Self::Bug(Mutant::DropFence),
         Self::Bug(Mutant::KeepGeneration),
         Self::Bug(Mutant::GuardWithoutFence),
         Self::Bug(Mutant::GuardIgnoresVouch),
         Self::Bug(Mutant::NeverRenew),
         Self::Bug(Mutant::ShortLease),
-        Self::Bug(Mutant::TurnNotTold),
         Self::Bug(Mutant::CommitLeavesGuard),
         Self::Bug(Mutant::EffectBeforeIntent),
         Self::Bug(Mutant::ForgetInterlock),
         Self::Bug(Mutant::TrustStaleKeep),
-        Self::SharedGeneration,
         Self::LookBeforeFence,
-        Self::TurnUntold,
-        Self::GuardLeaves,
         Self::OldJournal,
         Self::LateRequest,
         Self::NoQuorum,
+    ];
+    /// With two.
+    pub const OF_TWO_FAULTS: [Self; 5] = [
+        Self::Bug(Mutant::TurnNotTold),
+        Self::SharedGeneration,
+        Self::TurnUntold,
+        Self::GuardLeaves,
         Self::StopUnguarded,
     ];
 }

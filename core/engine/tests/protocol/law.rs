@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 
-use belay_engine::{Command, EndState, Event, Fault, FaultKind, ProbeState, Record, RunState, StepState, TurnCause};
+use belay_engine::{
+    Command, EndState, Event, Fault, FaultKind, NodeTale, ProbeState, Record, RunState, StepState, TurnCause,
+};
 use belay_facts::Span;
 use belay_plan::{Plan, Reached, Step, StepKind};
 
@@ -80,9 +82,9 @@ pub enum Told {
     Turn,
     /// The turn that a person asks for.
     Asked,
-    /// The turn that the node has made by itself.
-    Adopted,
     Resumed,
+    /// Somebody else has taken the node.
+    Superseded,
     End(End),
 }
 
@@ -92,8 +94,21 @@ pub enum Next {
     Do(StepNo),
     Probe(StepNo),
     Turn,
+    /// Somebody else holds the node.
+    Leave,
     End(End),
     Finished(End),
+}
+
+/// What a node tells of what it did alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tale {
+    pub turned: bool,
+    /// The way back was gone.
+    pub back: bool,
+    pub guarded: bool,
+    /// The guard let the run go, K3s never having been stopped.
+    pub released: bool,
 }
 
 /// What there is to know of one state.
@@ -119,6 +134,7 @@ struct Memo {
     states: Vec<(RunState, Standing)>,
     known: HashMap<String, Fold>,
     after: HashMap<(Fold, Told), Fold>,
+    adopted: HashMap<(Fold, Tale), Fold>,
 }
 
 impl Law {
@@ -182,42 +198,47 @@ impl Law {
             return *after;
         }
         let mut state = memo.states[usize::from(fold)].0.clone();
-        let record = self.record(self.event(&state, told));
-        state.apply(&self.plan, &record).unwrap_or_else(|why| panic!("{told:?} after {state:#?}: {why}"));
+        let event = self.event(&state, told);
+        self.append(&mut state, event);
         let number = self.number(&mut memo, state);
         memo.after.insert((fold, told), number);
         number
     }
 
-    /// As the runner adopts what the node did by itself: the turn, and the steps back up to the exchange.
-    pub fn adopt(&self, fold: Fold, turned: bool, back: bool) -> Fold {
-        let mut fold = fold;
-        if turned && !self.standing(fold).turned {
-            fold = self.after(fold, Told::Adopted);
+    /// As the runner adopts what the node did by itself: its turns, and the way back up to the exchange where that is done.
+    pub fn adopt(&self, fold: Fold, told: Tale) -> Fold {
+        if let Some(after) = self.memo().adopted.get(&(fold, told)) {
+            return *after;
         }
-        let state = self.memo().states[usize::from(fold)].0.clone();
-        let Some((reached, _)) = state.turn().filter(|_| back) else { return fold };
-        let way = self.plan.inverse(*reached);
-        let undo = |step: &Step| matches!(step.kind, StepKind::PutBack | StepKind::SwapBack);
-        let Some(last) = way.iter().position(undo) else { return fold };
-        if matches!(state.step(&way[last].id), StepState::Done { .. }) {
-            return fold;
+        let tale = NodeTale {
+            turned: told.turned,
+            ended: told.released.then(|| "unchanged".to_owned()),
+            guard: told.guarded.then(|| "the guard acted".to_owned()),
+            ..NodeTale::default()
+        };
+        let mut state = self.state(fold);
+        while let Some(turn) = state.adopted_turn(&self.plan, &tale) {
+            self.append(&mut state, turn);
         }
-        for step in way.iter().take(last + 1) {
-            let number = self.steps.iter().position(|known| known.id == step.id).unwrap();
-            let number = StepNo::try_from(number).unwrap();
-            match self.step(fold, number) {
-                StepState::Done { .. } => continue,
-                StepState::Intended => {}
-                _ => fold = self.after(fold, Told::Intent(number)),
+        if let Some(undo) = state.undo_to_adopt(&self.plan).filter(|_| told.back) {
+            let released = told.released && told.guarded;
+            for event in state.adopted_steps(&self.plan, &undo, &serde_json::Value::Null, released) {
+                self.append(&mut state, event);
             }
-            fold = self.after(fold, Told::Probed(number, true));
         }
-        fold
+        let mut memo = self.memo();
+        let number = self.number(&mut memo, state);
+        memo.adopted.insert((fold, told), number);
+        number
     }
 
-    fn step(&self, fold: Fold, step: StepNo) -> StepState {
-        self.memo().states[usize::from(fold)].0.step(&self.steps[usize::from(step)].id).clone()
+    fn state(&self, fold: Fold) -> RunState {
+        self.memo().states[usize::from(fold)].0.clone()
+    }
+
+    fn append(&self, state: &mut RunState, event: Event) {
+        let record = self.record(event);
+        state.apply(&self.plan, &record).unwrap_or_else(|why| panic!("{record:?} after {state:#?}: {why}"));
     }
 
     fn event(&self, state: &RunState, told: Told) -> Event {
@@ -235,7 +256,7 @@ impl Law {
                 let state = if done { ProbeState::Done } else { ProbeState::NotDone };
                 Event::Probed { step: id(step), state, proof, says: String::new() }
             }
-            Told::Turn | Told::Asked | Told::Adopted => {
+            Told::Turn | Told::Asked => {
                 let reached = match (state.next(&self.plan), told) {
                     (Command::Turn { reached, .. }, Told::Turn) => reached,
                     _ => state.reached(&self.plan),
@@ -244,6 +265,7 @@ impl Law {
                 Event::Turn { reached, cause }
             }
             Told::Resumed => Event::Resumed { by: "model".into(), belay: "0".into(), back: false },
+            Told::Superseded => Event::Superseded { says: String::new() },
             Told::End(end) => Event::End { state: end.state(), why: String::new() },
         }
     }
@@ -284,6 +306,7 @@ impl Law {
             Command::Do { step, .. } => Next::Do(no(&step)),
             Command::Probe { step } => Next::Probe(no(&step)),
             Command::Turn { .. } => Next::Turn,
+            Command::Leave { .. } => Next::Leave,
             Command::End { state, .. } => Next::End(End::of(state)),
             Command::Finished { state } => Next::Finished(End::of(state)),
         };

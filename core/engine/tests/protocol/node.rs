@@ -4,7 +4,7 @@ use belay_facts::Mutant;
 use belay_plan::StepKind;
 
 use crate::flaw::Flaw;
-use crate::law::{End, Fold, Law, No, StepNo};
+use crate::law::{End, Fold, Law, No, StepNo, Tale};
 
 /// What is asked of a node, with the generation of who asks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,7 +22,6 @@ pub struct Request {
 pub enum What {
     /// Whoever takes a run over raises the fence and reads what the node remembers, in one.
     Claim,
-    Arm,
     Do(StepNo),
     Probe(StepNo),
     /// The gates of this step said yes.
@@ -33,11 +32,10 @@ pub enum What {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
-    /// What the node remembers: that it goes back, that it has gone back, how the run ended on it, and
-    /// the copy of the journal with the generation that wrote it.
+    /// What the node remembers: what it did alone, how the run ended on it, and the copy of the journal with the
+    /// generation that wrote it.
     Claimed {
-        turned: bool,
-        back: bool,
+        tale: Tale,
         ended: Option<End>,
         copy: (u8, Fold),
     },
@@ -104,6 +102,8 @@ pub struct Node {
     /// The binary was exchanged back; kept by the model.
     pub exchanged: bool,
     pub stood_down: bool,
+    /// It has acted alone.
+    pub guarded: bool,
     pub ended: Option<End>,
 }
 
@@ -135,6 +135,7 @@ impl Node {
         went_back: false,
         exchanged: false,
         stood_down: false,
+        guarded: false,
         ended: None,
     };
 
@@ -187,6 +188,8 @@ impl Node {
     /// The effect of a step, as the helper would do it: each is probe-then-do.
     pub fn act(&mut self, kind: StepKind, forward: bool, flaw: Option<Flaw>) -> Result<(), No> {
         match kind {
+            StepKind::ArmGuard if self.turned => return Err(No::Refused),
+            StepKind::ArmGuard => self.lease = Lease::Running { renewed: true },
             StepKind::Stop => {
                 if forward && self.lease == Lease::Off && flaw != Some(Flaw::StopUnguarded) {
                     return Err(No::Refused);
@@ -223,6 +226,7 @@ impl Node {
 
     pub fn is_done(&self, kind: StepKind) -> bool {
         match kind {
+            StepKind::ArmGuard => self.lease != Lease::Off,
             StepKind::Stop => self.running.is_none(),
             StepKind::Keep => self.kept,
             StepKind::Swap => self.path == Version::New,
@@ -240,6 +244,12 @@ impl Node {
         self.written_by_new = false;
         self.half = false;
         self.went_back = true;
+    }
+
+    /// What it tells whoever takes the run over.
+    pub fn tale(&self) -> Tale {
+        let released = self.guarded && !self.stop_begun && self.ended.is_some();
+        Tale { turned: self.turned, back: self.went_back, guarded: self.guarded, released }
     }
 
     fn end(&mut self, end: End, flaw: Option<Flaw>) {
@@ -268,7 +278,8 @@ impl Node {
             self.newest = self.newest.max(self.fence);
             self.holder = SELF;
         }
-        self.turned |= !self.vouched || flaw == Some(Flaw::Bug(Mutant::GuardIgnoresVouch));
+        // Where K3s was never asked to stop there is nothing to turn: the node is let go.
+        self.turned |= self.stop_begun && !self.vouched || flaw == Some(Flaw::Bug(Mutant::GuardIgnoresVouch));
         if self.turned && self.is_new() {
             self.stopped |= self.running.is_some();
             self.running = None;
@@ -283,6 +294,10 @@ impl Node {
             self.go_back();
         }
         self.went_back |= self.turned;
+        self.guarded = true;
+        if !self.stop_begun {
+            self.end(End::Unchanged, flaw);
+        }
         // Should it fail, the marker says so; the model has no old version that does not start.
         let _ = self.start(flaw);
         self.guard = Guard::Acted;

@@ -202,3 +202,12 @@ fn nothing_that_a_superseded_coordinator_asks_for_changes_the_node() {
     }
     assert_eq!(super::node::listing(node.root.path()), before);
 }
+
+/// Found by the simulation: a fence that failed before it was written (a full disk) turned back to a release that was refused,
+/// because the run had not taken the node, and the run needed a human for ever.
+#[test]
+fn a_node_that_was_never_taken_can_be_released() {
+    let node = Node::new();
+    node.act(Op::Release { keep_way_back: false });
+    assert!(!node.places.guard_unit().exists());
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use belay_facts::{Digest, Secret, Span, WayClass};
 use belay_wire::{
-    Credentials, DatastoreMark, Fault, FaultKind, FenceProof, Frame, HELLO_VERSION, KeepProof, Mutation, Op,
+    ArmProof, Credentials, DatastoreMark, Fault, FaultKind, FenceProof, Frame, HELLO_VERSION, KeepProof, Mutation, Op,
     PutBackProof, ReleaseProof, Reply, Request, StageProof, StartProof, StepProbe, StopProof, SwapProof, Way,
     read_frame, write_frame,
 };
@@ -82,7 +82,9 @@ fn read(dir: &Path, request: &Request) -> Reply {
             records: 1,
             last: String::new(),
             ended: None,
+            guard: None,
         },
+        Request::Renew { .. } => Reply::Noted,
         other => panic!("{other:?}"),
     }
 }
@@ -142,6 +144,7 @@ fn done(mutation: &Mutation) -> Reply {
             uncounted: std::collections::BTreeMap::new(),
             took: Span::ZERO,
         })),
+        Op::ArmGuard { lease } => Reply::Armed(ArmProof { lease: *lease, timer: path, boot_id: "b".into() }),
         Op::Release { .. } => Reply::Released(ReleaseProof { stays: Vec::new() }),
         _ => Reply::Noted,
     }

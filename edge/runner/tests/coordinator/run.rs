@@ -235,7 +235,7 @@ pub fn a_resume_decides_before_the_api_says_anything() {
     scene.wait("swap", |scene| scene.dir.path().join(ASKED).exists() && scene.asked().contains(&"n1.swap".into()));
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(scene.asked(), ["credentials", "remember", "probe n1.keep", "n1.keep", "n1.swap"]);
+    assert_eq!(scene.asked(), ["credentials", "remember", "renew", "remember", "probe n1.keep", "n1.keep", "n1.swap"]);
     let events = scene.events();
     let at = events.iter().position(|event| matches!(event, Event::Resumed { .. })).unwrap();
     assert!(matches!(&events[at + 1], Event::Note { says } if says.starts_with("went on ")), "{:?}", events[at + 1]);
@@ -251,6 +251,9 @@ pub fn a_resume_decides_before_the_api_says_anything() {
     scene.wait("start", reached);
     child.kill().unwrap();
     child.wait().unwrap();
-    assert_eq!(scene.asked(), ["credentials", "remember", "n1.turn", "n1.back.swap-back", "n1.back.start"]);
+    assert_eq!(
+        scene.asked(),
+        ["credentials", "remember", "renew", "remember", "n1.turn", "n1.back.swap-back", "n1.back.start"]
+    );
     assert_eq!(turn(&scene.events()), Some((Reached::Stopped, "belay rollback".to_owned())));
 }

@@ -105,6 +105,7 @@ impl Story {
             (StepKind::Backup, 1_310),
             (StepKind::ProveBackup, 640),
             (StepKind::Baseline, 2_030),
+            (StepKind::ArmGuard, 90),
             (StepKind::Stop, 2_100),
             (StepKind::Keep, 140),
             (StepKind::Swap, 60),
