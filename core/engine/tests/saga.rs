@@ -304,6 +304,23 @@ fn fresh_budgets_do_not_forget_that_the_new_version_was_begun() {
     assert_eq!(state.reached(&plan), Reached::Started);
 }
 
+/// Found by reading, while the model was brought to the guard: a run that needed a human had disarmed it, and went on without.
+#[test]
+fn after_a_human_the_guard_is_armed_again() {
+    let plan = made();
+    let (_, _, mut records) = live(&plan, true, &[]);
+    let stop = |r: &belay_engine::Record| matches!(&r.event, Event::Intent { step, .. } if step == "n1.stop");
+    records.truncate(records.iter().position(stop).unwrap());
+    let mut state = RunState::replay(&plan, &records).unwrap();
+    let mut next = records.last().unwrap().clone();
+    next.event = Event::End { state: EndState::NeedsHuman, why: "test".into() };
+    state.apply(&plan, &next).unwrap();
+    next.event = Event::Resumed { by: "test".into(), belay: "0".into(), back: false };
+    state.apply(&plan, &next).unwrap();
+    let Command::Do { step, attempt: 1 } = state.next(&plan) else { panic!("{:?}", state.next(&plan)) };
+    assert_eq!(step.id, "n1.arm-guard");
+}
+
 /// `belay rollback` was killed between telling the node and writing its turn: the wish was written before, so that
 /// whoever goes on, by `resume` or `rollback`, goes back as asked (exit 0), and not by itself (exit 3).
 #[test]

@@ -52,6 +52,26 @@ pub(crate) fn signed(places: &Places, by: Option<&Coordinator>) -> Life {
     by.map_or(Life::Unknown, |by| belay_journal::life(by, &places.proc))
 }
 
+/// A generation is one life of one coordinator's: whoever goes on with a run raises it first. Where one side does not say who
+/// it is, nothing can be told.
+pub(crate) fn refuse_another(
+    places: &Places,
+    holder: &Holder,
+    generation: u64,
+    by: Option<&Coordinator>,
+) -> Result<(), Fault> {
+    let another = holder.by.as_ref().zip(by).is_some_and(|(holder, by)| !holder.is_same(by));
+    if generation != holder.generation || !another {
+        return Ok(());
+    }
+    let words = holder_words(places, holder.by.as_ref());
+    let message = format!(
+        "generation {generation} of run {0} is another process's: this node is held{words}; `belay resume {0}` takes it over",
+        holder.run
+    );
+    Err(fault(FaultKind::Fenced, message))
+}
+
 /// "by root on n1 (process 7) since …, which lives".
 fn holder_words(places: &Places, by: Option<&Coordinator>) -> String {
     by.map_or_else(String::new, |by| format!(", for {by} since {}, {}", by.since(), signed(places, Some(by)).words()))
@@ -71,6 +91,9 @@ pub(crate) fn admit(places: &Places, mutation: &Mutation, by: Option<Coordinator
     }
     let holder = Holder::read(places)?;
     let taking = matches!(mutation.op, Op::Fence { .. });
+    if let Some(holder) = holder.as_ref().filter(|holder| holder.run == mutation.run) {
+        refuse_another(places, holder, mutation.generation, by.as_ref())?;
+    }
     match holder {
         Some(holder) if holder.run == mutation.run && mutation.generation < holder.generation => {
             return fenced(format!(

@@ -161,6 +161,10 @@ impl Node {
         if request.generation > self.fence {
             self.fence = request.generation;
             self.holder = request.life;
+            // A guard that was cut off before it was done judges anew.
+            if self.guard == Guard::Decided {
+                self.guard = Guard::Waits;
+            }
         }
         Ok(())
     }

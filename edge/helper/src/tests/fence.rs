@@ -185,6 +185,33 @@ fn the_loser_is_told_who_holds_the_node_since_when_and_whether_that_process_live
     assert!(loses(&node).contains("holds this node, and has not ended"));
 }
 
+/// Found by the model (`SharedGeneration`): two that resumed at the same time, each from a copy of the run's directory, got the
+/// same generation, and the node let both act.
+#[test]
+fn a_generation_is_one_coordinators() {
+    let mut node = Node::new();
+    let ask = |node: &Node, op: Op, by: &belay_facts::Coordinator| {
+        mutate(&node.places, &node.mutation(op, Way::Do), &mut Speaking(by.clone()), &node.digests)
+    };
+    let (first, second) = (coordinator("n1", 7, "boot-1"), coordinator("laptop", 9, "boot-9"));
+    ask(&node, node.fence(), &first).unwrap();
+    node.generation = 2;
+    ask(&node, node.stage(), &first).unwrap();
+    for op in [node.stage(), Op::Backup, node.fence()] {
+        let fault = ask(&node, op, &second).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Fenced);
+        assert!(
+            fault.message.contains("another process's: this node is held, for root for anna on n1 (process 7)"),
+            "{}",
+            fault.message
+        );
+    }
+    // The same process over a new channel, and whoever took it over by a newer one.
+    ask(&node, Op::Backup, &first).unwrap();
+    node.generation = 3;
+    ask(&node, Op::ProveBackup, &second).unwrap();
+}
+
 /// A paused coordinator that is continued after the node was taken over: nothing that it asks for leaves a trace.
 #[test]
 fn nothing_that_a_superseded_coordinator_asks_for_changes_the_node() {
