@@ -258,24 +258,14 @@ impl Runner {
         if reached != Reached::Prepared {
             let step = format!("{}.turn", self.session.node());
             let class = self.book.plan().class_from(reached);
-            let mut broken = 0;
-            loop {
-                let turn = Op::Turn { seen, class, why: cause.why.clone() };
-                let Err(error) = self.session.note(&step, turn).await else { break };
-                let fault = fault(&error);
-                if fault.kind == FaultKind::Fenced {
+            let told = self.session.note(&step, Op::Turn { seen, class, why: cause.why.clone() }).await;
+            if let Err(error) = told {
+                if fault(&error).kind == FaultKind::Fenced {
                     return self.book.record(Event::Superseded { says: error.to_string() });
                 }
-                // A node that cannot be reached is told before anything else: its guard leaves a vouched one as it is, also
-                // where this way back had stopped K3s. One that is there and cannot write goes back all the same.
-                if fault.kind.leaves_doubt() {
-                    broken += 1;
-                    self.reopen(broken, &fault).await?;
-                    continue;
-                }
-                let says = format!("the node could not be told that the run goes back: {error}");
-                self.book.record(Event::Note { says })?;
-                break;
+                self.book.record(Event::Note {
+                    says: format!("the node could not be told that the run goes back: {error}"),
+                })?;
             }
         }
         self.measured().await?;

@@ -15,13 +15,11 @@ use belay_wire::{
 
 /// The variable that names the directory of the node; whoever has it is no test but one of its processes.
 pub const DIRECTORY: &str = "BELAY_TEST_NODE";
-/// Files in it: what was asked; the step that is refused and everything after it; the step that waits for `go`; the step at
-/// which the channel breaks, once.
+/// Files in it: what was asked; the step that is refused and everything after it; the step that waits for `go`.
 pub const ASKED: &str = "asked";
 pub const REFUSES: &str = "refuses";
 pub const WAITS: &str = "waits";
 pub const GO: &str = "go";
-pub const BREAKS: &str = "breaks";
 
 pub fn serve(dir: &Path) -> ExitCode {
     let (mut from, mut to) = (io::stdin(), io::stdout());
@@ -49,10 +47,6 @@ fn answer(dir: &Path, request: &Request, refusing: &mut bool) -> Reply {
         while !dir.join(GO).exists() {
             std::thread::sleep(Duration::from_millis(5));
         }
-    }
-    if told(BREAKS) {
-        fs::remove_file(dir.join(BREAKS)).unwrap();
-        std::process::exit(1);
     }
     *refusing |= told(REFUSES);
     if *refusing {

@@ -11,7 +11,7 @@ use belay_plan::{Reached, StepKind};
 use belay_runner::{Interrupt, RunDir, Runner, StateDir};
 
 use crate::made::{facts, left_in, made};
-use crate::node::{ASKED, BREAKS, DIRECTORY, GO, REFUSES, WAITS};
+use crate::node::{ASKED, DIRECTORY, GO, REFUSES, WAITS};
 
 /// One coordinator, on a node in `dir`: `new`, `resume` or `rollback`. Says how it ended on its standard output.
 pub fn act(dir: &Path, what: &str) -> ExitCode {
@@ -188,23 +188,6 @@ pub fn a_probe_that_is_refused_ends_it_as_well() {
     assert!(said.contains("generation 9"), "{said}");
     assert_eq!(scene.asked().last().unwrap(), "probe n1.keep");
     assert!(scene.events().iter().any(|event| matches!(event, Event::Superseded { .. })));
-}
-
-/// Found by the model (`TurnUntold`): the turn was journalled though the channel broke before the node knew of it. With K3s
-/// stopped by the way back and the coordinator gone for good, the guard of a vouched node would have left it down.
-pub fn a_turn_is_told_before_anything_is_done_back() {
-    let scene = Scene::new();
-    left_in(&scene.state(), StepKind::Keep);
-    scene.write(BREAKS, "n1.turn");
-    let said = scene.acted("rollback", None);
-    let asked = scene.asked();
-    assert_eq!(asked.iter().filter(|asked| *asked == "n1.turn").count(), 2, "{said} {asked:?}");
-    let last = asked.iter().rposition(|asked| asked == "n1.turn").unwrap();
-    assert!(!asked[..last].iter().any(|asked| asked.starts_with("n1.back.")), "{asked:?}");
-    let events = scene.events();
-    assert!(turn(&events).is_some(), "{events:?}");
-    let untold = |event: &Event| matches!(event, Event::Note { says } if says.contains("could not be told"));
-    assert!(!events.iter().any(untold), "{events:?}");
 }
 
 /// EIO of the coordinator's disk at each record while K3s is down: the old version is up in the end, and the journal was
