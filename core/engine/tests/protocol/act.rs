@@ -99,7 +99,7 @@ impl Protocol {
                     node.half = true;
                     return Answer::Not(No::Channel);
                 }
-                match node.act(kind, forward, flaw) {
+                match node.act(kind, flaw) {
                     Ok(()) => Answer::Done,
                     Err(no) => Answer::Not(no),
                 }
@@ -241,7 +241,7 @@ impl Protocol {
         let yes = node.running == Some(wanted) && (wanted == Version::Old || good);
         match (in_time, yes) {
             (false, _) => self.told(coordinator, Told::Not(step, No::Inconclusive)),
-            (true, false) => self.told(coordinator, Told::Not(step, No::GateNo)),
+            (true, false) => self.told(coordinator, Told::Not(step, No::Gate)),
             (true, true) if kind == StepKind::Gate && forward => self.ask(coordinator, What::Vouch(step)),
             (true, true) => self.told(coordinator, Told::Done(step)),
         }
@@ -260,7 +260,6 @@ impl Protocol {
                 self.told(coordinator, Told::Not(step, No::Channel));
             }
             What::Vouch(step) => self.vouched(coordinator, step, Some(No::Channel)),
-            What::Turn if self.flaw == Some(Flaw::TurnUntold) => self.told(coordinator, Told::Turn),
             What::StandDown => self.told(coordinator, Told::End(End::NeedsHuman)),
             What::Claim | What::Probe(_) | What::Turn => {}
         }

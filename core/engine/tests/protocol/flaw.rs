@@ -9,8 +9,6 @@ pub enum Flaw {
     SharedGeneration,
     /// Whoever takes a run over does not raise the fence before it looks at what is there.
     LookBeforeFence,
-    /// A turn of which the node could not be told is journalled all the same.
-    TurnUntold,
     /// A guard that has acted, or found nothing to do, is not armed any more, though the run has not ended on the node.
     GuardLeaves,
     /// Whoever takes a run over goes on with the journal that it has, and not with the node's copy where that knows more.
@@ -19,8 +17,6 @@ pub enum Flaw {
     LateRequest,
     /// What the other servers do is not read again before a stop.
     NoQuorum,
-    /// A stop is done although the guard is not armed any more.
-    StopUnguarded,
 }
 
 impl Flaw {
@@ -42,11 +38,5 @@ impl Flaw {
         Self::NoQuorum,
     ];
     /// With two.
-    pub const OF_TWO_FAULTS: [Self; 5] = [
-        Self::Bug(Mutant::TurnNotTold),
-        Self::SharedGeneration,
-        Self::TurnUntold,
-        Self::GuardLeaves,
-        Self::StopUnguarded,
-    ];
+    pub const OF_TWO_FAULTS: [Self; 3] = [Self::Bug(Mutant::TurnNotTold), Self::SharedGeneration, Self::GuardLeaves];
 }

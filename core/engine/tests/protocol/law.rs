@@ -21,7 +21,8 @@ pub enum No {
     Refused,
     Stale,
     Failed,
-    GateNo,
+    /// A gate said no.
+    Gate,
     Inconclusive,
     Fenced,
     /// The outcome is unknown.
@@ -34,7 +35,7 @@ impl No {
             Self::Refused => FaultKind::Refused,
             Self::Stale => FaultKind::Stale,
             Self::Failed => FaultKind::Failed,
-            Self::GateNo => FaultKind::GateNo,
+            Self::Gate => FaultKind::GateNo,
             Self::Inconclusive => FaultKind::Inconclusive,
             Self::Fenced => FaultKind::Fenced,
             Self::Channel => FaultKind::Channel,

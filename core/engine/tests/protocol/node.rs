@@ -190,14 +190,11 @@ impl Node {
     }
 
     /// The effect of a step, as the helper would do it: each is probe-then-do.
-    pub fn act(&mut self, kind: StepKind, forward: bool, flaw: Option<Flaw>) -> Result<(), No> {
+    pub fn act(&mut self, kind: StepKind, flaw: Option<Flaw>) -> Result<(), No> {
         match kind {
             StepKind::ArmGuard if self.turned => return Err(No::Refused),
             StepKind::ArmGuard => self.lease = Lease::Running { renewed: true },
             StepKind::Stop => {
-                if forward && self.lease == Lease::Off && flaw != Some(Flaw::StopUnguarded) {
-                    return Err(No::Refused);
-                }
                 self.stop_begun = true;
                 self.running = None;
                 self.stopped = true;
