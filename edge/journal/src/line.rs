@@ -82,6 +82,20 @@ pub(crate) fn is_torn(tail: &[u8]) -> bool {
     whole.is_some_and(|whole| tail.len() <= whole) && rest.starts_with(b" ")
 }
 
+/// What a disk writes as a whole.
+const SECTOR: u64 = 512;
+
+/// Whether a sector of the last line was never written: a file that grew has zeros there, and no record does. `at` is where
+/// the line begins in its file. After a power cut the sectors of one append are there or not, each for itself, so a line that
+/// was never acknowledged can have its end, and its newline, and not what is before.
+pub(crate) fn has_unwritten_sector(last: &[u8], at: u64) -> bool {
+    let first = usize::try_from(SECTOR - at % SECTOR).unwrap_or(last.len()).min(last.len());
+    let (first, rest) = last.split_at(first);
+    let sector = usize::try_from(SECTOR).unwrap_or(usize::MAX);
+    let zeros = |part: &[u8]| !part.is_empty() && part.iter().all(|&byte| byte == 0);
+    zeros(first) || rest.chunks(sector).any(zeros)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
