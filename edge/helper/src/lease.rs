@@ -130,7 +130,7 @@ pub(crate) fn renew(
         let _lock = node_lock(places, LOCK_WAIT)?;
         admitted(places, run, generation)?;
         if let Some(holder) = Holder::read(places)? {
-            Holder { generation, by: by.cloned(), ..holder }.write(places)?;
+            Holder { generation, channel: 0, by: by.cloned(), ..holder }.write(places)?;
         }
     }
     renewal.took(run, generation);

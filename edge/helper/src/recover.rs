@@ -38,6 +38,12 @@ fn finish(places: &Places, run: NodeRun) -> Result<&'static str, Fault> {
     if !begun_here && run.stood_down {
         return Ok("left as it is: it needs a human, then `belay resume`");
     }
+    // Set for a restore that was never journalled: nothing was exchanged, and only the marker would keep K3s down.
+    if marked && run.turned.is_none() && !run.put_back_open() && run.restore_plan.is_none() {
+        let marker = std::path::Path::new(&target.data_dir).join(belay_wire::MARKER);
+        durable::remove(&marker).attempt(|| format!("{} could not be removed", marker.display()))?;
+        return Ok("the marker of a restore that never began was taken away; `belay resume` decides");
+    }
     let restores = run.restore_open();
     if !(run.turned.is_some() || begun_here || restores) {
         return Ok(match run.armed {

@@ -80,6 +80,7 @@ impl Effect for Swap {
         let hash = hash.ok_or_else(|| refused("nothing is staged on this node"))?;
         let links = links_for(&step.data_dir(), &hash, &data_links(&step.data_dir()));
         set_links(&step.data_dir(), &links)?;
+        secure_binary(step)?;
         let path = step.binary_digest()?;
         if path != step.target().new {
             return Err(failed(format!("after the exchange {} is {path}", step.target().binary)));
@@ -108,6 +109,12 @@ pub(crate) fn exchange(step: &Step<'_>) -> Result<(), Fault> {
     step.digests.renamed(&path);
     step.digests.renamed(&slot);
     Ok(())
+}
+
+/// An exchange that an earlier try has made may not be durable: that one was killed before its sync.
+pub(crate) fn secure_binary(step: &Step<'_>) -> Result<(), Fault> {
+    let path = step.binary();
+    durable::sync_parent(&path).attempt(|| format!("{} could not be made durable", path.display()))
 }
 
 pub(crate) fn proof(step: &Step<'_>, digest: Digest) -> SwapProof {

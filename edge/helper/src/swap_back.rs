@@ -12,7 +12,7 @@ use crate::keep::partial;
 use crate::links::{data_links, set_links};
 use crate::node_run::{Before, NodeRun, Proof};
 use crate::step::{Effect, Found, Step, inode};
-use crate::swap::{exchange, new_ran, proof};
+use crate::swap::{exchange, new_ran, proof, secure_binary};
 use crate::tree::remove_tree;
 
 pub(crate) struct SwapBack;
@@ -70,6 +70,7 @@ impl Effect for SwapBack {
         if !links.is_empty() {
             set_links(&step.data_dir(), &links)?;
         }
+        secure_binary(step)?;
         // Until the gates have said yes it may have to follow.
         if !step.run().is_binary() {
             let keep = step.keep();

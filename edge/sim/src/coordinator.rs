@@ -4,13 +4,13 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use belay_engine::{Command, EndState, Event, Fault, FaultKind, ProbeState, Record, RunState, StepState, TurnCause};
+use belay_engine::{Command, EndState, Event, Fault, FaultKind, MAX_TRIES, ProbeState, Record, RunState, StepState, TurnCause};
 use belay_facts::{Mutant, Span, mutated};
 use belay_journal::{Disk as _, DiskFile as _, Durable, Journal, JournalError, read_on};
 use belay_plan::{Plan, Reached, Step, StepKind};
 use serde_json::Value;
 
-use crate::helper::remember;
+use crate::helper::{held, remember};
 use crate::node_run::Op;
 use crate::story::Story;
 use crate::{Group, Invariant, SimDisk, Station, World, places};
@@ -35,6 +35,8 @@ pub struct Coordinator {
     pub state: RunState,
     pub records: Vec<Record>,
     generation: u64,
+    /// How often the channel was opened again.
+    channel: u32,
     pub story: Story,
     reserve_freed: bool,
     broken: u32,
@@ -82,6 +84,7 @@ impl Coordinator {
             state: RunState::default(),
             records: Vec::new(),
             generation: 1,
+            channel: 0,
             story: Story::default(),
             reserve_freed: false,
             broken: 0,
@@ -115,7 +118,7 @@ impl Coordinator {
         // As the helper answers `remember`: its journal, and the fence that a boot may have raised above that.
         let fence =
             world.node.borrow().read(Path::new(places::FENCE)).map(|held| String::from_utf8_lossy(held).into_owned());
-        let fence = fence.ok().and_then(|held| held.trim().parse().ok()).unwrap_or(0);
+        let fence = fence.ok().and_then(|text| held(&text)).map_or(0, |(generation, _)| generation);
         let remembered = remember(world).map_or(0, |run| run.generation).max(fence);
         let generation = own.max(remembered) + u64::from(!mutated(Mutant::KeepGeneration));
         let mut new = Self::of(world, disk, journal);
@@ -200,7 +203,7 @@ impl Coordinator {
             Command::Probe { step } => {
                 world.arrive(Station::Probe);
                 self.strike(world)?;
-                match self.find_out(world, &step) {
+                match self.settle(world, &step) {
                     Ok((state, proof)) => {
                         self.broken = 0;
                         let says = String::new();
@@ -341,9 +344,13 @@ impl Coordinator {
         if self.state.proof(&undo.id).is_some() {
             return Ok(());
         }
-        let Ok((ProbeState::Done, proof)) = self.find_out(world, undo) else { return Ok(()) };
+        let Ok((ProbeState::Done, _)) = self.find_out(world, undo) else { return Ok(()) };
         let before: Vec<Step> = steps.iter().take_while(|step| step.id != undo.id).cloned().collect();
-        for (step, proof) in before.into_iter().map(|step| (step, Value::Null)).chain([(undo.clone(), proof)]) {
+        let spent = |step: &Step| self.state.proof(&step.id).is_none() && self.state.tries(&step.id) >= MAX_TRIES;
+        if before.iter().chain([undo]).any(spent) {
+            return Ok(());
+        }
+        for step in before.into_iter().chain([undo.clone()]) {
             if self.state.proof(&step.id).is_some() {
                 continue;
             }
@@ -351,8 +358,11 @@ impl Coordinator {
                 let attempt = self.state.tries(&step.id) + 1;
                 self.record(world, Event::Intent { step: step.id.clone(), attempt })?;
             }
+            let settled = if step.id == undo.id { self.settle(world, undo) } else { Ok((ProbeState::Done, Value::Null)) };
+            // It stays begun, and is probed.
+            let Ok((state, proof)) = settled else { return Ok(()) };
             let says = "the node did it by itself".to_owned();
-            self.record(world, Event::Probed { step: step.id, state: ProbeState::Done, proof, says })?;
+            self.record(world, Event::Probed { step: step.id, state, proof, says })?;
         }
         Ok(())
     }
@@ -372,6 +382,7 @@ impl Coordinator {
                 continue;
             }
             if world.node.borrow().power {
+                self.channel += 1;
                 return Ok(());
             }
         }

@@ -23,6 +23,7 @@ pub use alone::{guard, recover};
 #[derive(Clone, Debug)]
 pub struct Request {
     pub generation: u64,
+    pub channel: u32,
     pub probe: bool,
     pub op: Op,
 }
@@ -47,6 +48,7 @@ pub(super) struct Helper<'w> {
     pub journal: Option<Journal<SimDisk>>,
     pub run: NodeRun,
     pub generation: u64,
+    pub channel: u32,
     /// Nobody waits for the answer.
     pub orphaned: bool,
 }
@@ -85,7 +87,7 @@ pub fn serve(world: &mut World, request: &Request, orphaned: bool) -> Result<Rep
         return Err(fault(FaultKind::Channel, "the helper died"));
     }
     if answer.is_ok() && !request.probe {
-        check_durable(world);
+        check_durable(world, request.op);
     }
     answer
 }
@@ -102,6 +104,7 @@ fn admitted(world: &mut World, disk: &SimDisk, request: &Request, orphaned: bool
         journal: None,
         run: NodeRun::default(),
         generation: request.generation,
+        channel: request.channel,
         orphaned,
         world,
     };
@@ -137,21 +140,24 @@ fn admitted(world: &mut World, disk: &SimDisk, request: &Request, orphaned: bool
 
 /// As the helper's `admit`; invariant I17.
 fn admit(world: &mut World, disk: &SimDisk, request: &Request) -> Result<(), Fault> {
-    let held = match disk.read(Path::new(places::FENCE)) {
+    let holder = match disk.read(Path::new(places::FENCE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         bytes => {
             let text = String::from_utf8_lossy(&bytes.map_err(|error| on_disk(&error))?).into_owned();
-            let damaged = |_| fault(FaultKind::Failed, "the fence could not be read");
-            Some(text.trim().parse::<u64>().map_err(damaged)?)
+            Some(held(&text).ok_or_else(|| fault(FaultKind::Failed, "the fence could not be read"))?)
         }
     };
     let taking = request.op == Op::Fence;
-    match held {
-        Some(held) if request.generation < held && !mutated(Mutant::DropFence) => {
+    let asks = (request.generation, request.channel);
+    match holder {
+        Some((held, _)) if request.generation < held && !mutated(Mutant::DropFence) => {
             return Err(fault(FaultKind::Fenced, format!("generation {} is overtaken by {held}", request.generation)));
         }
+        Some(held) if asks < held && !mutated(Mutant::DropFence) => {
+            return Err(fault(FaultKind::Fenced, format!("channel {} was given up", request.channel)));
+        }
         Some(_) if taking || request.probe => {}
-        Some(held) if request.generation > held => hold(disk, request.generation)?,
+        Some(held) if asks > held => hold(disk, asks)?,
         Some(_) => Durable(disk).sync_parent(Path::new(places::FENCE)).map_err(|error| on_disk(&error))?,
         None if matches!(request.op, Op::Release { .. }) => {}
         None if !taking => return Err(fault(FaultKind::Refused, "the run has not taken this node")),
@@ -164,24 +170,32 @@ fn admit(world: &mut World, disk: &SimDisk, request: &Request) -> Result<(), Fau
     Ok(())
 }
 
-pub(super) fn hold(disk: &SimDisk, generation: u64) -> Result<(), Fault> {
-    let text = format!("{generation}\n");
+/// Generation and channel of whoever holds the node.
+pub(crate) fn held(fence: &str) -> Option<(u64, u32)> {
+    let (generation, channel) = fence.trim().split_once(' ')?;
+    Some((generation.parse().ok()?, channel.parse().ok()?))
+}
+
+pub(super) fn hold(disk: &SimDisk, (generation, channel): (u64, u32)) -> Result<(), Fault> {
+    let text = format!("{generation} {channel}\n");
     Durable(disk).replace(Path::new(places::FENCE), text.as_bytes(), 0o600).map_err(|error| on_disk(&error))
 }
 
-/// What a node has answered for survives a power cut.
-fn check_durable(world: &mut World) {
-    let tracked = [
-        (places::FENCE, Invariant::OneCoordinator),
+/// What a node has answered for survives a power cut. A note and a stop answer for nothing on an executable path: after a step
+/// that failed in its sync nobody said that it is there, and the next exchange, start or release has to make it so.
+fn check_durable(world: &mut World, op: Op) {
+    let always = [(places::FENCE, Invariant::OneCoordinator), (places::NODE_JOURNAL, Invariant::IntentFirst)];
+    let exchanged = [
         (places::MARKER, Invariant::NoHalfRestored),
         (places::BINARY, Invariant::AtomicSwap),
         (places::SERVER, Invariant::AtomicSwap),
         (places::KEEP, Invariant::WayBackStays),
         (places::SLOT, Invariant::WayBackStays),
-        (places::NODE_JOURNAL, Invariant::IntentFirst),
     ];
+    let noted = matches!(op, Op::Vouch | Op::Turn { .. } | Op::StandDown | Op::Stop);
+    let exchanged = exchanged.into_iter().filter(|_| !noted);
     let node = Rc::clone(&world.node);
-    for (path, invariant) in tracked {
+    for (path, invariant) in always.into_iter().chain(exchanged) {
         if !node.borrow().is_durable(Path::new(path)) {
             world.violate(invariant, format!("{path} was answered for and is not durable"));
         }
@@ -218,6 +232,7 @@ impl Helper<'_> {
     pub(super) fn carry_out(&mut self, op: Op) -> Result<Proof, Fault> {
         if let Found::Done(proof) = self.probe(op)? {
             if !self.remembers(&proof) {
+                self.secure()?;
                 self.append(NodeEvent::Outcome(proof.clone()))?;
             }
             return Ok(proof);
@@ -251,6 +266,16 @@ impl Helper<'_> {
                 Err(fault)
             }
         }
+    }
+
+    /// Whoever did it was killed before the sync, or its sync failed.
+    fn secure(&self) -> Result<(), Fault> {
+        let dirs = [places::BINARY, places::SERVER, places::INTERLOCK];
+        dirs.into_iter().try_for_each(|path| self.secure_parent(path))
+    }
+
+    pub(super) fn secure_parent(&self, path: &str) -> Result<(), Fault> {
+        Durable(&self.disk).sync_parent(Path::new(path)).map_err(|error| on_disk(&error))
     }
 
     fn hand_start(&mut self) {

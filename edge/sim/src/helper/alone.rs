@@ -72,15 +72,15 @@ fn alone(world: &mut World, act: impl FnOnce(&mut World, &SimDisk, NodeRun) -> R
 
 fn helper<'w>(world: &'w mut World, disk: &SimDisk, run: &NodeRun) -> Helper<'w> {
     let generation = world.generation_floor.max(run.generation);
-    Helper { world, disk: disk.clone(), journal: None, run: run.clone(), generation, orphaned: true }
+    Helper { world, disk: disk.clone(), journal: None, run: run.clone(), generation, channel: 0, orphaned: true }
 }
 
 fn raise(disk: &SimDisk, run: &NodeRun) -> Result<u64, Fault> {
     let held = disk.read(Path::new(places::FENCE)).map_err(|error| on_disk(&error))?;
-    let held = String::from_utf8_lossy(&held).trim().parse::<u64>();
-    let held = held.map_err(|_| fault(FaultKind::Failed, "the fence could not be read"))?;
+    let (held, _) = super::held(&String::from_utf8_lossy(&held))
+        .ok_or_else(|| fault(FaultKind::Failed, "the fence could not be read"))?;
     let generation = held.max(run.generation) + 1;
-    hold(disk, generation)?;
+    hold(disk, (generation, 0))?;
     Ok(generation)
 }
 

@@ -61,6 +61,7 @@ impl Helper<'_> {
         if let Some(link) = self.run.link_before.clone() {
             self.set_link(&link)?;
         }
+        self.secure_parent(places::BINARY)?;
         if !self.world.is_binary() {
             for path in [places::PARTIAL, places::KEEP] {
                 if self.world.inode(path).is_some() && self.world.inode(path) == self.world.inode(places::SERVER) {
@@ -86,15 +87,30 @@ impl Helper<'_> {
     pub(super) fn probe_put_back(&self) -> Result<Found, Fault> {
         let Some(plan) = &self.run.put_back_plan else {
             let old = self.world.at_path(places::BINARY) == Some(Version::Old);
-            return Ok(if self.nothing_to_put_back() && old { Found::Done(Proof::PutBack) } else { Found::NotDone });
+            return Ok(match self.nothing_to_put_back() {
+                true if self.world.exists(places::MARKER) => Found::Partial,
+                true if old => Found::Done(Proof::PutBack),
+                _ => Found::NotDone,
+            });
         };
         let links = self.link() == plan.binary || self.run.put_back;
         Ok(if self.exchanged_whole(plan) && links { Found::Done(Proof::PutBack) } else { Found::Partial })
     }
 
+    /// The marker of a restore whose intent was never journalled.
+    pub(super) fn only_marked(&self) -> bool {
+        self.run.put_back_plan.is_none()
+            && self.nothing_to_put_back()
+            && self.world.exists(places::MARKER)
+            && self.world.at_path(places::BINARY) == Some(Version::Old)
+    }
+
     pub(super) fn before_put_back(&mut self, seen: u64) -> Result<Before, Fault> {
         if self.world.k3s.is_some() {
             return Err(fault(FaultKind::Stale, "K3s runs"));
+        }
+        if self.only_marked() {
+            return Ok(Before::Nothing);
         }
         if let Some(plan) = self.run.put_back_plan.clone()
             && (self.world.exists(places::MARKER) || self.world.inode(places::SERVER) == Some(plan.kept))
@@ -193,7 +209,7 @@ impl Helper<'_> {
         Durable(&self.disk).replace(marker, b"exchanging\n", 0o600).map_err(|error| on_disk(&error))
     }
 
-    fn drop_marker(&self) -> Result<(), Fault> {
+    pub(super) fn drop_marker(&self) -> Result<(), Fault> {
         Durable(&self.disk).remove(Path::new(places::MARKER)).map_err(|error| on_disk(&error))
     }
 

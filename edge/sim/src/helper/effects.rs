@@ -55,6 +55,7 @@ impl Helper<'_> {
             }
             Op::Start => self.start(),
             Op::SwapBack => self.swap_back(),
+            Op::PutBack { .. } if self.only_marked() => self.drop_marker().map(|()| Proof::PutBack),
             Op::PutBack { .. } => {
                 let plan = self.run.put_back_plan.clone();
                 let plan = plan.ok_or_else(|| fault(FaultKind::Failed, "nothing was decided"))?;
@@ -76,7 +77,7 @@ impl Helper<'_> {
     }
 
     fn fence(&mut self) -> Result<Proof, Fault> {
-        hold(&self.disk, self.generation)?;
+        hold(&self.disk, (self.generation, self.channel))?;
         self.install_interlock()?;
         if self.run.turned.is_none() {
             let _ = self.write_new(places::SECOND_RESERVE, b"");
@@ -219,6 +220,7 @@ impl Helper<'_> {
             }
         }
         self.set_link("new")?;
+        self.secure_parent(places::BINARY)?;
         Ok(Proof::Swapped)
     }
 
