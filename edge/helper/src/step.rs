@@ -75,8 +75,11 @@ pub(crate) fn carry_out<E: Effect>(step: &mut Step<'_>) -> Result<E::Proof, Faul
     step.append(intent)?;
     match E::act(step) {
         Ok(proof) => {
-            step.outcome(E::proof(&proof))?;
-            Ok(proof)
+            // The record of the end says it all, and after it nothing is left that could be tried again.
+            match step.outcome(E::proof(&proof)) {
+                Err(fault) if step.run().ended.is_none() => Err(fault),
+                _ => Ok(proof),
+            }
         }
         Err(fault) => {
             let why = fault.message.clone();

@@ -43,10 +43,11 @@ pub(crate) fn parse(line: &[u8]) -> Result<Line<'_>, Damage> {
     let (length, line) = line.split_once(' ').ok_or(Damage::Form)?;
     let (crc, rest) = line.split_once(' ').ok_or(Damage::Form)?;
     // One spelling only: a changed byte anywhere must be seen.
-    if length.parse().map(|n: usize| format!("{n:06}")).as_deref() != Ok(length) {
+    let declared: usize = length.parse().map_err(|_| Damage::Form)?;
+    if format!("{declared:06}") != length {
         return Err(Damage::Form);
     }
-    if length.parse() != Ok(rest.len()) {
+    if declared != rest.len() {
         return Err(Damage::Length);
     }
     if crc != format!("{:08x}", crc32c::crc32c(rest.as_bytes())) && !mutated(Mutant::IgnoreChecksum) {
@@ -59,7 +60,8 @@ pub(crate) fn parse(line: &[u8]) -> Result<Line<'_>, Damage> {
 
 /// The hash by which the next record names this one: over the whole line without its newline.
 pub(crate) fn hash(line: &[u8]) -> String {
-    Sha256::digest(line).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    Sha256::digest(line).iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Whether bytes at the end of a file, without a newline, can be the beginning of a record that was never

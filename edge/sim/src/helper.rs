@@ -254,10 +254,10 @@ impl Helper<'_> {
             self.hand_start();
         }
         match acted {
-            Ok(proof) => {
-                self.append(NodeEvent::Outcome(proof.clone()))?;
-                Ok(proof)
-            }
+            Ok(proof) => match self.append(NodeEvent::Outcome(proof.clone())) {
+                Err(fault) if self.run.ended.is_none() => Err(fault),
+                _ => Ok(proof),
+            },
             Err(fault) => {
                 if fault.kind == FaultKind::Space {
                     let _ = Durable(&self.disk).remove(Path::new(places::SECOND_RESERVE));
