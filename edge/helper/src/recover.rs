@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use belay_journal::durable;
 use belay_wire::Fault;
 
 use crate::Places;
 use crate::alone::{Alone, Who};
+use crate::fault::Attempt as _;
 use crate::mutate::node_lock;
 use crate::node_run::{NodeRun, open_runs};
 use crate::unit::queue;

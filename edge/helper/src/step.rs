@@ -75,11 +75,11 @@ pub(crate) fn carry_out<E: Effect>(step: &mut Step<'_>) -> Result<E::Proof, Faul
     step.append(intent)?;
     match E::act(step) {
         Ok(proof) => {
-            // The record of the end says it all, and after it nothing is left that could be tried again.
-            match step.outcome(E::proof(&proof)) {
-                Err(fault) if step.run().ended.is_none() => Err(fault),
-                _ => Ok(proof),
+            // The record of the end says it all: nothing is written after it, which could fail and not be tried again.
+            if step.run().ended.is_none() {
+                step.outcome(E::proof(&proof))?;
             }
+            Ok(proof)
         }
         Err(fault) => {
             let why = fault.message.clone();

@@ -49,6 +49,8 @@ pub(super) struct Helper<'w> {
     pub run: NodeRun,
     pub generation: u64,
     pub channel: u32,
+    /// The boot unit's or the guard's.
+    pub alone: bool,
     /// Nobody waits for the answer.
     pub orphaned: bool,
 }
@@ -86,6 +88,9 @@ pub fn serve(world: &mut World, request: &Request, orphaned: bool) -> Result<Rep
         world.settle();
         return Err(fault(FaultKind::Channel, "the helper died"));
     }
+    if answer.is_ok() && !orphaned {
+        world.renew();
+    }
     if answer.is_ok() && !request.probe {
         check_durable(world, request.op);
     }
@@ -105,6 +110,7 @@ fn admitted(world: &mut World, disk: &SimDisk, request: &Request, orphaned: bool
         run: NodeRun::default(),
         generation: request.generation,
         channel: request.channel,
+        alone: false,
         orphaned,
         world,
     };
@@ -120,14 +126,23 @@ fn admitted(world: &mut World, disk: &SimDisk, request: &Request, orphaned: bool
     match request.op {
         Op::Vouch if helper.run.vouched => {}
         Op::Vouch => helper.append(NodeEvent::Vouched)?,
-        Op::StandDown if helper.run.stood_down => {}
-        Op::StandDown => helper.append(NodeEvent::StoodDown)?,
+        Op::StandDown => {
+            if !helper.run.stood_down {
+                helper.append(NodeEvent::StoodDown)?;
+            }
+            Durable(&helper.disk).remove(Path::new(places::GUARD)).map_err(|error| on_disk(&error))?;
+            helper.world.lease = None;
+        }
         Op::Turn { seen, class } => {
             let run = &helper.run;
             let known = !run.stood_down && run.class == class && run.turned.is_some_and(|known| known >= seen);
             if !known {
                 let _ = Durable(&helper.disk).remove(Path::new(places::SECOND_RESERVE));
                 helper.append(NodeEvent::Turned { seen, class })?;
+            }
+            // Whoever goes back is guarded.
+            if let Some(lease) = helper.run.armed.filter(|_| !helper.is_armed()) {
+                helper.arm(lease)?;
             }
         }
         op => {
@@ -136,6 +151,31 @@ fn admitted(world: &mut World, disk: &SimDisk, request: &Request, orphaned: bool
         }
     }
     Ok(Reply::Done(serde_json::Value::Null))
+}
+
+/// A coordinator that only waits goes on; a twin of `edge/helper/src/lease.rs`. One that has resumed raises the fence by it.
+pub fn renew(world: &mut World, generation: u64) -> Result<(), Fault> {
+    if !world.node.borrow().power {
+        return Ok(());
+    }
+    let disk = SimDisk::new(Rc::clone(&world.node), Group::Helper);
+    let fence = world.node.borrow().read(Path::new(places::FENCE)).map(|held| String::from_utf8_lossy(held).into_owned());
+    let Some((known, _)) = fence.ok().and_then(|text| held(&text)) else { return Ok(()) };
+    if generation < known {
+        return Err(fault(FaultKind::Fenced, format!("generation {generation} is overtaken by {known}")));
+    }
+    // What cannot be raised is raised, or refused, by the next request.
+    if generation > known
+        && let Ok(_lock) = disk.lock(Path::new(places::NODE_LOCK))
+    {
+        let _ = hold(&disk, (generation, 0));
+    }
+    if disk.is_dead() {
+        world.settle();
+        return Ok(());
+    }
+    world.renew();
+    Ok(())
 }
 
 /// As the helper's `admit`; invariant I17.
@@ -218,7 +258,7 @@ impl Helper<'_> {
     }
 
     pub(super) fn append(&mut self, ev: NodeEvent) -> Result<(), Fault> {
-        let record = NodeRecord { generation: self.generation, ev };
+        let record = NodeRecord { generation: self.generation, alone: self.alone, ev };
         let Some(journal) = &mut self.journal else {
             return Err(fault(FaultKind::Failed, "a probe writes no journal"));
         };
@@ -254,10 +294,12 @@ impl Helper<'_> {
             self.hand_start();
         }
         match acted {
-            Ok(proof) => match self.append(NodeEvent::Outcome(proof.clone())) {
-                Err(fault) if self.run.ended.is_none() => Err(fault),
-                _ => Ok(proof),
-            },
+            Ok(proof) => {
+                if self.run.ended.is_none() {
+                    self.append(NodeEvent::Outcome(proof.clone()))?;
+                }
+                Ok(proof)
+            }
             Err(fault) => {
                 if fault.kind == FaultKind::Space {
                     let _ = Durable(&self.disk).remove(Path::new(places::SECOND_RESERVE));

@@ -41,7 +41,6 @@ pub fn live(seed: u64, shapes: &[Rc<Shape>], points: &[(Station, FaultKind)], wi
         shapes.iter().filter(|shape| first.is_none_or(|(station, _)| station.is_in(shape))).collect();
     let Some(shape) = dice.pick(&fitting).map(Rc::clone) else { return Lived::default() };
     let mut world = World::new(dice.throw(), shape, wish.traced);
-    world.guarded = dice.once_in(2);
     let bad = [Release::NoStart, Release::NeverWell, Release::DiesLater];
     world.release = if dice.once_in(2) { Release::Good } else { dice.pick(&bad).unwrap_or(Release::NeverWell) };
     world.holds = !dice.once_in(3);
@@ -83,13 +82,8 @@ pub fn live(seed: u64, shapes: &[Rc<Shape>], points: &[(Station, FaultKind)], wi
         world.release = Release::Good;
     }
     let name = world.shape.name.clone();
-    let what = (world.release, world.holds, world.guarded);
-    world.say(|| {
-        format!(
-            "seed {seed}: {name}; the new version is {:?}, the old one holds: {}, guard: {}",
-            what.0, what.1, what.2
-        )
-    });
+    let what = (world.release, world.holds);
+    world.say(|| format!("seed {seed}: {name}; the new version is {:?}, the old one holds: {}", what.0, what.1));
     let end = drive(&mut world);
     if world.violation.is_none() {
         judge(&mut world, end.as_ref(), wish);

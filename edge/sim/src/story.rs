@@ -6,6 +6,9 @@ use belay_plan::{Plan, Reached, Step, StepKind};
 
 use crate::Invariant;
 
+/// What a node says of its guard.
+pub const GUARD_ACTED: &str = "the guard acted";
+
 /// A second opinion on a coordinator's records, from the plan alone: what may follow what.
 #[derive(Clone, Debug, Default)]
 pub struct Story {
@@ -64,7 +67,7 @@ impl Story {
                 }
                 None
             }
-            Event::Turn { reached, .. } => self.turned(plan, *reached),
+            Event::Turn { reached, cause } => self.turned(plan, *reached, &cause.why),
             Event::Resumed { .. } => {
                 self.resumes += 1;
                 if self.end == Some(EndState::NeedsHuman) {
@@ -160,7 +163,7 @@ impl Story {
         first.map(|invariant| (invariant, format!("{id} is out of order")))
     }
 
-    fn turned(&mut self, plan: &Plan, reached: Reached) -> Option<(Invariant, String)> {
+    fn turned(&mut self, plan: &Plan, reached: Reached, why: &str) -> Option<(Invariant, String)> {
         let begun = |kind| self.begun.contains(&kind);
         let least = if begun(StepKind::Start) || begun(StepKind::Restore) {
             Reached::Started
@@ -172,7 +175,9 @@ impl Story {
         let first = self.turn.is_none();
         self.turns += 1;
         (self.turn, self.failed, self.stale, self.unknown) = (Some(reached), None, None, None);
-        if first && reached < least {
+        // Its guard lets a node go only where `stop` was never begun there, whatever was intended here.
+        let let_go = reached == Reached::Prepared && why == GUARD_ACTED;
+        if first && reached < least && !let_go {
             return Some((Invariant::IntentFirst, format!("it turns at {reached:?}, and {least:?} was begun")));
         }
         let most = 1 + u32::from(plan.falls_from(Reached::Started));

@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
-use belay_facts::{Mutant, mutated};
-use belay_plan::WayClass;
+use belay_facts::{Mutant, Span, mutated};
+use belay_plan::{Step, StepKind, WayClass};
 
 use crate::datastore::Datastore;
 use crate::helper::{self, Request};
@@ -95,7 +95,6 @@ pub struct World {
     pub release: Release,
     /// The old version is well on what the new one wrote.
     pub holds: bool,
-    pub guarded: bool,
     pub lease: Option<Lease>,
     pub planned: Vec<Planned>,
     /// For whoever drives the coordinators.
@@ -127,9 +126,13 @@ impl World {
         let mut dice = Dice::new(seed);
         let node = Rc::new(RefCell::new(Platter::new(dice.throw())));
         let desk = if shape.local { Rc::clone(&node) } else { Rc::new(RefCell::new(Platter::new(dice.throw()))) };
-        let longest = shape.plan.steps().map(|step| step.deadline.as_millis()).max().unwrap_or(0);
+        // What the coordinator may be silent for: the longest step with the guard armed, and of a soak what its deadline has
+        // beyond its length.
+        let armed = shape.plan.steps().skip_while(|step| step.kind != StepKind::ArmGuard);
+        let silent = |step: &Step| step.deadline.as_millis().saturating_sub(step.length.map_or(0, Span::as_millis));
+        let longest = armed.map(silent).max().unwrap_or(0);
         let original = places::furnish(&mut node.borrow_mut(), shape.plan.goal);
-        let lease_length = if mutated(Mutant::ShortLease) { longest / 4 } else { longest + 60_000 };
+        let lease_length = shape.plan.steps().find_map(|step| step.lease).map_or(0, Span::as_millis);
         let mut world = Self {
             dice,
             longest,
@@ -144,7 +147,6 @@ impl World {
             lives: 0,
             release: Release::Good,
             holds: true,
-            guarded: true,
             lease: None,
             planned: Vec::new(),
             driver: Vec::new(),
@@ -332,7 +334,6 @@ impl World {
                     format!("it acted after {silent} ms, a step may take {}", self.longest),
                 );
             }
-            self.lease = None;
             helper::guard(self);
         }
     }

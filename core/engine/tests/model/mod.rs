@@ -166,6 +166,8 @@ impl World {
         NodeTale {
             turned: self.turned.is_some(),
             class: self.turned.unwrap_or_default(),
+            stopped: self.stop_asked,
+            started: false,
             ended: self.let_go.then(|| "unchanged".into()),
             guard: (self.acted > 0).then(|| "the guard of n1 acted".into()),
         }

@@ -36,6 +36,7 @@ impl Coordinator {
             StepKind::Backup => Op::Backup,
             StepKind::ProveBackup => Op::ProveBackup,
             StepKind::Rebuild => Op::Rebuild,
+            StepKind::ArmGuard => Op::ArmGuard { lease: step.lease.map_or(0, belay_facts::Span::as_millis) },
             StepKind::Stop => Op::Stop,
             StepKind::Keep => Op::Keep,
             StepKind::Swap => Op::Swap,
@@ -169,10 +170,8 @@ impl Coordinator {
         for _ in 0..2 {
             let long = world.dice.below(longest);
             world.advance(long / 2);
-            if step.kind == StepKind::Soak {
-                // Every look at the unit goes through the helper, and renews.
-                world.renew();
-            }
+            // Whoever only waits tells so.
+            helper::renew(world, self.generation)?;
         }
         if std::mem::take(&mut world.fail_effect) {
             world.happened(crate::FaultKind::Fails);

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use belay_engine::{Fault, FaultKind};
 use belay_facts::{Mutant, mutated};
 use belay_journal::{Disk as _, DiskFile as _, Durable};
-use belay_plan::WayClass;
 
 use super::{Helper, fault, hold, on_disk};
 use crate::datastore::Datastore;
@@ -36,6 +35,10 @@ impl Helper<'_> {
                 Ok(Proof::Proven)
             }
             Op::Rebuild => self.rebuild(),
+            Op::ArmGuard { lease } => {
+                self.arm(lease)?;
+                Ok(Proof::Armed { lease })
+            }
             Op::Stop => self.stop(),
             Op::Keep => {
                 let kept = self.keep();
@@ -152,17 +155,26 @@ impl Helper<'_> {
         if forward && self.orphaned {
             return Err(fault(FaultKind::Failed, "the coordinator went away before the unit was stopped"));
         }
-        if forward && self.world.guarded && !self.world.exists(places::GUARD) {
-            let armed = Durable(&self.disk).replace(Path::new(places::GUARD), b"[Timer]\n", 0o644);
-            armed.map_err(|error| on_disk(&error))?;
-            self.world.arm();
-        }
         self.beat()?;
         self.world.stops += 1;
         self.world.say(|| "K3s is stopped".to_owned());
         self.world.k3s = None;
         self.beat()?;
         Ok(Proof::Stopped { invocation: ended, boot })
+    }
+
+    /// Whether the timer looks now, and will after a boot.
+    pub(super) fn is_armed(&self) -> bool {
+        self.world.exists(places::GUARD) && self.world.lease.is_some()
+    }
+
+    pub(super) fn arm(&mut self, lease: u64) -> Result<(), Fault> {
+        let written = Durable(&self.disk).replace(Path::new(places::GUARD), b"[Timer]\n", 0o644);
+        written.map_err(|error| on_disk(&error))?;
+        self.beat()?;
+        self.world.lease_length = lease;
+        self.world.arm();
+        self.beat()
     }
 
     fn keep(&mut self) -> Result<Proof, Fault> {
@@ -261,10 +273,6 @@ impl Helper<'_> {
         }
         self.end(committed)?;
         Ok(Proof::Released)
-    }
-
-    pub(super) fn class(&self) -> WayClass {
-        self.world.shape.plan.way_back.class
     }
 }
 

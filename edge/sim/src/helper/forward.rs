@@ -36,6 +36,11 @@ impl Helper<'_> {
                 }
                 _ => Found::NotDone,
             },
+            Op::ArmGuard { lease } => match (self.run.armed == Some(lease), self.is_armed()) {
+                (true, true) => Found::Done(Proof::Armed { lease }),
+                (false, false) => Found::NotDone,
+                _ => Found::Partial,
+            },
             Op::Stop if self.world.k3s.is_some() => Found::NotDone,
             Op::Stop => {
                 let (boot, shown) = (self.world.boot, self.world.shown);
@@ -89,6 +94,7 @@ impl Helper<'_> {
             Proof::BackedUp => run.backed_up,
             Proof::Proven => run.proven,
             Proof::Rebuilt { .. } => run.rebuilt.is_some(),
+            Proof::Armed { lease } => run.arm_proof == Some(*lease),
             Proof::Stopped { invocation, boot } => run.stopped == Some((*invocation, *boot)),
             Proof::Kept(kept) => run.kept.as_ref() == Some(kept),
             Proof::Swapped => run.swapped,
@@ -105,6 +111,7 @@ impl Helper<'_> {
         let stale = |why: &str| Err(fault(FaultKind::Stale, why));
         let forward = self.run.turned.is_none();
         match op {
+            Op::ArmGuard { .. } if self.run.fenced.is_none() => refused("this run has not fenced the node"),
             Op::Stage if path_is_not_old(self.world) => refused("the plan was made for another binary"),
             Op::Stop => {
                 if forward && (!self.run.staged || !self.run.proven) {
