@@ -127,7 +127,7 @@ fn a_turn_that_the_node_never_heard_of_ends_with_what_its_guard_did() {
     apply(&mut state, Event::Turn { reached, cause });
     let tale = NodeTale { ended: Some("unchanged".into()), guard: Some("the guard".into()), ..NodeTale::default() };
     assert_eq!(state.adopted_turn(&plan, &tale), None, "it has turned already");
-    let undo = state.undo_to_adopt(&plan).unwrap();
+    let undo = state.undo_to_adopt(&plan, true).unwrap();
     for event in state.adopted_steps(&plan, &undo, &serde_json::Value::Null, true) {
         apply(&mut state, event);
     }

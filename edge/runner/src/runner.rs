@@ -312,9 +312,9 @@ impl Runner {
                 self.book.record(note)?;
             }
         }
-        let Some(undo) = self.book.state().undo_to_adopt(self.book.plan()) else { return Ok(()) };
-        let Ok((ProbeState::Done, proof, _)) = effect::find_out(&mut self.session, &undo).await else { return Ok(()) };
         let released = tale.ended.is_some() && tale.guard.is_some();
+        let Some(undo) = self.book.state().undo_to_adopt(self.book.plan(), released) else { return Ok(()) };
+        let Ok((ProbeState::Done, proof, _)) = effect::find_out(&mut self.session, &undo).await else { return Ok(()) };
         for event in self.book.state().adopted_steps(self.book.plan(), &undo, &proof, released) {
             let event = match event {
                 // Its intent is written: the node makes durable what it finds, and remembers it.

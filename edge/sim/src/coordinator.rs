@@ -345,9 +345,9 @@ impl Coordinator {
                 known => self.record(world, known)?,
             }
         }
-        let Some(undo) = self.state.undo_to_adopt(&self.plan) else { return Ok(()) };
-        let Ok((ProbeState::Done, proof)) = self.find_out(world, &undo) else { return Ok(()) };
         let released = tale.ended.is_some() && tale.guard.is_some();
+        let Some(undo) = self.state.undo_to_adopt(&self.plan, released) else { return Ok(()) };
+        let Ok((ProbeState::Done, proof)) = self.find_out(world, &undo) else { return Ok(()) };
         for event in self.state.adopted_steps(&self.plan, &undo, &proof, released) {
             let event = match event {
                 Event::Probed { step, says, .. } if step == undo.id && !released => {

@@ -70,11 +70,15 @@ impl RunState {
     }
 
     /// The step of the way back that tells whether the node has gone it: asked for on the node, unless it is known.
+    /// `released`: the node has let the run go, and will not start anything for it either.
     #[must_use]
-    pub fn undo_to_adopt(&self, plan: &Plan) -> Option<Step> {
+    pub fn undo_to_adopt(&self, plan: &Plan, released: bool) -> Option<Step> {
         let (reached, _) = self.turn.as_ref()?;
+        let way = plan.inverse(*reached);
+        let open = |step: &Step| self.proof(&step.id).is_none();
+        let starts = released && way.iter().any(|step| step.kind == StepKind::Start && open(step));
         let undo = |step: &Step| matches!(step.kind, StepKind::PutBack | StepKind::SwapBack);
-        plan.inverse(*reached).into_iter().find(undo).filter(|step| self.proof(&step.id).is_none())
+        way.into_iter().find(undo).filter(|step| starts || open(step))
     }
 
     /// The records that take over a way back whose undo was found done on the node, with its proof. `released`: the node
