@@ -43,14 +43,17 @@ pub(crate) fn parse(line: &[u8]) -> Result<Line<'_>, Damage> {
     let (length, line) = line.split_once(' ').ok_or(Damage::Form)?;
     let (crc, rest) = line.split_once(' ').ok_or(Damage::Form)?;
     // One spelling only: a changed byte anywhere must be seen.
-    let declared: usize = length.parse().map_err(|_| Damage::Form)?;
-    if format!("{declared:06}") != length {
+    let padded = length.len() == 6 || length.len() > 6 && !length.starts_with('0');
+    if !padded || !length.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Damage::Form);
     }
+    let declared: usize = length.parse().map_err(|_| Damage::Form)?;
     if declared != rest.len() {
         return Err(Damage::Length);
     }
-    if crc != format!("{:08x}", crc32c::crc32c(rest.as_bytes())) && !mutated(Mutant::IgnoreChecksum) {
+    let digits = crc.len() == 8 && crc.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    let sum = u32::from_str_radix(crc, 16).ok().filter(|_| digits);
+    if sum != Some(crc32c::crc32c(rest.as_bytes())) && !mutated(Mutant::IgnoreChecksum) {
         return Err(Damage::Checksum);
     }
     let (seq, rest) = rest.split_once(' ').ok_or(Damage::Form)?;
@@ -60,8 +63,13 @@ pub(crate) fn parse(line: &[u8]) -> Result<Line<'_>, Damage> {
 
 /// The hash by which the next record names this one: over the whole line without its newline.
 pub(crate) fn hash(line: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    Sha256::digest(line).iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+    let mut text = String::with_capacity(NO_PREVIOUS.len());
+    for byte in Sha256::digest(line) {
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }));
+        }
+    }
+    text
 }
 
 /// Whether bytes at the end of a file, without a newline, can be the beginning of a record that was never

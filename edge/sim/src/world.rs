@@ -9,6 +9,7 @@ use belay_plan::{Step, StepKind, WayClass};
 
 use crate::datastore::Datastore;
 use crate::helper::{self, Request};
+use crate::node_run::NodeRun;
 use crate::platter::{Armed, Inode};
 use crate::{Dice, DiskFault, FaultKind, Group, Invariant, Platter, Shape, Station, Violation, places};
 
@@ -118,6 +119,8 @@ pub struct World {
     pub violation: Option<Violation>,
     pub trace: Option<Vec<String>>,
     pub(crate) objects: u32,
+    /// The node's journal as it was read last, and what it says.
+    pub(crate) remembered: RefCell<Option<(Vec<u8>, NodeRun)>>,
 }
 
 impl World {
@@ -168,6 +171,7 @@ impl World {
             violation: None,
             trace: traced.then(Vec::new),
             objects: 1000,
+            remembered: RefCell::default(),
             shape,
         };
         world.start_k3s();

@@ -345,7 +345,7 @@ impl Life<'_> {
         while let Some(turn) = self.state.adopted_turn(self.plan, &tale) {
             self.record(turn);
         }
-        let Some(undo) = self.state.undo_to_adopt(self.plan, self.node.tale().ended.is_some()) else { return };
+        let Some(undo) = self.state.undo_to_adopt(self.plan, world.let_go) else { return };
         if world.is_done(undo.kind) {
             let proof = serde_json::Value::Null;
             for event in self.state.adopted_steps(self.plan, &undo, &proof, world.let_go) {
