@@ -10,6 +10,7 @@ use belay_facts::{Mutant, mutated};
 use belay_journal::{Disk as _, Durable, Journal, JournalError};
 
 use crate::node_run::{NodeEvent, NodeRecord, NodeRun, Op, Proof};
+use crate::world::Hand;
 use crate::{Group, Invariant, SimDisk, Station, World, places};
 
 mod alone;
@@ -294,7 +295,7 @@ impl Helper<'_> {
         let before = self.before(op)?;
         self.append(NodeEvent::Intent { op, before })?;
         self.check_effect(op);
-        if self.world.hand == Some(true) {
+        if self.world.hand == Some(Hand::Before) {
             self.hand_start();
         }
         let acted = match std::mem::take(&mut self.world.fail_effect) {
@@ -304,7 +305,7 @@ impl Helper<'_> {
             }
             false => self.act(op),
         };
-        if self.world.hand == Some(false) {
+        if self.world.hand == Some(Hand::After) {
             self.hand_start();
         }
         match acted {
@@ -334,7 +335,7 @@ impl Helper<'_> {
         Durable(&self.disk).sync_parent(Path::new(path)).map_err(|error| on_disk(&error))
     }
 
-    fn hand_start(&mut self) {
+    pub(super) fn hand_start(&mut self) {
         self.world.hand = None;
         if self.world.k3s.is_none() && !self.disk.is_dead() {
             self.world.happened(crate::FaultKind::HandStart);

@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     let seed = value("--seed").unwrap_or(1);
     match value("--replay") {
         Some(seed) => replay(seed),
-        None if flag("--mutants") => mutants(seed, value("--schedules").unwrap_or(5000)),
+        None if flag("--mutants") => mutants(seed, value("--schedules").unwrap_or(20_000)),
         None => campaign(seed, value("--schedules").unwrap_or(50_000), value("--failures").unwrap_or(20)),
     }
 }
@@ -102,16 +102,11 @@ fn mutants(seed: u64, most: u64) -> ExitCode {
         return ExitCode::from(2);
     }
     println!("| mutant | killed by | after schedules | seed |\n|---|---|---|---|");
-    let killed = kill_all(seed, most);
+    let killed = kill_all(seed, most, |killed| match &killed.by {
+        Some((invariant, schedules, seed)) => println!("| `{}` | {invariant} | {schedules} | {seed} |", killed.mutant),
+        None => println!("| `{}` | **lived** | {most} | |", killed.mutant),
+    });
     let lived = killed.iter().filter(|killed| killed.by.is_none()).count();
-    for killed in &killed {
-        match &killed.by {
-            Some((invariant, schedules, seed)) => {
-                println!("| `{}` | {invariant} | {schedules} | {seed} |", killed.mutant);
-            }
-            None => println!("| `{}` | **lived** | {most} | |", killed.mutant),
-        }
-    }
     println!("\n{} of {} killed", killed.len() - lived, killed.len());
     if lived == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -130,6 +130,10 @@ fn drive(world: &mut World) -> Option<(Coordinator, EndState)> {
                 }
                 world.arrive(Station::Resume);
                 match begin(world, back, acknowledged) {
+                    Ok(_) if mend.is_some() => {
+                        world.violate(Invariant::ChainHolds, "a changed journal was opened");
+                        return None;
+                    }
                     Ok(new) => {
                         back = false;
                         if storm > 0 {
@@ -168,10 +172,6 @@ fn drive(world: &mut World) -> Option<(Coordinator, EndState)> {
             }
             Left::Gone(_) => {
                 coordinator = None;
-                if mend.take().is_some() {
-                    world.violate(Invariant::ChainHolds, "a changed journal was opened");
-                    return None;
-                }
                 match world.after_kill.take() {
                     Some(FaultKind::Rollback) => back = true,
                     Some(FaultKind::Storm) => storm = 34,

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use belay_engine::steps::{Idempotence, declaration};
-use belay_engine::{EndState, Event, MAX_RESUMES, MAX_TRIES, ProbeState, Record};
+use belay_engine::{EndState, Event, MAX_RESUMES, MAX_TRIES, ProbeState, Record, TurnCause};
 use belay_plan::{Plan, Reached, Step, StepKind};
 
 use crate::Invariant;
@@ -67,7 +67,7 @@ impl Story {
                 }
                 None
             }
-            Event::Turn { reached, cause } => self.turned(plan, *reached, &cause.why),
+            Event::Turn { reached, cause } => self.turned(plan, *reached, cause),
             Event::Resumed { .. } => {
                 self.resumes += 1;
                 if self.end == Some(EndState::NeedsHuman) {
@@ -163,7 +163,7 @@ impl Story {
         first.map(|invariant| (invariant, format!("{id} is out of order")))
     }
 
-    fn turned(&mut self, plan: &Plan, reached: Reached, why: &str) -> Option<(Invariant, String)> {
+    fn turned(&mut self, plan: &Plan, reached: Reached, cause: &TurnCause) -> Option<(Invariant, String)> {
         let begun = |kind| self.begun.contains(&kind);
         let least = if begun(StepKind::Start) || begun(StepKind::Restore) {
             Reached::Started
@@ -172,11 +172,14 @@ impl Story {
         } else {
             Reached::Prepared
         };
+        if let Some(stale) = self.stale.as_ref().filter(|stale| cause.step.as_ref() == Some(*stale)) {
+            return Some((Invariant::Regated, format!("it turns because {stale} was stale, and did not do it again")));
+        }
         let first = self.turn.is_none();
         self.turns += 1;
         (self.turn, self.failed, self.stale, self.unknown) = (Some(reached), None, None, None);
         // Its guard lets a node go only where `stop` was never begun there, whatever was intended here.
-        let let_go = reached == Reached::Prepared && why == GUARD_ACTED;
+        let let_go = reached == Reached::Prepared && cause.why == GUARD_ACTED;
         if first && reached < least && !let_go {
             return Some((Invariant::IntentFirst, format!("it turns at {reached:?}, and {least:?} was begun")));
         }

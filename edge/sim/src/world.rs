@@ -67,6 +67,15 @@ pub struct Lease {
     pub renewed_up: u64,
 }
 
+/// When the administrator starts K3s by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hand {
+    Before,
+    After,
+    /// After that many lines of an exchange.
+    Between(u32),
+}
+
 /// What a link does to the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkFate {
@@ -107,7 +116,7 @@ pub struct World {
     pub station: Option<Station>,
     pub link: LinkFate,
     pub late: Vec<(Request, u32)>,
-    pub hand: Option<bool>,
+    pub hand: Option<Hand>,
     pub fail_effect: bool,
     pub generation_floor: u64,
     pub acknowledged: Vec<Acknowledged>,
@@ -238,7 +247,13 @@ impl World {
                 FaultKind::Twice => self.link = LinkFate::Twice,
                 FaultKind::Late => self.link = LinkFate::Late,
                 FaultKind::LinkDown => self.link = LinkFate::Down(7),
-                FaultKind::HandStart => self.hand = Some(nth % 2 == 0),
+                FaultKind::HandStart => {
+                    self.hand = Some(match nth % 4 {
+                        0 => Hand::Before,
+                        1 => Hand::After,
+                        _ => Hand::Between(nth / 2 % 4),
+                    });
+                }
                 FaultKind::Fails => self.fail_effect = true,
                 FaultKind::ClockJump => {
                     self.wall += if nth % 2 == 0 { 90_000_000 } else { -90_000_000 };

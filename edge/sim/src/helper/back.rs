@@ -9,7 +9,7 @@ use belay_journal::{Disk as _, DiskFile as _, Durable};
 use super::{Found, Helper, fault, on_disk};
 use crate::node_run::{Before, Exchange, Proof};
 use crate::places;
-use crate::world::Version;
+use crate::world::{Hand, Version};
 
 const MARGIN: u64 = 1000;
 
@@ -224,9 +224,17 @@ impl Helper<'_> {
         Err(fault(FaultKind::Human, "these are not the two directories of this run"))
     }
 
+    /// Somebody may start K3s between any two lines.
+    fn after_line(&mut self, line: u32) {
+        if self.world.hand == Some(Hand::Between(line)) {
+            self.hand_start();
+        }
+    }
+
     /// The lines, in their order.
     pub(super) fn put_back(&mut self, plan: &Exchange) -> Result<(), Fault> {
         self.set_marker()?;
+        self.after_line(0);
         if !self.exchanged(plan)? && !mutated(Mutant::ForgetRevision) {
             let log = Path::new(&plan.keep).join("wal");
             let raised = (|| {
@@ -236,6 +244,7 @@ impl Helper<'_> {
             })();
             raised.map_err(|error| on_disk(&error))?;
         }
+        self.after_line(1);
         if !self.exchanged(plan)? || mutated(Mutant::ExchangeBlindly) {
             let (keep, server) = (Path::new(&plan.keep), Path::new(places::SERVER));
             Durable(&self.disk).exchange(keep, server).map_err(|error| on_disk(&error))?;
@@ -243,12 +252,14 @@ impl Helper<'_> {
         if mutated(Mutant::MarkerGoneEarly) {
             self.drop_marker()?;
         }
+        self.after_line(2);
         if self.world.at_path(places::BINARY) != Some(side(&plan.binary)) {
             if self.world.at_path(places::SLOT) != Some(side(&plan.binary)) {
                 return Err(fault(FaultKind::Human, "the binary is not in the slot"));
             }
             self.exchange_binary()?;
         }
+        self.after_line(3);
         self.set_link(&plan.binary)?;
         for path in [places::SERVER, places::BINARY] {
             Durable(&self.disk).sync_parent(Path::new(path)).map_err(|error| on_disk(&error))?;
