@@ -75,12 +75,13 @@ impl Effect for Swap {
                 exchange(step)?;
                 return Err(stale(format!("the stopped copy became stale during the swap: {why}")));
             }
+        } else {
+            secure_binary(step)?;
         }
         let hash = step.run().staged.as_ref().map(|staged| staged.data_hash.clone());
         let hash = hash.ok_or_else(|| refused("nothing is staged on this node"))?;
         let links = links_for(&step.data_dir(), &hash, &data_links(&step.data_dir()));
         set_links(&step.data_dir(), &links)?;
-        secure_binary(step)?;
         let path = step.binary_digest()?;
         if path != step.target().new {
             return Err(failed(format!("after the exchange {} is {path}", step.target().binary)));

@@ -65,12 +65,13 @@ impl Effect for SwapBack {
     fn act(step: &mut Step<'_>) -> Result<SwapProof, Fault> {
         if step.binary_digest()? == step.target().new {
             exchange(step)?;
+        } else {
+            secure_binary(step)?;
         }
         let links = step.run().links_before.clone();
         if !links.is_empty() {
             set_links(&step.data_dir(), &links)?;
         }
-        secure_binary(step)?;
         // Until the gates have said yes it may have to follow.
         if !step.run().is_binary() {
             let keep = step.keep();

@@ -46,7 +46,7 @@ pub fn live(seed: u64, shapes: &[Rc<Shape>], points: &[(Station, FaultKind)], wi
     world.holds = !dice.once_in(3);
     if let Some((station, fault)) = first {
         let mut plan = |station, fault| {
-            let nth = u32::try_from(dice.below(9)).unwrap_or(0);
+            let nth = nth(&mut dice, 9);
             world.planned.push(Planned { station, fault, nth });
         };
         plan(station, fault);
@@ -74,7 +74,7 @@ pub fn live(seed: u64, shapes: &[Rc<Shape>], points: &[(Station, FaultKind)], wi
         }
         for _ in 0..dice.below(3) {
             let Some((station, fault)) = dice.pick(points) else { break };
-            let nth = u32::try_from(dice.below(14)).unwrap_or(0);
+            let nth = nth(&mut dice, 14);
             world.planned.push(Planned { station, fault, nth });
         }
     }
@@ -100,6 +100,12 @@ pub fn live(seed: u64, shapes: &[Rc<Shape>], points: &[(Station, FaultKind)], wi
         violation: world.violation.take(),
         trace: world.trace.take().unwrap_or_default(),
     }
+}
+
+/// At which call it happens: mostly early, and now and then as late as the last line of an exchange.
+fn nth(dice: &mut Dice, few: u64) -> u32 {
+    let most = if dice.once_in(3) { 48 } else { few };
+    u32::try_from(dice.below(most)).unwrap_or(0)
 }
 
 /// So many turns of a loop, resumes and all, are more than any run may take.

@@ -57,11 +57,12 @@ impl Helper<'_> {
     pub(super) fn swap_back(&mut self) -> Result<Proof, Fault> {
         if self.world.at_path(places::BINARY) == Some(Version::New) {
             self.exchange_binary()?;
+        } else {
+            self.secure_parent(places::BINARY)?;
         }
         if let Some(link) = self.run.link_before.clone() {
             self.set_link(&link)?;
         }
-        self.secure_parent(places::BINARY)?;
         if !self.world.is_binary() {
             for path in [places::PARTIAL, places::KEEP] {
                 if self.world.inode(path).is_some() && self.world.inode(path) == self.world.inode(places::SERVER) {

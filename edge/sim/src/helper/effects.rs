@@ -186,7 +186,9 @@ impl Helper<'_> {
             (db, log) = (self.snapshot(places::BACKUP).ok_or_else(broken)?.snapshot(), Vec::new());
         }
         self.complete(places::PARTIAL, places::KEEP, &[("db", db), ("wal", log)])?;
-        let data = self.world.datastore(places::KEEP).ok_or_else(broken)?;
+        // Who has this bug takes the backup for what is live.
+        let of = if mutated(Mutant::BackupWithoutKeep) { places::SERVER } else { places::KEEP };
+        let data = self.world.datastore(of).ok_or_else(broken)?;
         let (Some(server), Some(copy)) = (self.world.inode(places::SERVER), self.world.inode(places::KEEP)) else {
             return Err(fault(FaultKind::Failed, "the copy vanished"));
         };
@@ -230,9 +232,10 @@ impl Helper<'_> {
                 self.exchange_binary()?;
                 return Err(fault(FaultKind::Stale, why));
             }
+        } else {
+            self.secure_parent(places::BINARY)?;
         }
         self.set_link("new")?;
-        self.secure_parent(places::BINARY)?;
         Ok(Proof::Swapped)
     }
 
