@@ -141,7 +141,8 @@ fn drop_older(step: &Step<'_>) -> Result<(), Fault> {
 }
 
 fn remove_copy(copy: &Path, live: &Path) -> Result<(), Fault> {
-    if inode(copy).is_some() && inode(copy) != inode(live) { remove_tree(copy) } else { Ok(()) }
+    // One that is gone may be so only in the cache, after a try whose sync failed.
+    if inode(copy).is_some() && inode(copy) == inode(live) { Ok(()) } else { remove_tree(copy) }
 }
 
 fn stays(step: &Step<'_>) -> Vec<String> {

@@ -102,7 +102,7 @@ impl Effect for SwapBack {
 /// Removes a copy of `server`, never the directory that is `server`.
 fn drop_copy(step: &Step<'_>, path: &Path) -> Result<(), Fault> {
     match (inode(path), inode(&step.server())) {
-        (None, _) => Ok(()),
+        (None, _) => remove_tree(path),
         (Some(copy), Some(live)) if copy != live => remove_tree(path),
         _ => Err(refused(format!("{} is the live directory, and is not removed", path.display()))),
     }

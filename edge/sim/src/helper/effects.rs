@@ -121,7 +121,12 @@ impl Helper<'_> {
 
     pub(super) fn remove_tree(&self, path: &str) -> io::Result<()> {
         if !self.world.exists(path) {
-            return Ok(());
+            let parent = Path::new(path).parent().and_then(Path::to_str);
+            return if parent.is_some_and(|dir| self.world.exists(dir)) {
+                Durable(&self.disk).sync_parent(Path::new(path))
+            } else {
+                Ok(())
+            };
         }
         let names = self.world.node.borrow().list(Path::new(path));
         for name in names {
