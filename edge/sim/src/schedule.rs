@@ -46,7 +46,8 @@ pub fn live(seed: u64, shapes: &[Rc<Shape>], points: &[(Station, FaultKind)], wi
     world.holds = !dice.once_in(3);
     if let Some((station, fault)) = first {
         let mut plan = |station, fault| {
-            let nth = nth(&mut dice, 9);
+            // Alone the node does a whole way back in one go.
+            let nth = nth(&mut dice, if station == Station::Alone { 48 } else { 9 });
             world.planned.push(Planned { station, fault, nth });
         };
         plan(station, fault);

@@ -248,10 +248,10 @@ impl World {
                 FaultKind::Late => self.link = LinkFate::Late,
                 FaultKind::LinkDown => self.link = LinkFate::Down(7),
                 FaultKind::HandStart => {
-                    self.hand = Some(match nth % 4 {
+                    self.hand = Some(match nth % 3 {
                         0 => Hand::Before,
                         1 => Hand::After,
-                        _ => Hand::Between(nth / 2 % 4),
+                        _ => Hand::Between(nth / 3 % 4),
                     });
                 }
                 FaultKind::Fails => self.fail_effect = true,
