@@ -457,8 +457,7 @@ fn a_commit_that_fails_is_tried_again_before_the_run_turns() {
     let mut state = RunState::replay(&plan, &records[..=begun]).unwrap();
     for attempt in 1..=3 {
         let (proof, took) = (serde_json::Value::Null, belay_facts::Span::ZERO);
-        let event =
-            Event::Outcome { step: "n1.commit".into(), ok: false, proof, fault: fault(FaultKind::Space), took };
+        let event = Event::Outcome { step: "n1.commit".into(), ok: false, proof, fault: fault(FaultKind::Space), took };
         state.apply(&plan, &belay_engine::Record { event, ..records[begun].clone() }).unwrap();
         match state.next(&plan) {
             Command::Do { step, attempt: next } if attempt < 3 => {

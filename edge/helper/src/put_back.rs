@@ -38,7 +38,9 @@ impl Effect for PutBack {
     fn probe(step: &mut Step<'_>) -> Result<Found<PutBackProof>, Fault> {
         let Some(plan) = step.run().put_back_plan.clone() else {
             return match nothing_to_put_back(step.run()) {
-                true if step.marker().exists() => Ok(Found::Partial("the marker of an exchange that never began".into())),
+                true if step.marker().exists() => {
+                    Ok(Found::Partial("the marker of an exchange that never began".into()))
+                }
                 true => never_left(step),
                 false => Ok(Found::NotDone),
             };

@@ -146,7 +146,8 @@ impl Step<'_> {
     fn secure(&self, proof: &Proof) -> Result<(), Fault> {
         let beside = |path: PathBuf| path.parent().map(Path::to_path_buf);
         let (data, interlock) = (self.data_dir(), self.places.interlock(&self.target().unit));
-        let dirs = [beside(self.binary()), beside(self.server()), beside(interlock), Some(data.join("data")), Some(data)];
+        let dirs =
+            [beside(self.binary()), beside(self.server()), beside(interlock), Some(data.join("data")), Some(data)];
         for dir in dirs.into_iter().flatten().filter(|dir| dir.is_dir()) {
             let synced = durable::sync_dir(&dir).attempt(|| format!("{} could not be made durable", dir.display()));
             let event = || NodeEvent::Outcome { step: self.mutation.step.clone(), proof: Box::new(proof.clone()) };

@@ -217,19 +217,21 @@ impl Runner {
                         self.reopen(broken, &fault).await?;
                     }
                 }
-                Command::Probe { step } => match effect::settle(&mut self.session, &step, &self.book, &self.artifact).await {
-                    Ok((state, proof, says)) => {
-                        broken = 0;
-                        self.book.record(Event::Probed { step: step.id, state, proof, says })?;
+                Command::Probe { step } => {
+                    match effect::settle(&mut self.session, &step, &self.book, &self.artifact).await {
+                        Ok((state, proof, says)) => {
+                            broken = 0;
+                            self.book.record(Event::Probed { step: step.id, state, proof, says })?;
+                        }
+                        Err(Fault { kind: FaultKind::Fenced, message, .. }) => {
+                            self.book.record(Event::Superseded { says: message })?;
+                        }
+                        Err(fault) => {
+                            broken += 1;
+                            self.reopen(broken, &fault).await?;
+                        }
                     }
-                    Err(Fault { kind: FaultKind::Fenced, message, .. }) => {
-                        self.book.record(Event::Superseded { says: message })?;
-                    }
-                    Err(fault) => {
-                        broken += 1;
-                        self.reopen(broken, &fault).await?;
-                    }
-                },
+                }
                 Command::Turn { reached, cause } => self.turn(reached, cause).await?,
                 // Not ours any more: no step, no note, nothing in the cluster.
                 Command::Leave { why } => return Err(self.superseded(why).await),
@@ -302,7 +304,9 @@ impl Runner {
         while let Some(event) = self.book.state().adopted_turn(self.book.plan(), &tale) {
             match event {
                 // The node does not know it yet.
-                Event::Turn { reached, cause } if !tale.turned && tale.ended.is_none() => self.turn(reached, cause).await?,
+                Event::Turn { reached, cause } if !tale.turned && tale.ended.is_none() => {
+                    self.turn(reached, cause).await?
+                }
                 known => self.book.record(known)?,
             }
         }

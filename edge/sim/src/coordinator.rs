@@ -341,7 +341,9 @@ impl Coordinator {
         while let Some(event) = self.state.adopted_turn(&self.plan, &tale) {
             match event {
                 // The node does not know it yet.
-                Event::Turn { reached, cause } if !tale.turned && tale.ended.is_none() => self.turn(world, reached, cause)?,
+                Event::Turn { reached, cause } if !tale.turned && tale.ended.is_none() => {
+                    self.turn(world, reached, cause)?
+                }
                 known => self.record(world, known)?,
             }
         }

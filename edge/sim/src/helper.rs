@@ -166,7 +166,8 @@ pub fn renew(world: &mut World, generation: u64) -> Result<(), Fault> {
         return Ok(());
     }
     let disk = SimDisk::new(Rc::clone(&world.node), Group::Helper);
-    let fence = world.node.borrow().read(Path::new(places::FENCE)).map(|held| String::from_utf8_lossy(held).into_owned());
+    let fence =
+        world.node.borrow().read(Path::new(places::FENCE)).map(|held| String::from_utf8_lossy(held).into_owned());
     let Some((known, _)) = fence.ok().and_then(|text| held(&text)) else { return Ok(()) };
     if generation < known {
         return Err(fault(FaultKind::Fenced, format!("generation {generation} is overtaken by {known}")));

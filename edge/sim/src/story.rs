@@ -51,7 +51,8 @@ impl Story {
                     if stale && tries < MAX_TRIES {
                         self.stale = Some(step.clone());
                         self.forget(plan, step);
-                    } else if plan.any_step(step).is_some_and(|step| step.kind == StepKind::Commit) && tries < MAX_TRIES {
+                    } else if plan.any_step(step).is_some_and(|step| step.kind == StepKind::Commit) && tries < MAX_TRIES
+                    {
                         // After the soak nothing is left but to tidy up, and the node may have ended the run: it is tried
                         // again before the run turns, so an intent may follow that failure.
                     } else {

@@ -59,7 +59,10 @@ impl RunState {
             let reached = own.max(tale.reached());
             // Whoever has an older copy of the journal knows nothing of what was done in between, and can only go back.
             if reached > own && tale.ended.is_none() {
-                return Some(turn(reached, "another coordinator has gone on with this run, further than this journal tells"));
+                return Some(turn(
+                    reached,
+                    "another coordinator has gone on with this run, further than this journal tells",
+                ));
             }
             let told = "the node was told to go back before this coordinator was killed";
             return (tale.turned && reached > Reached::Prepared).then(|| turn(reached, told));

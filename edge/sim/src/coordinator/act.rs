@@ -61,7 +61,9 @@ impl Coordinator {
     /// As `effect::settle`: what is there is confirmed, so that the node makes it durable and remembers it.
     pub(super) fn settle(&mut self, world: &mut World, step: &Step) -> Result<(ProbeState, Value), Fault> {
         let (state, _) = self.find_out(world, step)?;
-        let Some(op) = self.op(world, step).filter(|_| state == ProbeState::Done) else { return Ok((state, Value::Null)) };
+        let Some(op) = self.op(world, step).filter(|_| state == ProbeState::Done) else {
+            return Ok((state, Value::Null));
+        };
         match self.ask(world, op, false) {
             Ok(Reply::Done(proof)) => Ok((ProbeState::Done, proof)),
             Ok(Reply::Probed(..)) => Err(fault(FaultKind::Failed, "a strange answer")),
