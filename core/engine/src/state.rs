@@ -238,6 +238,12 @@ impl RunState {
                 }
                 StepState::Intended => return Command::Probe { step },
                 StepState::Failed { fault } if back.is_some() => return self.failed_back(plan, step, fault),
+                // Every gate has said yes, and the node may have ended the run already: what is left is tidying up.
+                StepState::Failed { fault }
+                    if step.kind == StepKind::Commit && fault.kind.may_pass() && self.tries(&step.id) < MAX_TRIES =>
+                {
+                    return self.begin(plan, step);
+                }
                 StepState::Failed { fault } => return self.turn_at(plan, &step, fault),
             }
         }

@@ -134,7 +134,7 @@ pub(crate) fn renew(
         admitted(places, run, generation)?;
         if let Some(holder) = Holder::read(places)? {
             refuse_another(places, &holder, generation, by)?;
-            Holder { generation, by: by.cloned(), ..holder }.write(places)?;
+            Holder { generation, channel: 0, by: by.cloned(), ..holder }.write(places)?;
         }
     }
     renewal.took(run, generation);

@@ -193,7 +193,7 @@ impl Protocol {
                 let before = c.before;
                 let fold = &mut c.folds[usize::from(c.at)];
                 let further = |(generation, fold)| (generation, self.law.standing(fold).progress);
-                if further(copy) > further((before, *fold)) && self.flaw != Some(Flaw::OldJournal) {
+                if further(copy) > further((before, *fold)) {
                     *fold = copy.1;
                 }
                 if matches!(self.law.standing(*fold).ended, None | Some(End::NeedsHuman)) {

@@ -11,8 +11,6 @@ pub enum Flaw {
     LookBeforeFence,
     /// A guard that has acted, or found nothing to do, is not armed any more, though the run has not ended on the node.
     GuardLeaves,
-    /// Whoever takes a run over goes on with the journal that it has, and not with the node's copy where that knows more.
-    OldJournal,
     /// A request that comes late is done, though its own coordinator has gone on.
     LateRequest,
     /// What the other servers do is not read again before a stop.
@@ -21,7 +19,7 @@ pub enum Flaw {
 
 impl Flaw {
     /// With one fault, and one server or three.
-    pub const OF_ONE_FAULT: [Self; 14] = [
+    pub const OF_ONE_FAULT: [Self; 13] = [
         Self::Bug(Mutant::DropFence),
         Self::Bug(Mutant::KeepGeneration),
         Self::Bug(Mutant::GuardWithoutFence),
@@ -33,7 +31,6 @@ impl Flaw {
         Self::Bug(Mutant::ForgetInterlock),
         Self::Bug(Mutant::TrustStaleKeep),
         Self::LookBeforeFence,
-        Self::OldJournal,
         Self::LateRequest,
         Self::NoQuorum,
     ];

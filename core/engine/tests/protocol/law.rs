@@ -105,6 +105,9 @@ pub enum Next {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Tale {
     pub turned: bool,
+    pub stopped: bool,
+    /// The new version may have run.
+    pub started: bool,
     /// The way back was gone.
     pub back: bool,
     pub guarded: bool,
@@ -213,6 +216,8 @@ impl Law {
         }
         let tale = NodeTale {
             turned: told.turned,
+            stopped: told.stopped,
+            started: told.started,
             ended: told.released.then(|| "unchanged".to_owned()),
             guard: told.guarded.then(|| "the guard acted".to_owned()),
             ..NodeTale::default()
@@ -221,8 +226,8 @@ impl Law {
         while let Some(turn) = state.adopted_turn(&self.plan, &tale) {
             self.append(&mut state, turn);
         }
-        if let Some(undo) = state.undo_to_adopt(&self.plan).filter(|_| told.back) {
-            let released = told.released && told.guarded;
+        let released = told.released && told.guarded;
+        if let Some(undo) = state.undo_to_adopt(&self.plan, released).filter(|_| told.back || released) {
             for event in state.adopted_steps(&self.plan, &undo, &serde_json::Value::Null, released) {
                 self.append(&mut state, event);
             }

@@ -86,6 +86,7 @@ pub struct Node {
     pub path: Version,
     pub running: Option<Version>,
     pub written_by_new: bool,
+    pub new_ran: bool,
     pub kept: bool,
     /// The copy is what the old version wrote last; kept by the model.
     pub exact: bool,
@@ -124,6 +125,7 @@ impl Node {
         path: Version::Old,
         running: Some(Version::Old),
         written_by_new: false,
+        new_ran: false,
         kept: false,
         exact: false,
         last: (0, NOBODY),
@@ -177,7 +179,7 @@ impl Node {
             self.running = Some(self.path);
             self.stopped = false;
             match self.path {
-                Version::New => self.written_by_new = true,
+                Version::New => (self.written_by_new, self.new_ran) = (true, true),
                 // Whoever runs writes: a copy made before is stale. One of before the new version wrote is what it was.
                 Version::Old if !self.written_by_new => {
                     self.exact = false;
@@ -250,7 +252,14 @@ impl Node {
     /// What it tells whoever takes the run over.
     pub fn tale(&self) -> Tale {
         let released = self.guarded && !self.stop_begun && self.ended.is_some();
-        Tale { turned: self.turned, back: self.went_back, guarded: self.guarded, released }
+        Tale {
+            turned: self.turned,
+            stopped: self.stop_begun,
+            started: self.new_ran,
+            back: self.went_back,
+            guarded: self.guarded,
+            released,
+        }
     }
 
     fn end(&mut self, end: End, flaw: Option<Flaw>) {

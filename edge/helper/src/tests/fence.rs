@@ -238,3 +238,24 @@ fn a_node_that_was_never_taken_can_be_released() {
     node.act(Op::Release { keep_way_back: false });
     assert!(!node.places.guard_unit().exists());
 }
+
+/// Found by the simulation, seed 3292: a `stop` that a broken channel had kept came after the way back was done, and stopped K3s.
+#[test]
+fn what_a_channel_that_was_given_up_brings_late_is_refused() {
+    let node = Node::new();
+    node.forward(6);
+    let over = |channel, op: Op| {
+        let mutation = belay_wire::Mutation { channel, ..node.mutation(op, Way::Do) };
+        mutate(&node.places, &mutation, &mut Quiet(Vec::new()), &node.digests)
+    };
+    over(1, Op::Swap).unwrap();
+    over(1, Op::Start).unwrap();
+    let late = over(0, Op::Stop).unwrap_err();
+    assert_eq!(late.kind, FaultKind::Fenced);
+    assert!(late.message.contains("channel 0 of generation 1 was given up"), "{}", late.message);
+    assert!(node.active());
+    // A later coordinator begins with its first channel.
+    let mut next = node;
+    next.generation = 2;
+    next.act(Op::Vouch);
+}

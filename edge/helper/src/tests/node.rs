@@ -262,6 +262,7 @@ impl Node {
 
     pub fn mutation(&self, op: Op, way: Way) -> Mutation {
         Mutation {
+            channel: 0,
             run: self.run.clone(),
             generation: self.generation,
             step: "n1.step".into(),
