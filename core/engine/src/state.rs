@@ -185,10 +185,13 @@ impl RunState {
     /// that is about a life of K3s that the human may have ended: `start` is asked again, and tells which one runs now.
     fn begin_anew(&mut self, plan: &Plan) {
         self.end = None;
-        // The node stood down with that end, so its guard is armed again before anything else is done.
-        plan.steps().filter(|step| step.kind == StepKind::ArmGuard).for_each(|step| {
-            self.steps.remove(&step.id);
-        });
+        // The node stood down with that end, so its guard is armed again before K3s is stopped. Not later: a run that was
+        // committing may have ended on the node, which arms nothing more for it.
+        if self.reached(plan) == Reached::Prepared {
+            plan.steps().filter(|step| step.kind == StepKind::ArmGuard).for_each(|step| {
+                self.steps.remove(&step.id);
+            });
+        }
         let forward: Vec<Step> = plan.steps().cloned().collect();
         let ways = Reached::ALL.into_iter().map(|reached| plan.inverse(reached)).chain([forward]);
         for way in ways {

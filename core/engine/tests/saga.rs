@@ -422,6 +422,9 @@ fn a_superseded_coordinator_leaves_the_run_open_and_a_resume_finds_out() {
     }
     assert!(matches!(life.state.next(&plan), Command::Leave { .. }), "{:?}", life.state.next(&plan));
     assert_eq!(life.state.ask_back(&plan, "Ctrl-C"), None, "it decides nothing for the node any more");
+    // Found by seed 20379 of the simulation: what the node had done was adopted again and again.
+    let tale = NodeTale { turned: true, ..NodeTale::default() };
+    assert_eq!(life.state.adopted_turn(&plan, &tale), None);
     life.generation += 1;
     life.record(Event::Resumed { by: "t".into(), belay: "0".into(), back: false });
     assert!(matches!(life.state.next(&plan), Command::Probe { step } if step.id == "n1.commit"), "not a turn");

@@ -79,6 +79,13 @@ impl Story {
                             self.done.remove(&step.id);
                         });
                     }
+                    // The node stood down with that end: its guard is armed again before K3s is stopped.
+                    let stops = [StepKind::Stop, StepKind::Restore, StepKind::Start];
+                    if !stops.iter().any(|kind| self.begun.contains(kind)) {
+                        plan.steps().filter(|step| step.kind == StepKind::ArmGuard).for_each(|step| {
+                            self.done.remove(&step.id);
+                        });
+                    }
                     (self.end, self.resumes, self.failed) = (None, 0, None);
                     self.tries.retain(|step, _| self.done.contains(step));
                     self.unknown = None;

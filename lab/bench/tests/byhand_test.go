@@ -117,7 +117,7 @@ func TestDiskFullDuringBackup(t *testing.T) {
 	if r.Report.State() != "unchanged" || r.Report.Turn == nil || r.Report.Turn.Step == nil || *r.Report.Turn.Step != "n1.backup" {
 		t.Fatalf("it should turn at backup: %s", clip(r.Stdout, 3000))
 	}
-	if !strings.Contains(r.Report.Turn.Why, "space") || len(r.Report.Next) == 0 {
+	if !strings.Contains(r.Report.Turn.Why, "disk is full") || len(r.Report.Next) == 0 {
 		t.Errorf("the cause or the next step is not named: %s, %v", r.Report.Turn.Why, r.Report.Next)
 	}
 	labtest.Must(t, x.n, "rm", "/var/lib/fill")

@@ -43,7 +43,8 @@ impl RunState {
     /// recorded in order; the second depends on the first, so it is asked for again until there is none.
     #[must_use]
     pub fn adopted_turn(&self, plan: &Plan, tale: &NodeTale) -> Option<Event> {
-        if self.end.is_some() {
+        // Whoever holds the node decides; asked again and again, the answer would be the same turn.
+        if self.end.is_some() || self.superseded.is_some() {
             return None;
         }
         let turn = |reached, told: &str| {
