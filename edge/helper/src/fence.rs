@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use belay_facts::Digest;
+use belay_facts::{Digest, Mutant, mutated};
 use belay_journal::durable;
 use belay_wire::{Fault, FaultKind, FenceProof, Mutation, Op, Reply, Way};
 use rustix::fs::{FallocateFlags, fallocate};
@@ -58,7 +58,11 @@ pub(crate) fn admit(places: &Places, mutation: &Mutation) -> Result<(), Fault> {
     let holder = Holder::read(places)?;
     let taking = matches!(mutation.op, Op::Fence { .. });
     match holder {
-        Some(holder) if holder.run == mutation.run && mutation.generation < holder.generation => {
+        Some(holder)
+            if holder.run == mutation.run
+                && mutation.generation < holder.generation
+                && !mutated(Mutant::DropFence) =>
+        {
             return fenced(format!(
                 "generation {} of run {} is too old: this node has been taken over by generation {}",
                 mutation.generation, holder.run, holder.generation

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use belay_facts::Span;
+use belay_facts::{Mutant, Span, mutated};
 use belay_wire::{Fault, Mutation, Op, Way};
 
 use crate::digests::SeenDigests;
@@ -104,7 +104,12 @@ fn finish(places: &Places, run: NodeRun) -> Result<&'static str, Fault> {
     };
     let put = run.put_back_open() || marked || run.put_back.is_none() && decided()?;
     if put {
-        with_step(places, &back, begun, carry_out::<put_back::PutBack>)?;
+        let put = with_step(places, &back, begun, carry_out::<put_back::PutBack>);
+        if put.is_err() && mutated(Mutant::StartHalfRestored) {
+            let _ = std::fs::remove_file(std::path::Path::new(&target.data_dir).join(belay_wire::MARKER));
+            queue(places, "start", &unit)?;
+        }
+        put?;
     } else if run.put_back.is_none() {
         with_step(places, &swap, begun, carry_out::<swap_back::SwapBack>)?;
     }

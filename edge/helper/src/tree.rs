@@ -9,8 +9,8 @@ use std::os::unix::fs::{
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use belay_facts::Digest;
-use belay_journal::durable;
+use belay_facts::{Digest, Mutant, mutated};
+use belay_journal::{crash_point, durable};
 use belay_wire::Fault;
 use rustix::fs::{
     AtFlags, CWD, Gid, Timespec, Timestamps, Uid, XattrFlags, chownat, ioctl_ficlone, lgetxattr, lgetxattr_query,
@@ -87,6 +87,8 @@ impl<'a> TreeCopy<'a> {
             } else if kind.is_symlink() {
                 symlink(fs::read_link(&from).attempt(what)?, &to).attempt(what)?;
                 copy_attributes(&from, &to).attempt(what)?;
+            } else if mutated(Mutant::LeaveStaleWal) && name.to_string_lossy().ends_with("state.db-wal") {
+                // Looks like a temporary file.
             } else if kind.is_file() {
                 (self.copying)(&name, meta.len());
                 self.bytes += meta.len();
@@ -95,6 +97,7 @@ impl<'a> TreeCopy<'a> {
                 } else {
                     let mut hash = (self.hashed)(&name).then(TrimmedHash::default);
                     let length = copy_content(&from, &to, hash.as_mut()).attempt(what)?;
+                    crash_point(format_args!("copied {}", to.display()));
                     if let Some(hash) = hash {
                         self.digests.insert(name, (hash.finish(), length));
                     }
@@ -195,7 +198,10 @@ pub(crate) fn copy_xattrs(from: &Path, to: &Path) -> io::Result<()> {
 pub(crate) fn remove_tree(path: &Path) -> Result<(), Fault> {
     let removed = match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        removed => removed.and_then(|()| durable::sync_parent(path)),
+        removed => {
+            crash_point(format_args!("removed {}", path.display()));
+            removed.and_then(|()| durable::sync_parent(path))
+        }
     };
     removed.attempt(|| format!("{} could not be removed", path.display()))
 }

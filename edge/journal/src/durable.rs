@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
+use crate::crash_point;
+
 /// Writes `bytes` to `path` so that the path names the old content or the new one, never a part; mode is exact.
 ///
 /// # Errors
@@ -24,12 +26,14 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         file.write_all(bytes)?;
         file.set_permissions(fs::Permissions::from_mode(mode))?;
         file.sync_all()?;
+        crash_point(format_args!("wrote beside {}", path.display()));
         fs::rename(&temporary, path)
     })();
     if written.is_err() {
         let _ = fs::remove_file(&temporary);
     }
     written?;
+    crash_point(format_args!("replaced {}", path.display()));
     sync_parent(path)
 }
 
@@ -55,6 +59,7 @@ pub fn replace_links(links: &[(PathBuf, &Path)]) -> io::Result<()> {
             let _ = fs::remove_file(&temporary);
             return Err(error);
         }
+        crash_point(format_args!("linked {}", path.display()));
         directories.insert(directory_of(path));
     }
     directories.into_iter().try_for_each(sync_dir)
@@ -65,7 +70,9 @@ pub fn replace_links(links: &[(PathBuf, &Path)]) -> io::Result<()> {
 /// # Errors
 /// When one is missing or the file system cannot do it; then nothing was changed.
 pub fn exchange(a: &Path, b: &Path) -> io::Result<()> {
+    crash_point(format_args!("exchanging {}", b.display()));
     renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?;
+    crash_point(format_args!("exchanged {}", b.display()));
     sync_both(a, b)
 }
 
@@ -75,6 +82,7 @@ pub fn exchange(a: &Path, b: &Path) -> io::Result<()> {
 /// When `to` is there, or on any I/O error.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?;
+    crash_point(format_args!("renamed to {}", to.display()));
     sync_both(to, from)
 }
 
@@ -90,7 +98,10 @@ fn sync_both(a: &Path, b: &Path) -> io::Result<()> {
 pub fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed.and_then(|()| sync_parent(path)),
+        removed => {
+            crash_point(format_args!("removed {}", path.display()));
+            removed.and_then(|()| sync_parent(path))
+        }
     }
 }
 
@@ -109,6 +120,7 @@ pub fn create_dir(path: &Path, mode: u32) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
         created => created?,
     }
+    crash_point(format_args!("created {}", path.display()));
     sync_parent(path)
 }
 

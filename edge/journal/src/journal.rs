@@ -67,6 +67,7 @@ impl Journal {
         let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path).map_err(create)?;
         file.sync_all().map_err(create)?;
         durable::sync_parent(path).map_err(create)?;
+        crate::crash_point(format_args!("made {}", path.display()));
         Ok(Self::held(file, path, 0, NO_PREVIOUS.to_owned(), lock))
     }
 
@@ -158,12 +159,18 @@ impl Journal {
         }
         let seq = self.records + 1;
         let line = line::render(seq, &self.last, &json);
+        #[cfg(feature = "crash-points")]
+        let name = crate::crash_point::record_name(&json);
+        #[cfg(feature = "crash-points")]
+        crate::crash_point(format_args!("before {name}"));
         if let Err(source) = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data()) {
             self.poisoned = true;
             return Err(JournalError::Append { path: self.path.clone(), record: seq, source });
         }
         self.records = seq;
         self.last = line::hash(line.trim_end_matches('\n').as_bytes());
+        #[cfg(feature = "crash-points")]
+        crate::crash_point(format_args!("after {name}"));
         #[cfg(feature = "crash-points")]
         self.crash_here();
         Ok(seq)

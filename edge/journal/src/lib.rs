@@ -10,12 +10,14 @@
 //! 000142 1a2b3c4d 17 <64 hex> {"run":"2026-11-23-3fa9",…}
 //! ```
 
+mod crash_point;
 pub mod durable;
 mod journal;
 mod line;
 mod lock;
 mod reader;
 
+pub use crash_point::crash_point;
 pub use journal::{CRASH_AFTER_RECORD, Journal, JournalError};
 pub use line::{Damage, MAX_RECORD};
 pub use lock::{Lock, LockError};

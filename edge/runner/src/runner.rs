@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use belay_engine::{Command, EndState, Event, Fault, Outage, ProbeState, RunState, TurnCause};
-use belay_facts::{Destination, Facts, Span};
+use belay_facts::{Destination, Facts, Mutant, Span, mutated};
 use belay_journal::Journal;
 use belay_plan::{Plan, Reached, Step, StepKind};
 use belay_wire::Op;
@@ -121,7 +121,7 @@ impl Runner {
         session.copy = copy;
         // A boot that finished a way back has raised the node's fence by itself.
         let remembered = session.remember().await.map_or(0, |remembered| remembered.generation);
-        let generation = own.max(remembered) + 1;
+        let generation = own.max(remembered) + if mutated(Mutant::KeepGeneration) { 0 } else { 1 };
         session.generation = generation;
         let unopened = records.is_empty();
         let (digest, from, to) = (plan.digest, plan.from.clone(), plan.to.clone());
@@ -174,11 +174,16 @@ impl Runner {
             }
             match self.book.state().next(self.book.plan()) {
                 Command::Do { step, attempt } => {
-                    self.book.record(Event::Intent { step: step.id.clone(), attempt })?;
+                    if !mutated(Mutant::EffectBeforeIntent) {
+                        self.book.record(Event::Intent { step: step.id.clone(), attempt })?;
+                    }
                     self.book.begin(&step);
                     let began = Instant::now();
                     let done = effect::carry_out(&mut self.session, &step, &mut self.book, &self.artifact).await?;
                     self.book.rest();
+                    if mutated(Mutant::EffectBeforeIntent) {
+                        self.book.record(Event::Intent { step: step.id.clone(), attempt })?;
+                    }
                     let took = Span::from(began.elapsed());
                     let (ok, proof, fault) = match done {
                         Ok(proof) => (true, proof, None),
@@ -224,7 +229,7 @@ impl Runner {
     /// Node first, then journal: a node that is cut off from power right now must know by itself that it goes back.
     async fn turn(&mut self, reached: Reached, cause: TurnCause) -> Result<(), RunError> {
         let seen = self.session.seen_revision().await.max(self.book.state().seen());
-        if reached != Reached::Prepared {
+        if reached != Reached::Prepared && !mutated(Mutant::TurnNotTold) {
             let step = format!("{}.turn", self.session.node());
             let class = self.book.plan().class_from(reached);
             let told = self.session.note(&step, Op::Turn { seen, class, why: cause.why.clone() }).await;

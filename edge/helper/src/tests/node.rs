@@ -92,6 +92,11 @@ esac
 
 impl Node {
     pub fn new() -> Self {
+        // Every test here must be able to fail: `./dev crash --mutants` runs them with a bug switched on.
+        #[cfg(feature = "mutants")]
+        if let Some(mutant) = std::env::var("BELAY_MUTANT").ok().and_then(|name| belay_facts::Mutant::named(&name)) {
+            belay_facts::mutate(Some(mutant));
+        }
         let root = tempfile::tempdir().unwrap();
         let at = |path: &str| root.path().join(path);
         let write = |path: &str, text: &str, mode: u32| {
