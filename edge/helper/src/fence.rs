@@ -59,9 +59,7 @@ pub(crate) fn admit(places: &Places, mutation: &Mutation) -> Result<(), Fault> {
     let taking = matches!(mutation.op, Op::Fence { .. });
     match holder {
         Some(holder)
-            if holder.run == mutation.run
-                && mutation.generation < holder.generation
-                && !mutated(Mutant::DropFence) =>
+            if holder.run == mutation.run && mutation.generation < holder.generation && !mutated(Mutant::DropFence) =>
         {
             return fenced(format!(
                 "generation {} of run {} is too old: this node has been taken over by generation {}",

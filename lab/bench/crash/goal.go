@@ -20,7 +20,7 @@ type Goal struct {
 var (
 	good  = k3s.Release{Tag: "v1.36.3+k3s1", Kind: k3s.Good}
 	other = k3s.Release{Tag: "v1.36.3+k3s2", Kind: k3s.Other}
-	near  = k3s.Release{Tag: "v1.35.9+k3s1", Kind: k3s.Other}
+	near  = k3s.Release{Tag: "v1.35.4+k3s2", Kind: k3s.Other}
 )
 
 // Releases of the mirror, beside Old.

@@ -56,7 +56,7 @@ type Result struct {
 }
 
 // patience is more than any step of Belay may take here.
-const patience = 100_000
+const patience = 300_000
 
 // Run plays one schedule in a world of its own.
 func Run(dir, template string, p Programs, s Schedule) (r Result) {

@@ -263,6 +263,7 @@ func (m *manager) do(o Order) Done {
 	case "run":
 		return m.run(o, within)
 	case "boot":
+		k3s.forget()
 		for _, name := range []string{"belay", "belay-helper", "k3s"} {
 			killAll(name)
 		}

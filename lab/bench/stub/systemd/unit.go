@@ -246,6 +246,17 @@ func (u *unit) stop() {
 	_ = syscall.Kill(u.pid, syscall.SIGTERM)
 }
 
+// forget lets nothing come of this unit any more: the machine is switched off.
+func (u *unit) forget() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.life, u.stopping = "", true
+	if u.again != nil {
+		u.again.Stop()
+		u.again = nil
+	}
+}
+
 func (u *unit) resetFailed() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
