@@ -3,9 +3,11 @@ package crash
 import (
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"sync"
@@ -227,6 +229,22 @@ func (s *Suite) Uncovered() []string {
 	}
 	sort.Strings(left)
 	return left
+}
+
+// UncoveredPoints are those at which nobody was killed yet, whoever it might have been.
+func (s *Suite) UncoveredPoints() []string {
+	point := func(k string) string { return k[:strings.LastIndex(k, "\t")] }
+	hit := map[string]bool{}
+	for k := range s.covered {
+		hit[point(k)] = true
+	}
+	left := map[string]bool{}
+	for k := range s.total {
+		if !hit[point(k)] {
+			left[point(k)] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(left))
 }
 
 // Summary says what was done.

@@ -85,7 +85,11 @@ func run() (bool, error) {
 	}
 	ok := s.Play(all)
 	s.Summary(*seed, time.Since(begun))
-	if left := s.Uncovered(); !*single && *limit == 0 && len(left) > 0 {
+	left := s.Uncovered()
+	if *single {
+		left = s.UncoveredPoints()
+	}
+	if *limit == 0 && len(left) > 0 {
 		fmt.Printf("not covered: %d, such as %q\n", len(left), left[0])
 		ok = false
 	}
