@@ -31,6 +31,7 @@ type Record struct {
 	Says    string          `json:"says"`
 	Why     string          `json:"why"`
 	Asked   bool            `json:"asked"`
+	Back    bool            `json:"back"`
 	Reached string          `json:"reached"`
 	Proof   json.RawMessage `json:"proof"`
 	Fault   *struct {

@@ -60,7 +60,7 @@ func (g *game) judge(last systemd.Done) {
 func (g *game) exitCode(last systemd.Done) {
 	asked := false
 	for _, r := range g.journal() {
-		asked = asked || r.Event == "turn" && r.Asked
+		asked = asked || r.Event == "turn" && r.Asked || r.Event == "resumed" && r.Back
 	}
 	want := map[string]int{"committed": 0, "restored": 3, "unchanged": 3, "needs-human": 4}[g.r.End]
 	if asked && (g.r.End == "restored" || g.r.End == "unchanged") {
@@ -382,7 +382,8 @@ func (g *game) order() {
 	generation, untold := 0, false
 	for _, r := range g.journal() {
 		untold = untold || r.Event == "note" && strings.Contains(r.Says, "could not be told")
-		if r.Event == "resumed" && r.Generation <= generation {
+		// Killed before its first record, a run is opened by its first resume.
+		if r.Event == "resumed" && r.Seq > 2 && r.Generation <= generation {
 			g.wrong("a resume acts with generation %d, as the one before it", r.Generation)
 		}
 		generation = max(generation, r.Generation)
