@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 /// What each crate may use on its own floor; everything on a floor below is allowed besides (design §3).
 /// `b: a` is the arrow `a ─► b`: b may use a.
-const ARROWS: [(&str, &[&str]); 13] = [
+const ARROWS: [(&str, &[&str]); 14] = [
     ("belay-facts", &[]),
     ("belay-checks", &["belay-facts"]),
     ("belay-plan", &["belay-facts", "belay-checks"]),
@@ -15,9 +15,12 @@ const ARROWS: [(&str, &[&str]); 13] = [
     ("belay-journal", &[]),
     ("belay-cluster", &[]),
     ("belay-helper", &["belay-wire", "belay-journal"]),
-    ("belay-node", &["belay-wire"]),
+    // Who asks signs a request as it signs its lock (ADR 0011).
+    ("belay-node", &["belay-wire", "belay-journal"]),
     // The runner speaks the protocol through a link: it is who says what (ADR 0003).
     ("belay-runner", &["belay-wire", "belay-node", "belay-cluster", "belay-journal"]),
+    // The real engine, planner and journal in a simulated world; what it has of helper and runner are twins (ADR 0012).
+    ("belay-sim", &["belay-journal"]),
     ("belay-report", &[]),
     ("belay", &["belay-report"]),
     ("xtask", &[]),

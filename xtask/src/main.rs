@@ -6,11 +6,13 @@ mod checks;
 mod dist;
 mod docs;
 mod layers;
+mod writes;
 
 const HELP: &str = "\
 usage: cargo xtask <task>
 
   layers   fail on a dependency between crates that the house does not allow (design: floors and arrows)
+  writes   fail on a write to the file system that goes past belay_journal::durable (ADR 0011)
   checks   print the table of rules, and fail when a rule lacks a fixture
   docs     write the pages that are made from declarations: docs/steps.md, docs/risks.md
   dist     build, prove and pack a release: tarball, deb, bill of materials, sums [--out DIR]
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
     let task = arguments.next().unwrap_or_default();
     let outcome = match task.as_str() {
         "layers" => layers::run(),
+        "writes" => writes::run(),
         "checks" => checks::run(),
         "docs" => docs::run(),
         "dist" => dist::run(&arguments.collect::<Vec<_>>()),

@@ -54,6 +54,10 @@ fn ask(rule: &Rule, node: Option<&String>, situation: &Situation, policy: &Polic
         Answer::Yes => (Verdict::Yes, None),
         Answer::Unknown(why) => (Verdict::Unknown, Some(why)),
     };
+    let fix = match verdict {
+        Verdict::Unknown => rule.unknown.as_ref().unwrap_or(&rule.fix),
+        Verdict::Yes => &rule.fix,
+    };
     let seen = rule.evidence.as_ref().and_then(|evidence| evidence.value(situation).ok());
     let accepted = if rule.acceptable { policy.acceptance(&rule.id).cloned() } else { None };
     Some(Finding {
@@ -63,7 +67,7 @@ fn ask(rule: &Rule, node: Option<&String>, situation: &Situation, policy: &Polic
         verdict,
         node: node.cloned(),
         means: rule.means.fill(situation),
-        fix: rule.fix.fill(situation),
+        fix: fix.fill(situation),
         evidence: reason.into_iter().chain(seen.iter().flat_map(words)).collect(),
         cases: rule.cases.clone(),
         sources: rule.sources.clone(),

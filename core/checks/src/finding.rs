@@ -19,7 +19,8 @@ pub struct Finding {
     pub fix: String,
     /// What was seen; for `Verdict::Unknown` first what could not be read.
     pub evidence: Vec<String>,
-    /// Cases of `reference/failures.md`.
+    /// Numbers in the collection of failures that the rules were made from, which is no part of the repository (CONTRIBUTING.md);
+    /// `sources` are the public ones.
     pub cases: Vec<String>,
     pub sources: Vec<String>,
     /// Set only when the policy accepts this risk today.

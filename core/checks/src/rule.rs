@@ -28,6 +28,8 @@ pub struct Rule {
     pub(crate) evidence: Option<Predicate>,
     pub(crate) means: Template,
     pub(crate) fix: Template,
+    /// What to do instead when it could not be judged, where `fix` would ask for what nobody knows to be needed.
+    pub(crate) unknown: Option<Template>,
 }
 
 /// What a rule is asked about: once, once per node, or once per edge (from → to).
@@ -53,6 +55,7 @@ struct RuleFile {
     evidence: Option<String>,
     means: String,
     fix: String,
+    unknown: Option<String>,
     #[serde(default)]
     cases: Vec<String>,
     sources: Vec<String>,
@@ -102,6 +105,7 @@ impl Rule {
         let evidence = raw.evidence.as_deref().map(|text| Predicate::compile(&file, text)).transpose()?;
         let means = Template::compile(&file, &raw.means)?;
         let fix = Template::compile(&file, &raw.fix)?;
+        let unknown = raw.unknown.as_deref().map(|text| Template::compile(&file, text)).transpose()?;
         let rule = Self {
             id: raw.id,
             title: raw.title,
@@ -118,6 +122,7 @@ impl Rule {
             evidence,
             means,
             fix,
+            unknown,
         };
         rule.lint(&file)?;
         Ok(rule)
@@ -125,7 +130,8 @@ impl Rule {
 
     fn lint(&self, file: &str) -> Result<(), KnowledgeError> {
         let expressions = || {
-            let texts = self.means.expressions().chain(self.fix.expressions());
+            let unknown = self.unknown.iter().flat_map(Template::expressions);
+            let texts = self.means.expressions().chain(self.fix.expressions()).chain(unknown);
             std::iter::once(&self.when).chain(&self.evidence).chain(texts)
         };
         for variable in expressions().flat_map(Predicate::variables) {

@@ -11,6 +11,9 @@ pub enum Command {
     Probe { step: Step },
     /// Tell the node that this run goes back, then journal the turn.
     Turn { reached: Reached, cause: TurnCause },
+    /// Somebody else has taken the node: its guard, or another coordinator. This process acts no more; a resume reads what
+    /// was done (I17).
+    Leave { why: String },
     /// Journal the end.
     End { state: EndState, why: String },
     /// The run has ended.

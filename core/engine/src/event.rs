@@ -2,7 +2,7 @@ use belay_facts::{Digest, K3sVersion, Span};
 use belay_plan::Reached;
 use serde::{Deserialize, Serialize};
 
-use crate::{EndState, Fault, GateAnswer, Outage};
+use crate::{EndState, Fault, GateAnswer, NodeProbe, Outage};
 
 /// One record of the journal: the event, and when and where it was written. Nothing else reaches a screen or a report.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -70,8 +70,17 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         back: bool,
     },
+    /// A node refused this process, because a newer generation or another run holds it. Nothing more is done by it.
+    Superseded { says: String },
     /// What the probe measured since this process began, and the highest revision that it saw.
-    Measured { outages: Vec<Outage>, shots: u64, seen: u64 },
+    Measured {
+        outages: Vec<Outage>,
+        shots: u64,
+        seen: u64,
+        /// Where the node is another machine: what its helper saw there.
+        #[serde(default, rename = "on-node", skip_serializing_if = "Option::is_none")]
+        on_node: Option<NodeProbe>,
+    },
     /// Something to know that is no step and no gate.
     Note { says: String },
     /// The run is over.

@@ -29,6 +29,8 @@ pub enum FaultKind {
     Fenced,
     /// The disk is full.
     Space,
+    /// The file system takes no writes any more: read-only, or an I/O error. Writing again proves nothing.
+    Io,
     /// The channel to the node broke; the effect may or may not have happened.
     Channel,
     /// Only a human can decide.

@@ -9,6 +9,7 @@ mod end;
 mod event;
 mod fault;
 mod gate;
+mod node_probe;
 mod state;
 pub mod steps;
 
@@ -18,4 +19,5 @@ pub use end::EndState;
 pub use event::{Event, ProbeState, Record, TurnCause};
 pub use fault::{Fault, FaultKind};
 pub use gate::{GateAnswer, Outage, Verdict};
-pub use state::{IllegalEvent, RunState, StepState};
+pub use node_probe::NodeProbe;
+pub use state::{IllegalEvent, NodeTale, RunState, StepState};

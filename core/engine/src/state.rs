@@ -1,17 +1,24 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use belay_facts::{Mutant, mutated};
 use belay_plan::{Goal, Plan, Reached, Step, StepKind};
 
 use crate::steps::{Idempotence, declaration};
 use crate::{Command, EndState, Event, Fault, FaultKind, MAX_RESUMES, MAX_TRIES, ProbeState, Record, TurnCause};
 
+mod adopt;
 mod back;
+mod down;
+
+pub use adopt::NodeTale;
 
 /// Where a run stands: the fold of its records. Replaying a journal gives the same state as living through it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunState {
     steps: BTreeMap<String, StepState>,
     tries: BTreeMap<String, u32>,
+    /// Whatever was ever begun: a fresh budget does not undo an effect.
+    begun: BTreeSet<String>,
     turn: Option<(Reached, TurnCause)>,
     end: Option<EndState>,
     opened: bool,
@@ -20,6 +27,8 @@ pub struct RunState {
     wish: bool,
     generation: u64,
     seen: u64,
+    /// Who holds the node instead of the process that writes; a resume takes it over.
+    superseded: Option<String>,
 }
 
 /// Where one step stands.
@@ -75,10 +84,15 @@ impl RunState {
             return Err("its generation is older than one before it");
         }
         if self.end == Some(EndState::NeedsHuman) && matches!(record.event, Event::Resumed { .. }) {
-            self.begin_anew();
+            self.begin_anew(plan);
         }
         if self.end.is_some() {
             return Err("the run has ended");
+        }
+        if self.superseded.is_some()
+            && !matches!(record.event, Event::Resumed { .. } | Event::Measured { .. } | Event::Note { .. })
+        {
+            return Err("the process that wrote it did not hold the node any more");
         }
         if !self.opened && !matches!(record.event, Event::Open { .. }) {
             return Err("the run was not opened");
@@ -102,7 +116,10 @@ impl RunState {
                 if matches!(self.step(step), StepState::Done { .. }) {
                     return Err("the step is done");
                 }
-                self.tries.insert(step.clone(), *attempt);
+                self.begun.insert(step.clone());
+                if !mutated(Mutant::ReuseAttempt) || *attempt == 1 {
+                    self.tries.insert(step.clone(), *attempt);
+                }
                 self.steps.insert(step.clone(), StepState::Intended);
             }
             Event::Outcome { step, ok, proof, fault, .. } => {
@@ -111,13 +128,23 @@ impl RunState {
                 }
                 let next = match (ok, fault) {
                     (true, _) => StepState::Done { proof: proof.clone() },
+                    (false, Some(fault)) if passed_over(fault) => StepState::Done { proof: proof.clone() },
                     // A broken channel tells nothing about the effect: it stays unknown and is probed.
                     (false, Some(fault)) if fault.kind.leaves_doubt() => StepState::Intended,
+                    // Whoever holds the node may have done it or undone it: the next to resume finds out.
+                    (false, Some(fault)) if fault.kind == FaultKind::Fenced && self.holds_the_node(plan, step) => {
+                        self.superseded = Some(fault.message.clone());
+                        StepState::Intended
+                    }
                     (false, Some(fault)) => StepState::Failed { fault: fault.clone() },
                     (false, None) => return Err("a failure without its fault"),
                 };
                 self.steps.insert(step.clone(), next);
-                if let Some(fault) = fault.as_ref().filter(|fault| fault.kind == FaultKind::Stale) {
+                if mutated(Mutant::TurnTwice) && !ok && self.turn.is_some() {
+                    self.turn = None;
+                }
+                let stale = |fault: &&Fault| fault.kind == FaultKind::Stale && !mutated(Mutant::IgnoreStale);
+                if let Some(fault) = fault.as_ref().filter(stale) {
                     self.rewind(plan, step, fault);
                 }
             }
@@ -142,9 +169,11 @@ impl RunState {
                 }
             }
             Event::Resumed { back, .. } => {
-                self.resumes += 1;
+                self.resumes += u32::from(!mutated(Mutant::ForgetBudget));
                 self.wish |= back;
+                self.superseded = None;
             }
+            Event::Superseded { says } => self.superseded = Some(says.clone()),
             Event::Measured { seen, .. } => self.seen = self.seen.max(*seen),
             Event::Gate { .. } | Event::Note { .. } => {}
             Event::End { state, .. } => self.end = Some(*state),
@@ -152,9 +181,20 @@ impl RunState {
         Ok(())
     }
 
-    /// A human has looked at it and goes on: what had failed may be tried again, with fresh budgets.
-    fn begin_anew(&mut self) {
+    /// A human has looked at it and goes on: what had failed may be tried again, with fresh budgets. Where a gate had said no,
+    /// that is about a life of K3s that the human may have ended: `start` is asked again, and tells which one runs now.
+    fn begin_anew(&mut self, plan: &Plan) {
         self.end = None;
+        let forward: Vec<Step> = plan.steps().cloned().collect();
+        let ways = Reached::ALL.into_iter().map(|reached| plan.inverse(reached)).chain([forward]);
+        for way in ways {
+            let failed = |step: &Step| matches!(self.steps.get(&step.id), Some(StepState::Failed { .. }));
+            if way.iter().any(|step| matches!(step.kind, StepKind::Gate | StepKind::Soak) && failed(step)) {
+                way.iter().filter(|step| step.kind == StepKind::Start).for_each(|step| {
+                    self.steps.remove(&step.id);
+                });
+            }
+        }
         self.tries.retain(|step, _| matches!(self.steps.get(step), Some(StepState::Done { .. })));
         self.steps.retain(|_, state| matches!(state, StepState::Done { .. }));
         self.resumes = 0;
@@ -165,6 +205,9 @@ impl RunState {
     pub fn next(&self, plan: &Plan) -> Command {
         if let Some(state) = self.end {
             return Command::Finished { state };
+        }
+        if let Some(why) = &self.superseded {
+            return Command::Leave { why: why.clone() };
         }
         let back = self.turn.as_ref();
         if self.resumes > MAX_RESUMES {
@@ -184,8 +227,9 @@ impl RunState {
             match self.step(&step.id) {
                 StepState::Done { .. } => {}
                 StepState::Pending => return self.begin(plan, step),
+                StepState::Intended if mutated(Mutant::TrustUnknown) => {}
                 // Asking again is the probe of a step that may be repeated.
-                StepState::Intended if declaration(step.kind).idempotence == Idempotence::Repeat => {
+                StepState::Intended if repeats(step.kind) => {
                     return self.begin(plan, step);
                 }
                 StepState::Intended => return Command::Probe { step },
@@ -210,8 +254,8 @@ impl RunState {
     /// commit takes the way back of this run away, so it is finished, not turned.
     #[must_use]
     pub fn ask_back(&self, plan: &Plan, why: &str) -> Option<Command> {
-        let commits = plan.steps().any(|step| step.kind == StepKind::Commit && self.tries(&step.id) > 0);
-        if self.end.is_some() || self.turn.is_some() || commits {
+        let commits = plan.steps().any(|step| step.kind == StepKind::Commit && self.begun.contains(&step.id));
+        if self.end.is_some() || self.superseded.is_some() || self.turn.is_some() || commits {
             return None;
         }
         let cause = TurnCause { step: None, asked: true, why: why.to_owned(), fault: None };
@@ -242,10 +286,18 @@ impl RunState {
         Command::Turn { reached: self.reached(plan), cause }
     }
 
+    /// Whether the node was this run's before the step: its fence is done. A fence that is refused has lost against somebody
+    /// else, and nothing was changed.
+    fn holds_the_node(&self, plan: &Plan, step: &str) -> bool {
+        plan.steps()
+            .filter(|fence| fence.kind == StepKind::Fence && fence.id != step)
+            .any(|fence| matches!(self.step(&fence.id), StepState::Done { .. }))
+    }
+
     /// Whether the fence may be up: it was begun, and not refused.
     fn took_the_node(&self, plan: &Plan) -> bool {
         plan.steps().filter(|step| step.kind == StepKind::Fence).any(|step| match self.step(&step.id) {
-            StepState::Pending => self.tries(&step.id) > 0,
+            StepState::Pending => self.begun.contains(&step.id),
             StepState::Failed { fault } => !matches!(fault.kind, FaultKind::Refused | FaultKind::Fenced),
             StepState::Intended | StepState::Done { .. } => true,
         })
@@ -254,7 +306,13 @@ impl RunState {
     /// How far the run has gone forward, by what was *begun*: an intent counts, since its effect may have happened.
     #[must_use]
     pub fn reached(&self, plan: &Plan) -> Reached {
-        let begun = |kind| plan.steps().any(|step| step.kind == kind && self.tries(&step.id) > 0);
+        let done = |step: &Step| matches!(self.step(&step.id), StepState::Done { .. });
+        let begun = |kind| {
+            let counts = |step: &Step| {
+                if mutated(Mutant::ReachedByOutcome) { done(step) } else { self.begun.contains(&step.id) }
+            };
+            plan.steps().any(|step| step.kind == kind && counts(step))
+        };
         // A restore exchanges the data themselves, so from its begin on it is the stopped copy that leads back.
         if begun(StepKind::Start) || begun(StepKind::Restore) {
             Reached::Started
@@ -310,5 +368,19 @@ impl RunState {
     #[must_use]
     pub fn asked(&self) -> bool {
         self.wish || self.turn.as_ref().is_some_and(|(_, cause)| cause.asked)
+    }
+}
+
+/// Whether a step of this kind is begun again without being probed.
+fn repeats(kind: StepKind) -> bool {
+    mutated(Mutant::NoProbe) || declaration(kind).idempotence == Idempotence::Repeat
+}
+
+/// Whether a fault counts as done: never, but in a test build that has this bug.
+fn passed_over(fault: &Fault) -> bool {
+    match fault.kind {
+        FaultKind::GateNo => mutated(Mutant::BelieveNo) || mutated(Mutant::GoOnAfterFault),
+        FaultKind::Channel | FaultKind::Stale => false,
+        _ => mutated(Mutant::GoOnAfterFault),
     }
 }

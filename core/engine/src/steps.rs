@@ -2,6 +2,7 @@
 
 use belay_plan::StepKind;
 
+mod arm_guard;
 mod backup;
 mod baseline;
 mod commit;
@@ -56,6 +57,7 @@ pub const fn declaration(kind: StepKind) -> &'static Declaration {
         StepKind::CopyBackup => &copy_backup::DECLARATION,
         StepKind::Rebuild => &rebuild::DECLARATION,
         StepKind::Baseline => &baseline::DECLARATION,
+        StepKind::ArmGuard => &arm_guard::DECLARATION,
         StepKind::Stop => &stop::DECLARATION,
         StepKind::Keep => &keep::DECLARATION,
         StepKind::Swap => &swap::DECLARATION,

@@ -4,6 +4,7 @@
 //! Does not own how a fact is read (edge) nor what it means (checks).
 
 mod cluster;
+mod coordinator;
 mod copy_kind;
 mod destination;
 mod digest;
@@ -16,6 +17,7 @@ mod version;
 mod way_class;
 
 pub use cluster::{Canary, ClusterFacts, DeprecatedApi, DnsService, KubeNode, Readiness, UpgradeTool, Workload};
+pub use coordinator::{Coordinator, Life};
 pub use copy_kind::CopyKind;
 pub use destination::{Destination, DestinationError};
 pub use digest::{Digest, DigestError, canonical_json};

@@ -9,8 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// Grammar (K3s `scripts/version.sh`): `v<major>.<minor>.<patch>[-<alpha|beta|rc><N>]+k3s<M>`, where the pre-release
 /// comes *before* the `+`. Development builds carry a commit instead of `M` (`+k3s-706aea60[-dirty]`).
 ///
-/// `semver` cannot be used: it compares `k3s10` and `k3s2` as text, and build metadata does not order at all
-/// (`reference/rust.md`, finding 4).
+/// `semver` cannot be used: it compares `k3s10` and `k3s2` as text, and build metadata does not order at all.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct K3sVersion {
     pub major: u32,

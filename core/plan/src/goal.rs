@@ -1,3 +1,4 @@
+use belay_facts::{Mutant, mutated};
 use serde::{Deserialize, Serialize};
 
 use crate::StepKind;
@@ -26,13 +27,26 @@ impl Goal {
     #[must_use]
     pub fn steps(self, copies_backup: bool) -> Vec<StepKind> {
         use StepKind::{
-            Backup, Baseline, Commit, CopyBackup, Fence, Gate, Keep, ProveBackup, Rebuild, Restore, Soak, Stage, Start,
-            Stop, Swap,
+            ArmGuard, Backup, Baseline, Commit, CopyBackup, Fence, Gate, Keep, ProveBackup, Rebuild, Restore, Soak,
+            Stage, Start, Stop, Swap,
         };
         let all: &[StepKind] = match self {
-            Self::Upgrade => {
-                &[Fence, Stage, Backup, ProveBackup, CopyBackup, Baseline, Stop, Keep, Swap, Start, Gate, Soak, Commit]
-            }
+            Self::Upgrade => &[
+                Fence,
+                Stage,
+                Backup,
+                ProveBackup,
+                CopyBackup,
+                Baseline,
+                ArmGuard,
+                Stop,
+                Keep,
+                Swap,
+                Start,
+                Gate,
+                Soak,
+                Commit,
+            ],
             // Nothing is asked before the stop: whoever restores may have a server that answers nothing.
             Self::Restore => &[
                 Fence,
@@ -41,6 +55,7 @@ impl Goal {
                 ProveBackup,
                 CopyBackup,
                 Rebuild,
+                ArmGuard,
                 Stop,
                 Keep,
                 Restore,
@@ -51,6 +66,26 @@ impl Goal {
             ],
             Self::Backup => &[Fence, Backup, ProveBackup, CopyBackup, Commit],
         };
-        all.iter().copied().filter(|kind| copies_backup || *kind != CopyBackup).collect()
+        let mut kinds: Vec<StepKind> =
+            all.iter().copied().filter(|kind| copies_backup || *kind != CopyBackup).collect();
+        swapped_by_mutants(&mut kinds);
+        kinds
+    }
+}
+
+/// Test builds that have such a bug put two steps the other way round.
+fn swapped_by_mutants(kinds: &mut [StepKind]) {
+    use StepKind::{Commit, Keep, ProveBackup, Soak, Stop, Swap};
+    for (mutant, one, other) in [
+        (Mutant::SwapBeforeKeep, Keep, Swap),
+        (Mutant::StopBeforeProof, ProveBackup, Stop),
+        (Mutant::CommitBeforeSoak, Soak, Commit),
+    ] {
+        let place = |kind| kinds.iter().position(|it| *it == kind);
+        if mutated(mutant)
+            && let (Some(one), Some(other)) = (place(one), place(other))
+        {
+            kinds.swap(one, other);
+        }
     }
 }

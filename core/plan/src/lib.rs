@@ -7,6 +7,7 @@ mod expect;
 mod gate;
 mod goal;
 mod inverse;
+mod lease;
 mod lint;
 mod material;
 mod part;

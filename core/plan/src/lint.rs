@@ -3,7 +3,8 @@ use std::fmt;
 
 use belay_facts::{Span, WayClass};
 
-use crate::{Goal, Plan, StepKind};
+use crate::lease::shortest_lease;
+use crate::{Goal, Plan, Step, StepKind};
 
 /// A rule for plans that a plan breaks. A planner's bug, or an edited file with a forged digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +22,16 @@ pub enum Lint {
         then: StepKind,
     },
     NoDeadline(String),
+    /// Nobody finishes alone what a coordinator that goes away leaves on the node (I9, I25). Plans of earlier builds.
+    Unguarded {
+        node: String,
+    },
+    /// A coordinator that only waits for a step would be taken for gone (I17).
+    ShortLease {
+        step: String,
+        lease: Span,
+        shortest: Span,
+    },
     SoakWithoutLength(String),
     GateAsksNothing(String),
     /// The id is a file name on the coordinator and on nodes.
@@ -40,6 +51,12 @@ impl fmt::Display for Lint {
             Self::StrangeNode { step, node } => write!(f, "step {step} is for {node}, which its wave does not name"),
             Self::Order { node, first, then } => write!(f, "on {node}, {first} must come before {then}"),
             Self::NoDeadline(id) => write!(f, "step {id} has no deadline"),
+            Self::Unguarded { node } => {
+                write!(f, "on {node}, no arm-guard comes before stop: nothing would bring it back without us")
+            }
+            Self::ShortLease { step, lease, shortest } => {
+                write!(f, "step {step} has a lease of {lease}; the deadlines of the steps after it need {shortest}")
+            }
             Self::SoakWithoutLength(id) => {
                 write!(f, "step {id} does not say how long to soak, or its deadline is shorter")
             }
@@ -101,12 +118,28 @@ impl Plan {
                 }
             }
             for node in &wave.nodes {
-                let kinds: Vec<StepKind> = wave.steps.iter().filter(|s| s.node == *node).map(|s| s.kind).collect();
+                let steps = || wave.steps.iter().filter(|step| step.node == *node);
+                let kinds: Vec<StepKind> = steps().map(|step| step.kind).collect();
+                let mut expected = expected.clone();
+                if expected.contains(&StepKind::ArmGuard) && !kinds.contains(&StepKind::ArmGuard) {
+                    lints.push(Lint::Unguarded { node: node.clone() });
+                    expected.retain(|kind| *kind != StepKind::ArmGuard);
+                }
                 lints.extend(order(node, &expected, &kinds));
+                let shortest = shortest_lease(steps());
+                lints.extend(
+                    steps().find(|step| step.kind == StepKind::ArmGuard).and_then(|step| short(step, shortest)),
+                );
             }
         }
         lints
     }
+}
+
+/// The guard of a plan fires only when nobody waits any more.
+fn short(step: &Step, shortest: Span) -> Option<Lint> {
+    let lease = step.lease.unwrap_or(Span::ZERO);
+    (lease < shortest).then(|| Lint::ShortLease { step: step.id.clone(), lease, shortest })
 }
 
 /// All kinds that the goal asks for, in order.

@@ -3,7 +3,7 @@ use belay_facts::{DatastoreKind, Destination, Digest, Facts, K3sVersion, NodeFac
 
 use crate::{
     Artifact, ClusterRef, Expect, FORMAT, GateName, Goal, Material, Mebibytes, Part, Plan, Step, StepKind, Wave,
-    WayBack, WayClass,
+    WayBack, WayClass, lease,
 };
 
 /// What the user asked for, and what was found for it.
@@ -229,7 +229,8 @@ impl Measures {
         (gates, not_asked): (&[GateName], &[GateName]),
         copies: bool,
     ) -> Vec<Step> {
-        goal.steps(copies)
+        let mut steps: Vec<Step> = goal
+            .steps(copies)
             .into_iter()
             .map(|kind| {
                 let mut step = Step::new(node, "", kind, self.deadline(kind));
@@ -248,7 +249,9 @@ impl Measures {
                 step.length = (kind == StepKind::Soak).then_some(self.soak);
                 step
             })
-            .collect()
+            .collect();
+        lease::lease(&mut steps);
+        steps
     }
 
     fn deadline(&self, kind: StepKind) -> Span {

@@ -19,6 +19,9 @@ pub struct Step {
     /// `soak` only: how long the gates must go on saying yes.
     #[serde(rename = "for", default, skip_serializing_if = "Option::is_none")]
     pub length: Option<Span>,
+    /// `arm-guard` only: how long the coordinator may be silent before the node goes back by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lease: Option<Span>,
     /// `baseline`, `gate` and `soak`: what is asked, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gates: Vec<GateName>,
@@ -38,6 +41,7 @@ pub enum StepKind {
     CopyBackup,
     Rebuild,
     Baseline,
+    ArmGuard,
     Stop,
     Keep,
     Swap,
@@ -52,7 +56,7 @@ pub enum StepKind {
 }
 
 impl StepKind {
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Fence,
         Self::Stage,
         Self::Backup,
@@ -60,6 +64,7 @@ impl StepKind {
         Self::CopyBackup,
         Self::Rebuild,
         Self::Baseline,
+        Self::ArmGuard,
         Self::Stop,
         Self::Keep,
         Self::Swap,
@@ -83,6 +88,7 @@ impl StepKind {
             Self::CopyBackup => "copy-backup",
             Self::Rebuild => "rebuild",
             Self::Baseline => "baseline",
+            Self::ArmGuard => "arm-guard",
             Self::Stop => "stop",
             Self::Keep => "keep",
             Self::Swap => "swap",
@@ -107,6 +113,7 @@ impl fmt::Display for StepKind {
 impl Step {
     pub(crate) fn new(node: &str, prefix: &str, kind: StepKind, deadline: Span) -> Self {
         let id = format!("{node}.{prefix}{kind}");
-        Self { id, node: node.to_owned(), kind, deadline, length: None, gates: Vec::new(), not_asked: Vec::new() }
+        let (gates, not_asked) = (Vec::new(), Vec::new());
+        Self { id, node: node.to_owned(), kind, deadline, length: None, lease: None, gates, not_asked }
     }
 }

@@ -97,6 +97,67 @@ fn deadlines_follow_the_node() {
     assert!(step(StepKind::Start).deadline >= Span::seconds(120));
 }
 
+/// Signs an altered plan again, as a forger would.
+fn sealed(mut plan: Plan) -> String {
+    plan.digest = plan.content_digest();
+    plan.id = format!("2026-11-23-{}", plan.digest.short(4));
+    plan.to_yaml().unwrap()
+}
+
+fn guard_of(plan: &mut Plan) -> &mut belay_plan::Step {
+    plan.waves[0].steps.iter_mut().find(|step| step.kind == StepKind::ArmGuard).unwrap()
+}
+
+/// I17, I25: whoever only waits for a step is never taken for gone. 210 s is design.md's own example.
+#[test]
+fn the_lease_outlasts_every_deadline_after_it_and_a_shorter_one_is_a_broken_rule() {
+    let mut plan = made();
+    let lease = guard_of(&mut plan).lease.unwrap();
+    assert_eq!(lease, Span::seconds(210));
+    let after = plan.steps().skip_while(|step| step.kind != StepKind::ArmGuard).filter(|s| s.kind != StepKind::Soak);
+    assert!(after.map(|step| step.deadline).all(|deadline| deadline + Span::seconds(30) <= lease));
+    guard_of(&mut plan).lease = Some(Span::seconds(209));
+    let short = |lint: &Lint| matches!(lint, Lint::ShortLease { lease, .. } if *lease == Span::seconds(209));
+    assert!(plan.lint().iter().any(short), "{:?}", plan.lint());
+    guard_of(&mut plan).lease = None;
+    assert!(plan.lint().iter().any(|lint| matches!(lint, Lint::ShortLease { .. })), "no lease is none");
+    assert!(matches!(Plan::from_yaml(&sealed(plan)), Err(PlanError::Lint(_))));
+}
+
+/// A soak of an hour asks all the while, and its run is vouched for: the guard need not wait that long.
+#[test]
+fn a_long_soak_does_not_make_the_lease_long_and_a_long_start_does() {
+    let mut long = plan(&facts(), &[], &PlanRequest { soak: Span::seconds(3600), ..request() }).unwrap();
+    assert_eq!(guard_of(&mut long).lease, Some(Span::seconds(210)));
+    let mut facts = facts();
+    facts.nodes[0].unit.as_mut().unwrap().last_start = Some(Span::seconds(300));
+    let mut slow = plan(&facts, &[], &request()).unwrap();
+    let start = slow.steps().find(|step| step.kind == StepKind::Start).unwrap().deadline;
+    assert!(guard_of(&mut slow).lease.unwrap() >= start + Span::seconds(30));
+    assert_eq!(slow.lint(), []);
+}
+
+/// A run that an earlier build began is told of, resumed and rolled back; a plan of it is not applied any more.
+#[test]
+fn a_plan_of_an_earlier_build_without_a_guard_is_read_of_a_run_and_not_applied() {
+    let mut plan = made();
+    plan.waves[0].steps.retain(|step| step.kind != StepKind::ArmGuard);
+    let text = sealed(plan);
+    let Err(PlanError::Lint(lints)) = Plan::from_yaml(&text) else { panic!("it was taken") };
+    assert_eq!(lints, [Lint::Unguarded { node: "n1".into() }]);
+    let read = Plan::of_run(&text).unwrap();
+    assert!(!text.contains("lease:") && read.to_yaml().unwrap() == text, "nothing is added to it");
+}
+
+#[test]
+fn the_guard_is_armed_just_before_every_stop() {
+    for kinds in [Goal::Upgrade.steps(true), Goal::Restore.steps(false)] {
+        let stop = kinds.iter().position(|kind| *kind == StepKind::Stop).unwrap();
+        assert_eq!(kinds[stop - 1], StepKind::ArmGuard, "{kinds:?}");
+    }
+    assert!(!Goal::Backup.steps(true).contains(&StepKind::ArmGuard), "a backup stops nothing");
+}
+
 fn part(name: &str, from: Option<&str>, to: Option<&str>) -> Part {
     Part { name: name.into(), from: from.map(str::to_owned), to: to.map(str::to_owned) }
 }

@@ -30,13 +30,17 @@ fn made(datastore: DatastoreKind) -> Result<Plan, Refusal> {
 #[test]
 fn a_restore_backs_the_present_up_and_leads_back_to_it_like_an_upgrade() {
     use StepKind::{
-        Backup, Commit, Fence, Gate, Keep, ProveBackup, PutBack, Rebuild, Release, Restore, Soak, Stage, Start, Stop,
+        ArmGuard, Backup, Commit, Fence, Gate, Keep, ProveBackup, PutBack, Rebuild, Release, Restore, Soak, Stage,
+        Start, Stop,
     };
     let plan = made(DatastoreKind::Sqlite).unwrap();
     assert_eq!(plan.lint(), []);
     assert_eq!(Plan::from_yaml(&plan.to_yaml().unwrap()).unwrap(), plan);
     let kinds: Vec<StepKind> = plan.steps().map(|step| step.kind).collect();
-    assert_eq!(kinds, [Fence, Stage, Backup, ProveBackup, Rebuild, Stop, Keep, Restore, Start, Gate, Soak, Commit]);
+    assert_eq!(
+        kinds,
+        [Fence, Stage, Backup, ProveBackup, Rebuild, ArmGuard, Stop, Keep, Restore, Start, Gate, Soak, Commit]
+    );
     let back: Vec<StepKind> = plan.inverse(Reached::Started).iter().map(|step| step.kind).collect();
     assert_eq!(back, [Stop, PutBack, Start, Gate, Release]);
     let gate = plan.steps().find(|step| step.kind == Gate).unwrap();

@@ -1,4 +1,5 @@
 use std::io::{self, Read};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +19,8 @@ pub(crate) enum CommandError {
     Spawn { program: String, source: io::Error },
     #[error("`{program}` did not end within {} s and was killed", .within.as_secs())]
     Timeout { program: String, within: Duration },
+    #[error("`{program}` was killed (signal {signal}){}", if *.signal == 9 { "; where memory ran out, the kernel's log says so" } else { "" })]
+    Killed { program: String, signal: i32 },
     #[error("`{program}` failed ({status}): {said}")]
     Status { program: String, status: ExitStatus, said: String },
 }
@@ -63,6 +66,9 @@ pub(crate) fn run_well(command: &mut Command, within: Duration) -> Result<Output
     if output.status.success() {
         return Ok(output);
     }
+    if let Some(signal) = output.status.signal() {
+        return Err(CommandError::Killed { program: command.get_program().to_string_lossy().into_owned(), signal });
+    }
     let said = if output.stderr.trim().is_empty() { &output.stdout } else { &output.stderr };
     Err(CommandError::Status {
         program: command.get_program().to_string_lossy().into_owned(),
@@ -80,4 +86,18 @@ fn collect(mut from: impl Read + Send + 'static) -> thread::JoinHandle<String> {
         let _ = io::copy(&mut from, &mut io::sink());
         String::from_utf8_lossy(&bytes).into_owned()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_that_the_kernel_kills_is_no_answer_and_says_so() {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "echo half; kill -9 $$"]);
+        let error = run_well(&mut shell, Duration::from_secs(30)).unwrap_err();
+        assert!(matches!(error, CommandError::Killed { signal: 9, .. }), "{error}");
+        assert!(error.to_string().contains("memory"), "{error}");
+    }
 }

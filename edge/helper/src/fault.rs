@@ -34,32 +34,67 @@ pub(crate) trait Attempt<T> {
 impl<T, E: Error + 'static> Attempt<T> for Result<T, E> {
     fn attempt<S: Display>(self, what: impl FnOnce() -> S) -> Result<T, Fault> {
         self.map_err(|error| {
-            let kind = if is_full(&error) { FaultKind::Space } else { FaultKind::Failed };
+            let kind = kind_of(&error);
             fault(kind, format!("{}: {error}", what()))
         })
     }
 }
 
-/// Whether the disk is full (or the quota reached), anywhere in the chain of causes.
-fn is_full(error: &(dyn Error + 'static)) -> bool {
+/// What the file system says, anywhere in the chain of causes: that it is full (or the quota reached), or that it takes no
+/// writes any more.
+fn kind_of(error: &(dyn Error + 'static)) -> FaultKind {
     let mut cause = Some(error);
     while let Some(error) = cause {
         if let Some(error) = error.downcast_ref::<io::Error>()
+            && let Some(kind) = error.raw_os_error().and_then(of_errno)
+        {
+            return kind;
+        }
+        if let Some(kind) = error.downcast_ref::<rustix::io::Errno>().and_then(|error| of_errno(error.raw_os_error())) {
+            return kind;
+        }
+        if let Some(error) = error.downcast_ref::<io::Error>()
             && matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
         {
-            return true;
+            return FaultKind::Space;
         }
-        if let Some(error) = error.downcast_ref::<rustix::io::Errno>()
-            && matches!(*error, rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)
-        {
-            return true;
-        }
-        if let Some(error) = error.downcast_ref::<rusqlite::Error>()
-            && error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
-        {
-            return true;
+        if let Some(error) = error.downcast_ref::<rusqlite::Error>() {
+            match error.sqlite_error_code() {
+                Some(rusqlite::ErrorCode::DiskFull) => return FaultKind::Space,
+                Some(rusqlite::ErrorCode::SystemIoFailure) => return FaultKind::Io,
+                _ => {}
+            }
         }
         cause = error.source();
     }
-    false
+    FaultKind::Failed
+}
+
+fn of_errno(errno: i32) -> Option<FaultKind> {
+    use rustix::io::Errno;
+    match Errno::from_raw_os_error(errno) {
+        Errno::NOSPC | Errno::DQUOT => Some(FaultKind::Space),
+        Errno::IO | Errno::ROFS => Some(FaultKind::Io),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_and_a_broken_one_are_told_from_each_other() {
+        use rustix::io::Errno;
+        let of = |errno: Errno| Err::<(), _>(io::Error::from(errno)).attempt(|| "x").unwrap_err().kind;
+        assert_eq!(of(Errno::NOSPC), FaultKind::Space);
+        assert_eq!(of(Errno::DQUOT), FaultKind::Space);
+        assert_eq!(of(Errno::ROFS), FaultKind::Io);
+        assert_eq!(of(Errno::IO), FaultKind::Io);
+        assert_eq!(of(Errno::ACCESS), FaultKind::Failed);
+        // Inside the journal's own error as well.
+        let source = io::Error::from(Errno::IO);
+        let journal = belay_journal::JournalError::Append { path: "/j".into(), record: 3, source };
+        assert_eq!(Err::<(), _>(journal).attempt(|| "x").unwrap_err().kind, FaultKind::Io);
+    }
 }

@@ -1,13 +1,11 @@
 //! `fence`: takes the node for one run.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
 use std::path::Path;
 
-use belay_facts::{Digest, Mutant, mutated};
+use belay_facts::{Coordinator, Digest, Life, Mutant, mutated};
 use belay_journal::durable;
 use belay_wire::{Fault, FaultKind, FenceProof, Mutation, Op, Reply, Way};
-use rustix::fs::{FallocateFlags, fallocate};
 use serde::{Deserialize, Serialize};
 
 use crate::datastore::refuse_unknown;
@@ -27,6 +25,9 @@ pub(crate) struct Holder {
     pub run: String,
     pub generation: u64,
     pub plan: Option<Digest>,
+    /// Who took it last, and since when; `None` in older records, and where the node took itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Coordinator>,
 }
 
 impl Holder {
@@ -46,13 +47,26 @@ impl Holder {
     }
 }
 
+/// Whether the coordinator that signed lives, as this node sees it.
+pub(crate) fn signed(places: &Places, by: Option<&Coordinator>) -> Life {
+    by.map_or(Life::Unknown, |by| belay_journal::life(by, &places.proc))
+}
+
+/// "by root on n1 (process 7) since …, which lives".
+fn holder_words(places: &Places, by: Option<&Coordinator>) -> String {
+    by.map_or_else(String::new, |by| format!(", for {by} since {}, {}", by.since(), signed(places, Some(by)).words()))
+}
+
 /// Lets a request through, or says who holds the node (invariant I17).
-pub(crate) fn admit(places: &Places, mutation: &Mutation) -> Result<(), Fault> {
+pub(crate) fn admit(places: &Places, mutation: &Mutation, by: Option<Coordinator>) -> Result<(), Fault> {
     let fenced = |message: String| Err(fault(FaultKind::Fenced, message));
     if let Some(other) = open_runs(places).iter().find(|other| other.id != mutation.run) {
+        let holder = Holder::read(places)?.filter(|holder| holder.run == other.id);
+        let words = holder_words(places, holder.and_then(|holder| holder.by).as_ref());
         return fenced(format!(
-            "run {} holds this node and has not ended ({}); `belay resume {}` or `belay rollback {}` ends it",
-            other.id, other.last, other.id, other.id
+            "run {0} holds this node{words}, and has not ended ({1}); where it was begun `belay watch {0}` follows it, \
+             `belay halt {0}` stops it, and `belay resume {0}` or `belay rollback {0}` ends it",
+            other.id, other.last
         ));
     }
     let holder = Holder::read(places)?;
@@ -62,19 +76,24 @@ pub(crate) fn admit(places: &Places, mutation: &Mutation) -> Result<(), Fault> {
             if holder.run == mutation.run && mutation.generation < holder.generation && !mutated(Mutant::DropFence) =>
         {
             return fenced(format!(
-                "generation {} of run {} is too old: this node has been taken over by generation {}",
-                mutation.generation, holder.run, holder.generation
+                "generation {} of run {} is too old: this node has been taken over by generation {}{}",
+                mutation.generation,
+                holder.run,
+                holder.generation,
+                holder_words(places, holder.by.as_ref())
             ));
         }
         // A probe changes nothing, not even this.
         Some(holder) if holder.run == mutation.run && (taking || mutation.way == Way::Probe) => {}
         Some(holder) if holder.run == mutation.run && mutation.generation > holder.generation => {
-            Holder { generation: mutation.generation, ..holder }.write(places)?;
+            Holder { generation: mutation.generation, by, ..holder }.write(places)?;
         }
-        Some(holder) if holder.run == mutation.run => {}
+        Some(holder) if holder.run == mutation.run => sync_fence(places)?,
         Some(holder) if !taking => {
             return fenced(format!("run {} has taken this node since; run {} is over", holder.run, mutation.run));
         }
+        // A fence that failed before it was there: nothing was taken, and all of it may be released.
+        None if matches!(mutation.op, Op::Release { .. }) => {}
         None if !taking => return Err(refused(format!("run {} has not taken this node (fence)", mutation.run))),
         _ => {}
     }
@@ -86,6 +105,13 @@ pub(crate) fn admit(places: &Places, mutation: &Mutation) -> Result<(), Fault> {
         return Err(refused(format!("run {} has ended on this node ({state})", mutation.run)));
     }
     Ok(())
+}
+
+/// A raise whose last sync failed is read back as if it had succeeded, and after a power cut it may be gone: nothing is
+/// changed under a fence that is not durable.
+fn sync_fence(places: &Places) -> Result<(), Fault> {
+    let path = places.state.join("fence");
+    durable::sync_parent(&path).attempt(|| format!("{} could not be made durable", path.display()))
 }
 
 pub(crate) struct Fence;
@@ -129,7 +155,8 @@ impl Effect for Fence {
     fn act(step: &mut Step<'_>) -> Result<FenceProof, Fault> {
         let Op::Fence { plan, reserve } = step.mutation.op else { return Err(refused("this is not a fence")) };
         let (places, generation) = (step.places, step.mutation.generation);
-        Holder { run: step.mutation.run.clone(), generation, plan: Some(plan) }.write(places)?;
+        let by = step.channel.by().cloned();
+        Holder { run: step.mutation.run.clone(), generation, plan: Some(plan), by }.write(places)?;
         install_helper(places)?;
         install_interlock(step)?;
         let reserved = if needs_reserve(step) { reserve_space(&step.reserve(), reserve)? } else { 0 };
@@ -167,13 +194,7 @@ fn reserve_space(path: &Path, bytes: u64) -> Result<u64, Fault> {
         return Ok(0);
     }
     let what = || format!("{bytes} bytes could not be reserved at {}", path.display());
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path).attempt(what)?;
-    let reserved = fallocate(&file, FallocateFlags::empty(), 0, bytes).attempt(what);
-    if reserved.is_err() {
-        let _ = durable::remove(path);
-    }
-    reserved?;
-    file.sync_all().and_then(|()| durable::sync_parent(path)).attempt(what)?;
+    durable::reserve(path, bytes).attempt(what)?;
     Ok(bytes)
 }
 
@@ -227,7 +248,7 @@ pub(crate) fn install_interlock(step: &Step<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-fn is_text(path: &Path, text: &str) -> bool {
+pub(crate) fn is_text(path: &Path, text: &str) -> bool {
     fs::read(path).is_ok_and(|content| content == text.as_bytes())
 }
 
@@ -260,7 +281,7 @@ fn guard_text(step: &Step<'_>) -> String {
 }
 
 /// A path as a word of a unit file.
-fn quoted(path: &str) -> String {
+pub(crate) fn quoted(path: &str) -> String {
     let path = path.replace('%', "%%");
     if path.contains([' ', '\t']) { format!("\"{path}\"") } else { path }
 }

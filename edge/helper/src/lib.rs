@@ -4,6 +4,8 @@
 //! back that a power cut interrupted. Does not own decisions: the coordinator asks for one step at a time
 //! ([`belay_wire::Op`]), and there is no other verb, no shell, and no network.
 
+mod alone;
+mod arm_guard;
 mod backup;
 mod bootstrap;
 mod carry;
@@ -24,17 +26,21 @@ mod fence;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod guard;
 mod inspect;
 mod keep;
+mod lease;
 mod links;
 mod log;
 mod lost;
 mod mark;
 mod mutate;
 mod node_journal;
+mod node_record;
 mod node_run;
 mod observe;
 mod places;
+mod port_watch;
 mod process;
 mod prove;
 mod prune;
@@ -55,6 +61,7 @@ mod step;
 mod stop;
 mod swap;
 mod swap_back;
+mod timer;
 mod token;
 mod tree;
 mod unit;
@@ -68,7 +75,9 @@ pub use config::Config;
 pub use credentials::credentials;
 pub use discovery::Installation;
 pub use etcd::{Bolt, BoltError, Bucket, Leaf, Page, Store, StoreError, WalError, check_trailer};
+pub use guard::guard;
 pub use inspect::inspect;
+pub use lease::SignOfLife;
 pub use node_journal::{CRASH_AFTER_RECORD, NodeJournal};
 pub use node_run::{NodeEvent, NodeRecord, NodeRun, Proof};
 pub use observe::observe;

@@ -1,15 +1,17 @@
-//! `belay-helper serve` speaks the protocol on its standard input and output; `belay-helper recover` is the boot unit.
+//! `belay-helper serve` speaks the protocol on its standard input and output; `belay-helper recover` is the boot unit, and
+//! `belay-helper guard` what its timer starts.
 
 use std::io;
 use std::process::ExitCode;
 
-use belay_helper::{Link, Places, recover, serve};
+use belay_helper::{Link, Places, guard, recover, serve};
 
 const USAGE: &str = "\
-belay-helper: acts on the K3s of this node for Belay. It is started by `belay` and by belay-guard.service.
+belay-helper: acts on the K3s of this node for Belay. It is started by `belay` and by units of ours.
 
   belay-helper serve       speak the protocol on standard input and output
   belay-helper recover     finish a way back that a power cut interrupted, then let K3s start
+  belay-helper guard       go back when the coordinator is silent past its lease; started by belay-guard.timer
   belay-helper --version   print the version
 ";
 
@@ -24,13 +26,9 @@ fn main() -> ExitCode {
     let argument = std::env::args().nth(1).unwrap_or_default();
     match argument.as_str() {
         "serve" => ended(serve(&Places::host(), Link::new(io::stdin(), io::stdout()))),
-        "recover" => {
-            // Always a success: a failed unit of ours must not look like a reason to keep K3s down.
-            for line in recover(&Places::host()) {
-                say(&mut io::stderr(), &format!("belay-helper: {line}\n"));
-            }
-            ExitCode::SUCCESS
-        }
+        // Always a success: a failed unit of ours must not look like a reason to keep K3s down.
+        "recover" => told(recover(&Places::host())),
+        "guard" => told(guard(&Places::host())),
         "--version" => {
             say(&mut io::stdout(), concat!("belay-helper ", env!("CARGO_PKG_VERSION"), "\n"));
             ExitCode::SUCCESS
@@ -44,6 +42,13 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn told(lines: Vec<String>) -> ExitCode {
+    for line in lines {
+        say(&mut io::stderr(), &format!("belay-helper: {line}\n"));
+    }
+    ExitCode::SUCCESS
 }
 
 fn ended<E: std::error::Error>(result: Result<(), E>) -> ExitCode {

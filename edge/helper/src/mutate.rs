@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use belay_facts::Coordinator;
 use belay_journal::{Lock, LockError, durable};
 use belay_wire::{Fault, FaultKind, Mutation, Op, Reply, StepProbe, Way};
 
@@ -13,11 +14,12 @@ use crate::node_run::{NodeEvent, NodeRun};
 use crate::serve::Channel;
 use crate::step::{Effect, Found, Step, carry_out};
 use crate::{
-    Places, backup, fence, keep, prove, put_back, rebuild, release, restore, stage, start, stop, swap, swap_back,
+    Places, arm_guard, backup, fence, keep, prove, put_back, rebuild, release, restore, stage, start, stop, swap,
+    swap_back, timer,
 };
 
 /// How long the helper of a killed coordinator may need to finish the step that it is in.
-const LOCK_WAIT: Duration = Duration::from_secs(30);
+pub(crate) const LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// Carries out, or probes, one step.
 pub(crate) fn mutate(
@@ -27,11 +29,13 @@ pub(crate) fn mutate(
     digests: &SeenDigests,
 ) -> Result<Reply, Fault> {
     let begun = Instant::now();
-    let answer = admitted(places, mutation, begun, digests).and_then(|admitted| match &mutation.op {
+    let by = channel.by().cloned();
+    let answer = admitted(places, mutation, begun, digests, by).and_then(|admitted| match &mutation.op {
         Op::Fence { .. } => dispatch::<fence::Fence>(admitted, channel),
         Op::Stage { .. } => dispatch::<stage::Stage>(admitted, channel),
         Op::Backup => dispatch::<backup::Backup>(admitted, channel),
         Op::ProveBackup => dispatch::<prove::ProveBackup>(admitted, channel),
+        Op::ArmGuard { .. } => dispatch::<arm_guard::ArmGuard>(admitted, channel),
         Op::Stop => dispatch::<stop::Stop>(admitted, channel),
         Op::Keep => dispatch::<keep::Keep>(admitted, channel),
         Op::Swap => dispatch::<swap::Swap>(admitted, channel),
@@ -75,10 +79,11 @@ fn admitted<'a>(
     mutation: &'a Mutation,
     begun: Instant,
     digests: &'a SeenDigests,
+    by: Option<Coordinator>,
 ) -> Result<Admitted<'a>, Fault> {
     check_names(mutation)?;
     let lock = node_lock(places, LOCK_WAIT)?;
-    fence::admit(places, mutation)?;
+    fence::admit(places, mutation, by)?;
     Ok(Admitted { places, mutation, digests, begun, _lock: lock })
 }
 
@@ -93,7 +98,8 @@ pub(crate) fn node_lock(places: &Places, wait: Duration) -> Result<Lock, Fault> 
             Err(LockError::Held { .. }) if begun.elapsed() < wait => thread::sleep(Duration::from_millis(50)),
             Err(LockError::Held { holder, .. }) => {
                 let message = format!("another helper (process {holder}) is changing this node");
-                return Err(fault(FaultKind::Fenced, message));
+                // Not a rival but our own, cut off: what it does is known when it is done.
+                return Err(fault(FaultKind::Deadline, message));
             }
             Err(error) => return Err(error).attempt(|| "this node could not be locked"),
         }
@@ -123,16 +129,21 @@ fn check_names(mutation: &Mutation) -> Result<(), Fault> {
 
 fn open<'a>(admitted: &Admitted<'a>, channel: &'a mut dyn Channel) -> Result<Step<'a>, Fault> {
     let Admitted { places, mutation, digests, begun, .. } = admitted;
-    let (remembered, journal) = match mutation.way {
-        Way::Probe => {
-            let remembered = NodeRun::read(places, &mutation.run)
-                .attempt(|| format!("what this node remembers of run {} could not be read", mutation.run))?;
-            (remembered.unwrap_or_default(), None)
-        }
+    let remembered = || {
+        NodeRun::read(places, &mutation.run)
+            .attempt(|| format!("what this node remembers of run {} could not be read", mutation.run))
+            .map(Option::unwrap_or_default)
+    };
+    let (remembered, journal, unwritten) = match mutation.way {
+        Way::Probe => (remembered()?, None, None),
         Way::Do => {
-            let journal = NodeJournal::open(places, &mutation.run, mutation.generation)
-                .attempt(|| "the node's journal could not be opened")?;
-            (NodeRun::default(), Some(journal))
+            let opened = NodeJournal::open(places, &mutation.run, mutation.generation)
+                .attempt(|| "the node's journal could not be opened");
+            match opened {
+                Ok(journal) => (NodeRun::default(), Some(journal), None),
+                Err(fault) if fault.kind == FaultKind::Io => (remembered()?, None, Some(fault)),
+                Err(fault) => return Err(fault),
+            }
         }
     };
     Ok(Step {
@@ -142,6 +153,7 @@ fn open<'a>(admitted: &Admitted<'a>, channel: &'a mut dyn Channel) -> Result<Ste
         journal,
         remembered,
         begun: *begun,
+        unwritten,
         digests: (*digests).clone(),
         at_boot: false,
     })
@@ -179,11 +191,19 @@ fn note(
         Way::Probe if known(step.run()) => Ok(Reply::Probe(StepProbe::Done { proof: serde_json::Value::Null })),
         Way::Probe => Ok(Reply::Probe(StepProbe::NotDone)),
         Way::Do => {
+            let (turns, stands_down) =
+                (matches!(event, NodeEvent::Turned { .. }), matches!(event, NodeEvent::StoodDown { .. }));
             if !known(step.run()) {
-                if matches!(event, NodeEvent::Turned { .. }) {
+                if turns {
                     step.free_second_reserve();
                 }
                 step.append(event)?;
+            }
+            // Whoever goes back is guarded, and whatever needs a human is left to one.
+            if stands_down {
+                timer::disarm(step.places)?;
+            } else if turns && step.run().armed.is_some() && !timer::is_armed(&step)? {
+                timer::arm(&step)?;
             }
             Ok(Reply::Noted)
         }

@@ -38,6 +38,8 @@ impl NodeJournal {
     /// # Errors
     /// When it cannot be made durable; then the effect must not begin.
     pub fn append(&mut self, places: &Places, ev: NodeEvent) -> Result<(), JournalError> {
+        #[cfg(test)]
+        cut::count().map_err(|source| JournalError::Create { path: places.run_dir(&self.run.id), source })?;
         let now = Now::read(places);
         let record = NodeRecord {
             run: self.run.id.clone(),
@@ -50,5 +52,32 @@ impl NodeJournal {
         self.journal.append(&record)?;
         self.run.add(&record);
         Ok(())
+    }
+}
+
+/// A kill after a record, for tests: no record is taken after it, so nothing that begins with one begins.
+#[cfg(test)]
+pub mod cut {
+    use std::cell::Cell;
+    use std::io;
+
+    thread_local! {
+        static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+
+    /// `records` more are taken in this thread; `None`: all.
+    pub fn after(records: Option<usize>) {
+        LEFT.set(records);
+    }
+
+    pub(super) fn count() -> io::Result<()> {
+        match LEFT.get() {
+            Some(0) => Err(io::Error::other("killed here")),
+            Some(left) => {
+                LEFT.set(Some(left - 1));
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
 }

@@ -1,143 +1,17 @@
 use std::fs;
 
-use belay_facts::{DataLink, Digest, K3sVersion, WayClass};
+use belay_facts::{DataLink, K3sVersion, Span, WayClass};
 use belay_journal::JournalError;
 use belay_wire::{
-    BackupReceipt, FenceProof, KeepProof, NodeTarget, Op, PutBackProof, RebuildProof, ReleaseProof, StageProof,
-    StartProof, StopProof, SwapProof,
+    ArmProof, BackupReceipt, FenceProof, GuardTale, KeepProof, NodeTarget, Op, RebuildProof, StageProof, StartProof,
+    StopProof, SwapProof,
 };
-use serde::{Deserialize, Serialize};
 
 use crate::Places;
+use crate::alone::Who;
 use crate::backup::BackedUp;
-
-/// One record of the node's own journal, `runs/<run>/journal`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NodeRecord {
-    pub run: String,
-    #[serde(rename = "gen")]
-    pub generation: u64,
-    /// Milliseconds since 1970, for people.
-    pub wall: u64,
-    /// Milliseconds since boot.
-    pub up: u64,
-    pub boot: String,
-    pub ev: NodeEvent,
-}
-
-/// What happened on the node. An intent holds everything that is needed to finish it without anybody's help.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum NodeEvent {
-    Intent {
-        step: String,
-        op: Op,
-        target: Box<NodeTarget>,
-        #[serde(default, skip_serializing_if = "Before::is_empty")]
-        before: Before,
-    },
-    Outcome {
-        step: String,
-        proof: Box<Proof>,
-    },
-    /// The step was not done; what it had changed is undone or harmless.
-    Failed {
-        step: String,
-        why: String,
-    },
-    Vouched,
-    Turned {
-        seen: u64,
-        #[serde(default)]
-        class: WayClass,
-        why: String,
-    },
-    /// The run ended needing a human.
-    StoodDown {
-        why: String,
-    },
-    Ended {
-        state: String,
-    },
-}
-
-/// What an effect found and decided before it began, so that a second try does the same and not more.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", default)]
-pub struct Before {
-    /// The unit's InvocationID.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub invocation: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub links: Vec<DataLink>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub put_back: Option<Box<PutBackPlan>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub restore: Option<Box<PutBackPlan>>,
-}
-
-impl Before {
-    fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-}
-
-/// A put-back, decided: which directory and which binary shall be where, and where revisions begin.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct PutBackPlan {
-    /// Inode of the directory that leads back; `server` shall be this one.
-    pub kept_inode: u64,
-    /// Inode of the directory that the abandoned version wrote.
-    pub abandoned_inode: u64,
-    /// Where the kept copy lay, and the abandoned one will.
-    pub keep: String,
-    /// Digest that the binary's path shall have.
-    pub old: Digest,
-    pub slot: String,
-    pub links: Vec<DataLink>,
-    /// Revisions start above this one.
-    pub revision: u64,
-    pub kept_revision: u64,
-    pub abandoned_revision: Option<u64>,
-    /// Files of the user to carry over, relative to `server/`.
-    pub carry: Vec<String>,
-    pub begun_up: u64,
-}
-
-/// The evidence of a step, as it was answered.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Proof {
-    Fenced(FenceProof),
-    Staged(StageProof),
-    BackedUp(BackedUp),
-    Proven(BackupReceipt),
-    Stopped(StopProof),
-    Kept(KeepProof),
-    Swapped(SwapProof),
-    Started(StartProof),
-    SwappedBack(SwapProof),
-    Rebuilt(RebuildProof),
-    Restored(PutBackSummary),
-    PutBack(PutBackSummary),
-    Released(ReleaseProof),
-}
-
-/// A put-back's proof without its list of objects, which lies in `lost.json` beside the journal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct PutBackSummary {
-    pub server_inode: u64,
-    pub abandoned: String,
-    pub took_ms: u64,
-}
-
-impl PutBackSummary {
-    pub(crate) fn of(proof: &PutBackProof) -> Self {
-        Self { server_inode: proof.server_inode, abandoned: proof.abandoned.clone(), took_ms: proof.took.as_millis() }
-    }
-}
+use crate::lease::SignOfLife;
+pub use crate::node_record::{Before, NodeEvent, NodeRecord, Proof, PutBackPlan, PutBackSummary};
 
 /// A run as its journal on the node tells it: the fold of all records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -152,6 +26,11 @@ pub struct NodeRun {
     pub staged: Option<StageProof>,
     pub backed_up: Option<BackedUp>,
     pub proven: Option<BackupReceipt>,
+    /// How long its coordinator may be silent, from the intent to arm on.
+    pub armed: Option<Span>,
+    pub arm_proof: Option<ArmProof>,
+    /// An intent to stop was written: K3s may be down because of this run.
+    pub stop_intended: bool,
     /// Of the last stop, forgotten at the next intent to start.
     pub stopped: Option<StopProof>,
     pub kept: Option<KeepProof>,
@@ -181,6 +60,16 @@ pub struct NodeRun {
     pub class: WayClass,
     /// The run ended needing a human: a boot begins nothing by itself.
     pub stood_down: bool,
+    /// When its coordinator wrote here last.
+    pub heard: Option<SignOfLife>,
+    /// What its guard did last.
+    pub guard: Option<GuardTale>,
+    /// How often the guard has begun since a coordinator was here.
+    pub guard_tries: u32,
+    /// It has finished since then.
+    pub guard_done: bool,
+    /// The generation that the guard took last.
+    pub guard_generation: u64,
     pub ended: Option<String>,
     /// A short clause about the last record.
     pub last: String,
@@ -214,9 +103,12 @@ impl NodeRun {
             NodeEvent::Failed { step, why } => format!("{step} not done: {why}"),
             NodeEvent::Vouched => "vouched for".to_owned(),
             NodeEvent::Turned { why, .. } => format!("turned back: {why}"),
+            NodeEvent::Guarded { silent, .. } => format!("its guard began after {silent} of silence"),
+            NodeEvent::GuardDone { did } => format!("its guard: {did}"),
             NodeEvent::StoodDown { why } => format!("needs a human: {why}"),
             NodeEvent::Ended { state } => format!("ended: {state}"),
         };
+        self.hear(record);
         match &record.ev {
             NodeEvent::Intent { op, target, before, .. } => self.intend(op, target, before),
             NodeEvent::Outcome { proof, .. } => {
@@ -232,8 +124,35 @@ impl NodeRun {
                 self.class = *class;
                 self.stood_down = false;
             }
+            NodeEvent::Guarded { attempt, silent, lease } => {
+                let (attempt, silent, lease) = (*attempt, *silent, *lease);
+                self.guard = Some(GuardTale { wall: record.wall, silent, lease, attempt, did: None });
+                self.guard_tries = attempt;
+                self.guard_generation = record.generation;
+            }
+            NodeEvent::GuardDone { did } => {
+                self.guard_done = true;
+                if let Some(guard) = &mut self.guard {
+                    guard.did = Some(did.clone());
+                }
+            }
             NodeEvent::StoodDown { .. } => self.stood_down = true,
             NodeEvent::Ended { state } => self.ended = Some(state.clone()),
+        }
+    }
+
+    /// Who writes here without a coordinator is no sign of one. One that comes after the guard begins anew.
+    fn hear(&mut self, record: &NodeRecord) {
+        let alone = match &record.ev {
+            NodeEvent::Intent { step, .. } | NodeEvent::Outcome { step, .. } | NodeEvent::Failed { step, .. } => {
+                Who::did(step)
+            }
+            NodeEvent::Guarded { .. } | NodeEvent::GuardDone { .. } => true,
+            _ => self.guard.is_some() && record.generation == self.guard_generation,
+        };
+        if !alone {
+            self.heard = Some(SignOfLife { boot: record.boot.clone(), up: record.up, wall: record.wall });
+            (self.guard_tries, self.guard_done) = (0, false);
         }
     }
 
@@ -241,6 +160,8 @@ impl NodeRun {
         self.target = Some(target.clone());
         match op {
             Op::Stage { artifact, .. } => self.tag = Some(artifact.tag.clone()),
+            Op::ArmGuard { lease } => self.armed = Some(*lease),
+            Op::Stop => self.stop_intended = true,
             Op::Keep => self.kept = None,
             Op::Swap => {
                 self.swap_intended = true;
@@ -278,6 +199,7 @@ impl NodeRun {
             Proof::Staged(proof) => self.staged = Some(proof.clone()),
             Proof::BackedUp(proof) => self.backed_up = Some(proof.clone()),
             Proof::Proven(receipt) => self.proven = Some(receipt.clone()),
+            Proof::Armed(proof) => self.arm_proof = Some(proof.clone()),
             Proof::Stopped(proof) => self.stopped = Some(proof.clone()),
             Proof::Kept(proof) => self.kept = Some(proof.clone()),
             Proof::Swapped(proof) => self.swapped = Some(proof.clone()),

@@ -86,4 +86,26 @@ impl Places {
     pub fn guard_wanted(&self) -> PathBuf {
         self.units.join("multi-user.target.wants").join(belay_wire::GUARD_UNIT)
     }
+
+    #[must_use]
+    pub fn guard_timer(&self) -> PathBuf {
+        self.units.join(belay_wire::GUARD_TIMER)
+    }
+
+    #[must_use]
+    pub fn timer_wanted(&self) -> PathBuf {
+        self.units.join("timers.target.wants").join(belay_wire::GUARD_TIMER)
+    }
+
+    /// What the timer starts.
+    #[must_use]
+    pub fn lease_unit(&self) -> PathBuf {
+        self.units.join(belay_wire::LEASE_UNIT)
+    }
+
+    /// When a coordinator was heard of last: in memory, and gone with a boot.
+    #[must_use]
+    pub fn lease(&self) -> PathBuf {
+        self.run.join("belay/lease")
+    }
 }

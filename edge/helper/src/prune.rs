@@ -28,10 +28,10 @@ const LOCK_WAIT: Duration = Duration::from_secs(5);
 pub(crate) fn leftovers(places: &Places) -> Result<Vec<Leftover>, Fault> {
     let runs = all_runs(places);
     if let Some(open) = runs.iter().find(|run| run.is_open()) {
-        return Err(refused(format!(
-            "run {} has not ended on this node ({}): what lies here may lead it back",
-            open.id, open.last
-        )));
+        let why =
+            format!("run {} has not ended on this node ({}): what lies here may lead it back", open.id, open.last);
+        let hint = format!("`belay resume {0}` goes on with it, `belay rollback {0}` goes back; then prune", open.id);
+        return Err(Fault { hint: Some(hint), ..refused(why) });
     }
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();

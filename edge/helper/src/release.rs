@@ -1,16 +1,17 @@
 //! `release`: the run is over on this node.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use belay_facts::{Mutant, mutated};
 use belay_journal::durable;
 use belay_wire::{Fault, Op, ReleaseProof, Reply};
 
 use crate::Places;
-use crate::fault::{Attempt as _, refused};
+use crate::fault::{Attempt as _, human, refused};
 use crate::keep::partial;
 use crate::node_run::{Before, NodeEvent, NodeRun, Proof, all_runs};
 use crate::step::{Effect, Found, Step, inode};
+use crate::timer;
 use crate::tree::remove_tree;
 use crate::unit::daemon_reload;
 
@@ -30,6 +31,13 @@ impl Effect for Release {
     fn before(step: &mut Step<'_>) -> Result<Before, Fault> {
         if step.run().put_back_open() || step.marker().exists() {
             return Err(refused("a put-back is open on this node; the interlock stays until it is finished"));
+        }
+        let Op::Release { keep_way_back } = step.mutation.op else { return Err(refused("this is not a release")) };
+        if !keep_way_back && step.run().expects_new() {
+            return Err(human(
+                "the new version is in place and nobody has taken it back: another coordinator has gone on with this run",
+                "`belay resume` or `belay rollback` where that one keeps its state",
+            ));
         }
         Ok(Before::default())
     }
@@ -88,17 +96,18 @@ fn run_changes_nothing(step: &Step<'_>) -> bool {
     step.target().old == step.target().new && step.run().rebuilt.is_none()
 }
 
-/// Removes interlock and boot unit, the other way round than they were installed.
+/// Removes guard, interlock and boot unit, the other way round than they were installed.
 fn remove_units(places: &Places, unit: &str) -> Result<(), Fault> {
+    if !mutated(Mutant::CommitLeavesGuard) {
+        timer::remove(places)?;
+    }
     let interlock = places.interlock(unit);
     for path in [places.guard_wanted(), places.guard_unit(), interlock.clone()] {
         durable::remove(&path).attempt(|| format!("{} could not be removed", path.display()))?;
     }
     // Only when it is empty: an administrator's drop-ins live there as well.
-    if let Some(dir) = interlock.parent()
-        && fs::remove_dir(dir).is_ok()
-    {
-        durable::sync_parent(dir).attempt(|| "the directory of units could not be made durable")?;
+    if let Some(dir) = interlock.parent() {
+        durable::remove_if_empty(dir).attempt(|| "the directory of units could not be made durable")?;
     }
     daemon_reload(places)
 }

@@ -7,12 +7,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
-use belay_wire::{Fault, Frame, FrameError, HELLO_VERSION, Progress, Reply, Request, read_frame, write_frame};
+use belay_facts::Coordinator;
+use belay_wire::{
+    Fault, FaultKind, Frame, FrameError, HELLO_VERSION, Held, Op, Progress, Reply, Request, Way, read_frame,
+    write_frame,
+};
 
+use crate::credentials::api_port;
 use crate::digests::SeenDigests;
-use crate::fault::{failed, refused};
-use crate::fence::Holder;
-use crate::{NodeRun, Now, Places, mutate, prune, read_backup, restorable};
+use crate::fault::{Attempt as _, failed, refused};
+use crate::fence::{Holder, signed};
+use crate::lease::Renewal;
+use crate::node_run::open_runs;
+use crate::port_watch::PortWatch;
+use crate::{Installation, NodeRun, Now, Places, lease, mutate, prune, read_backup, restorable};
 
 /// Why the protocol ended before the other side closed it.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +38,8 @@ pub struct Link<W: Write> {
     orphaned: Arc<AtomicBool>,
     /// The empty frame that ends the bytes of this request has come.
     bytes_ended: bool,
+    /// Who asks, as the handshake said.
+    by: Option<Coordinator>,
 }
 
 /// What a step may do with its channel: say how far it is, receive bytes, and see that nobody listens any more.
@@ -45,6 +55,10 @@ pub trait Channel {
     fn finish_bytes(&mut self);
     /// The coordinator closed the channel: it is gone, or was killed. A loop that only waits ends then.
     fn orphaned(&self) -> bool;
+    /// Who asks; `None` when nobody has said, as at boot.
+    fn by(&self) -> Option<&Coordinator> {
+        None
+    }
 }
 
 impl<W: Write> Channel for Link<W> {
@@ -73,6 +87,10 @@ impl<W: Write> Channel for Link<W> {
     fn orphaned(&self) -> bool {
         self.orphaned.load(Ordering::SeqCst)
     }
+
+    fn by(&self) -> Option<&Coordinator> {
+        self.by.as_ref()
+    }
 }
 
 impl<W: Write> Link<W> {
@@ -93,7 +111,7 @@ impl<W: Write> Link<W> {
                 }
             }
         });
-        Self { to, frames, orphaned, bytes_ended: false }
+        Self { to, frames, orphaned, bytes_ended: false, by: None }
     }
 
     pub(crate) fn send_bytes(&mut self, bytes: Vec<u8>) -> Result<(), FrameError> {
@@ -110,7 +128,8 @@ impl<W: Write> Link<W> {
 /// # Errors
 /// When the channel breaks. A step that was being done then has been finished and journalled.
 pub fn serve<W: Write>(places: &Places, mut link: Link<W>) -> Result<(), ServeError> {
-    let digests = SeenDigests::default();
+    let (digests, mut renewal) = (SeenDigests::default(), Renewal::default());
+    let mut port = None;
     loop {
         let frame = match link.frames.recv() {
             Ok(Ok(frame)) => frame,
@@ -121,7 +140,15 @@ pub fn serve<W: Write>(places: &Places, mut link: Link<W>) -> Result<(), ServeEr
         let reply = match frame {
             Frame::Bytes(_) => Err(refused("bytes came where a request belongs")),
             Frame::Json(json) => match serde_json::from_slice::<Request>(&json) {
-                Ok(request) => answer(places, &request, &mut link, &digests),
+                Ok(request) => {
+                    renewal.heard(places);
+                    let reply = answer(places, &request, &mut link, &digests, (&mut port, &mut renewal));
+                    // A step may take as long as a lease, and whoever waited for it to its end is there.
+                    if !link.orphaned() {
+                        renewal.heard(places);
+                    }
+                    reply
+                }
                 Err(error) => Err(refused(format!("a request could not be understood: {error}"))),
             },
         };
@@ -134,17 +161,23 @@ fn answer<W: Write>(
     request: &Request,
     link: &mut Link<W>,
     digests: &SeenDigests,
+    (port, renewal): (&mut Option<PortWatch>, &mut Renewal),
 ) -> Result<Reply, Fault> {
     match request {
-        Request::Hello { version } if *version != HELLO_VERSION => Err(refused(format!(
+        Request::Hello { version, .. } if *version != HELLO_VERSION => Err(refused(format!(
             "the coordinator speaks version {version} of the protocol and this helper version {HELLO_VERSION}"
         ))),
-        Request::Hello { .. } => Ok(Reply::Hello {
-            version: HELLO_VERSION,
-            helper: env!("CARGO_PKG_VERSION").to_owned(),
-            boot_id: Now::read(places).boot_id,
-            uid: rustix::process::geteuid().as_raw(),
-        }),
+        Request::Hello { by, .. } => {
+            link.by.clone_from(by);
+            Ok(Reply::Hello {
+                version: HELLO_VERSION,
+                helper: env!("CARGO_PKG_VERSION").to_owned(),
+                boot_id: Now::read(places).boot_id,
+                uid: rustix::process::geteuid().as_raw(),
+            })
+        }
+        Request::Held => Ok(Reply::Held(held(places)?)),
+        Request::Journal { run } => Ok(Reply::Journal(journal(places, run)?)),
         Request::Inspect => Ok(Reply::Inspection(Box::new(crate::inspect(places)?))),
         Request::Credentials => Ok(Reply::Credentials(Box::new(crate::credentials(places)?))),
         Request::Observe { unit, data_dir, digest } => {
@@ -159,6 +192,8 @@ fn answer<W: Write>(
             let (addresses, answer) = crate::resolve::resolve(server, name, within.duration())?;
             Ok(Reply::Resolved { addresses, answer })
         }
+        Request::WatchPort => watch_port(places, port),
+        Request::Port => port_seen(port.as_ref()),
         Request::ListBackup { run } => read_backup::list(places, run),
         Request::ReadBackup { run, name } => read_backup::read(places, run, name, link),
         Request::Remember { run } => remember(places, run),
@@ -168,8 +203,62 @@ fn answer<W: Write>(
         }
         Request::Leftovers => Ok(Reply::Leftovers(prune::leftovers(places)?)),
         Request::Prune { paths } => Ok(Reply::Leftovers(prune::prune(places, paths, link)?)),
-        Request::Mutate(mutation) => mutate::mutate(places, mutation, link, digests),
+        Request::Renew { run, generation } => {
+            lease::renew(places, renewal, (run, *generation), link.by.as_ref())?;
+            Ok(Reply::Noted)
+        }
+        Request::Mutate(mutation) => {
+            let reply = mutate::mutate(places, mutation, link, digests);
+            let over = matches!(mutation.op, Op::Release { .. } | Op::StandDown { .. }) && mutation.way == Way::Do;
+            match &reply {
+                Err(fault) if fault.kind == FaultKind::Fenced => renewal.let_go(),
+                Ok(_) if over => renewal.let_go(),
+                _ => renewal.took(&mutation.run, mutation.generation),
+            }
+            reply
+        }
     }
+}
+
+/// K3s may be down: the port is that of its configuration.
+fn watch_port(places: &Places, watch: &mut Option<PortWatch>) -> Result<Reply, Fault> {
+    if watch.is_none() {
+        let found = Installation::find(places)?.ok_or_else(|| refused("no unit of this node runs a K3s server"))?;
+        *watch = Some(PortWatch::start(&places.proc, api_port(&found)));
+    }
+    Ok(Reply::Noted)
+}
+
+fn port_seen(watch: Option<&PortWatch>) -> Result<Reply, Fault> {
+    let watch = watch.ok_or_else(|| refused("nobody asked on this channel to watch the port"))?;
+    Ok(Reply::Port(watch.seen()))
+}
+
+/// Longer journals than this are looked at on the node.
+const LONGEST: u64 = 2 * 1024 * 1024;
+
+fn held(places: &Places) -> Result<Option<Held>, Fault> {
+    let Some(run) = open_runs(places).into_iter().next() else { return Ok(None) };
+    let by = Holder::read(places)?.filter(|holder| holder.run == run.id).and_then(|holder| holder.by);
+    let (id, generation, last) = (run.id, run.generation, run.last);
+    Ok(Some(Held { run: id, generation, life: signed(places, by.as_ref()), by, last }))
+}
+
+fn journal(places: &Places, run: &str) -> Result<Option<Vec<u8>>, Fault> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if run.is_empty() || !run.chars().all(plain) {
+        return Err(refused(format!("`{run}` is not the name of a run")));
+    }
+    let path = places.run_dir(run).join("journal");
+    let what = || format!("{} could not be read", path.display());
+    match std::fs::metadata(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        meta if meta.as_ref().is_ok_and(|meta| meta.len() > LONGEST) => {
+            return Err(refused(format!("{} is longer than {LONGEST} bytes", path.display())));
+        }
+        meta => meta.attempt(what)?,
+    };
+    std::fs::read(&path).map(Some).attempt(what)
 }
 
 fn remember(places: &Places, run: &str) -> Result<Reply, Fault> {
@@ -184,5 +273,6 @@ fn remember(places: &Places, run: &str) -> Result<Reply, Fault> {
         records: run.records,
         last: run.last,
         ended: run.ended,
+        guard: run.guard,
     })
 }

@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use belay_facts::Digest;
 use belay_journal::durable;
-use belay_wire::{Fault, FaultKind, Mutation, NodeTarget, Reply};
+use belay_wire::{Fault, FaultKind, Mutation, NodeTarget, Op, Reply};
 
 use crate::digests::SeenDigests;
 use crate::fault::{Attempt as _, failed};
 use crate::node_journal::NodeJournal;
-use crate::node_run::{Before, NodeEvent, NodeRun, Proof};
+use crate::node_run::{Before, NodeEvent, NodeRecord, NodeRun, Proof};
 use crate::serve::Channel;
 use crate::{Now, Places};
 
@@ -26,6 +26,8 @@ pub(crate) struct Step<'a> {
     pub begun: Instant,
     /// What this process has hashed already.
     pub digests: SeenDigests,
+    /// Why the journal takes no record, where this request leads back without one.
+    pub unwritten: Option<Fault>,
     /// At boot, a start of K3s is queued and waits for us: that is no sign of life.
     pub at_boot: bool,
 }
@@ -97,8 +99,39 @@ impl Step<'_> {
     }
 
     pub(crate) fn append(&mut self, event: NodeEvent) -> Result<(), Fault> {
-        let Some(journal) = &mut self.journal else { return Err(failed("a probe writes no journal")) };
-        journal.append(self.places, event).attempt(|| "the node's journal did not take a record")
+        let fault = match (&mut self.journal, &self.unwritten) {
+            (Some(journal), _) => {
+                match journal.append(self.places, event.clone()).attempt(|| "the node's journal did not take a record")
+                {
+                    Ok(()) => return Ok(()),
+                    Err(fault) => fault,
+                }
+            }
+            (None, Some(fault)) => fault.clone(),
+            (None, None) => return Err(failed("a probe writes no journal")),
+        };
+        if fault.kind != FaultKind::Io || !self.goes_without(&event) {
+            return Err(fault);
+        }
+        if let Some(journal) = self.journal.take() {
+            self.remembered = journal.run;
+        }
+        let (now, run) = (self.now(), self.mutation.run.clone());
+        let (generation, wall, up) = (self.mutation.generation, now.wall, now.uptime.as_millis());
+        self.remembered.add(&NodeRecord { run, generation, wall, up, boot: now.boot_id, ev: event });
+        self.unwritten = Some(fault);
+        Ok(())
+    }
+
+    /// With K3s down a disk that takes no writes must not keep the old version from being started: its start changes
+    /// nothing that a record would have to take back. Whether it may be started is looked at as always. What finds the
+    /// old binary in its place has nothing to do either.
+    fn goes_without(&self, event: &NodeEvent) -> bool {
+        match self.mutation.op {
+            Op::Start => !self.run().expects_new(),
+            Op::SwapBack => matches!(event, NodeEvent::Outcome { .. }),
+            _ => false,
+        }
     }
 
     fn outcome(&mut self, proof: Proof) -> Result<(), Fault> {

@@ -196,14 +196,7 @@ pub(crate) fn copy_xattrs(from: &Path, to: &Path) -> io::Result<()> {
 
 /// Removes a directory and everything in it, if it is there.
 pub(crate) fn remove_tree(path: &Path) -> Result<(), Fault> {
-    let removed = match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        removed => {
-            crash_point(format_args!("removed {}", path.display()));
-            removed.and_then(|()| durable::sync_parent(path))
-        }
-    };
-    removed.attempt(|| format!("{} could not be removed", path.display()))
+    durable::remove_tree(path).attempt(|| format!("{} could not be removed", path.display()))
 }
 
 #[cfg(test)]

@@ -129,6 +129,12 @@ pub(crate) fn reset_failed(places: &Places, name: &str) {
     let _ = run_well(systemctl(places).args(["reset-failed", "--", name]), SYSTEMCTL);
 }
 
+/// A job of a unit of ours that is done at once. `what` says what it means that it was not.
+pub(crate) fn command(places: &Places, words: &[&str], what: impl FnOnce() -> String) -> Result<(), Fault> {
+    run_well(systemctl(places).args(words), SYSTEMCTL).attempt(what)?;
+    Ok(())
+}
+
 pub(crate) fn daemon_reload(places: &Places) -> Result<(), Fault> {
     let mut command = systemctl(places);
     run_well(command.arg("daemon-reload"), Duration::from_secs(90)).attempt(|| "systemd did not reload its units")?;

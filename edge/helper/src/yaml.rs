@@ -1,7 +1,7 @@
 //! `config.yaml` as K3s' flag parser sees it: a flat map of keys to one text or a list of texts.
 //!
 //! Read from the parser's events, not through types: text stays as written (`0755` and `yes` would become `755.0` and
-//! `true`, rust.md finding 3), lines are known, and the helper stays small. The parser is the one that serde-saphyr
+//! `true` in an untyped value), lines are known, and the helper stays small. The parser is the one that serde-saphyr
 //! uses, so the coordinator reads the same YAML.
 
 use std::collections::BTreeMap;

@@ -5,36 +5,22 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _, symlink};
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, RenameFlags, renameat_with};
+use belay_facts::{Mutant, mutated};
+use rustix::fs::{FallocateFlags, fallocate};
 
-use crate::crash_point;
+use crate::{Disk, DiskFile as _, Kernel, crash_point};
 
 /// Writes `bytes` to `path` so that the path names the old content or the new one, never a part; mode is exact.
 ///
 /// # Errors
 /// When any of it fails; a temporary file is removed.
 pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let temporary = beside(path);
-    let _ = fs::remove_file(&temporary);
-    let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
-        file.write_all(bytes)?;
-        file.set_permissions(fs::Permissions::from_mode(mode))?;
-        file.sync_all()?;
-        crash_point(format_args!("wrote beside {}", path.display()));
-        fs::rename(&temporary, path)
-    })();
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
-    }
-    written?;
-    crash_point(format_args!("replaced {}", path.display()));
-    sync_parent(path)
+    Durable(&Kernel).replace(path, bytes, mode)
 }
 
 /// Makes `path` a symbolic link to `target`, replacing a link or file that is there.
@@ -50,19 +36,7 @@ pub fn replace_link(path: &Path, target: &Path) -> io::Result<()> {
 /// # Errors
 /// When any of it fails; the links before it have been moved then, perhaps not durably.
 pub fn replace_links(links: &[(PathBuf, &Path)]) -> io::Result<()> {
-    let mut directories = BTreeSet::new();
-    for (path, target) in links {
-        let temporary = beside(path);
-        let _ = fs::remove_file(&temporary);
-        symlink(target, &temporary)?;
-        if let Err(error) = fs::rename(&temporary, path) {
-            let _ = fs::remove_file(&temporary);
-            return Err(error);
-        }
-        crash_point(format_args!("linked {}", path.display()));
-        directories.insert(directory_of(path));
-    }
-    directories.into_iter().try_for_each(sync_dir)
+    Durable(&Kernel).replace_links(links)
 }
 
 /// Exchanges two paths of one file system at once (`renameat2(RENAME_EXCHANGE)`), files or directories.
@@ -70,10 +44,7 @@ pub fn replace_links(links: &[(PathBuf, &Path)]) -> io::Result<()> {
 /// # Errors
 /// When one is missing or the file system cannot do it; then nothing was changed.
 pub fn exchange(a: &Path, b: &Path) -> io::Result<()> {
-    crash_point(format_args!("exchanging {}", b.display()));
-    renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?;
-    crash_point(format_args!("exchanged {}", b.display()));
-    sync_both(a, b)
+    Durable(&Kernel).exchange(a, b)
 }
 
 /// Renames, refusing to replace what is at `to`.
@@ -81,14 +52,31 @@ pub fn exchange(a: &Path, b: &Path) -> io::Result<()> {
 /// # Errors
 /// When `to` is there, or on any I/O error.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
-    renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?;
-    crash_point(format_args!("renamed to {}", to.display()));
-    sync_both(to, from)
+    Durable(&Kernel).rename(from, to)
 }
 
-fn sync_both(a: &Path, b: &Path) -> io::Result<()> {
-    sync_parent(a)?;
-    if directory_of(a) == directory_of(b) { Ok(()) } else { sync_parent(b) }
+/// Renames, replacing the file that is at `to`. What was at `from` must be durable already.
+///
+/// # Errors
+/// When any of it fails.
+pub fn rename_over(from: &Path, to: &Path) -> io::Result<()> {
+    Kernel.rename_over(from, to)?;
+    Durable(&Kernel).sync_both(to, from)
+}
+
+/// Reserves room: a file of `bytes` that is there to be removed when the disk is full. One that cannot be had leaves nothing.
+///
+/// # Errors
+/// When there is not so much room, or on any I/O error.
+pub fn reserve(path: &Path, bytes: u64) -> io::Result<()> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    if let Err(error) = fallocate(&file, FallocateFlags::empty(), 0, bytes) {
+        let _ = remove(path);
+        return Err(error.into());
+    }
+    crash_point(format_args!("reserved {}", path.display()));
+    file.sync_all()?;
+    sync_parent(path)
 }
 
 /// Removes a file if it is there.
@@ -96,7 +84,15 @@ fn sync_both(a: &Path, b: &Path) -> io::Result<()> {
 /// # Errors
 /// When it is there and cannot be removed, or the directory cannot be synced.
 pub fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
+    Durable(&Kernel).remove(path)
+}
+
+/// Removes a directory with all that is in it, if it is there.
+///
+/// # Errors
+/// When it is there and cannot be removed, or the directory that holds it cannot be synced.
+pub fn remove_tree(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         removed => {
             crash_point(format_args!("removed {}", path.display()));
@@ -105,23 +101,23 @@ pub fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Removes a directory if it is empty; what others have put there stays, and is no error.
+///
+/// # Errors
+/// When it was removed and the directory that holds it cannot be synced.
+pub fn remove_if_empty(path: &Path) -> io::Result<()> {
+    match fs::remove_dir(path) {
+        Ok(()) => sync_parent(path),
+        Err(_) => Ok(()),
+    }
+}
+
 /// Creates a directory and its missing ancestors, each with `mode`, and makes their names durable.
 ///
 /// # Errors
 /// When one cannot be created, or something else has its name.
 pub fn create_dir(path: &Path, mode: u32) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
-    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        create_dir(parent, mode)?;
-    }
-    match DirBuilder::new().mode(mode).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-        created => created?,
-    }
-    crash_point(format_args!("created {}", path.display()));
-    sync_parent(path)
+    Durable(&Kernel).create_dir(path, mode)
 }
 
 /// Makes the names in a directory durable.
@@ -129,7 +125,7 @@ pub fn create_dir(path: &Path, mode: u32) -> io::Result<()> {
 /// # Errors
 /// When the directory cannot be opened or synced.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    Kernel.sync_dir(path)
 }
 
 /// Makes the name `path` durable: syncs the directory that holds it.
@@ -137,7 +133,124 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
 /// # Errors
 /// When that directory cannot be opened or synced.
 pub fn sync_parent(path: &Path) -> io::Result<()> {
-    sync_dir(directory_of(path))
+    Durable(&Kernel).sync_parent(path)
+}
+
+/// The same operations on any disk; the functions of this module are those on this machine's.
+#[derive(Debug)]
+pub struct Durable<'a, D>(pub &'a D);
+
+impl<D: Disk> Durable<'_, D> {
+    /// As [`replace`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn replace(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+        let temporary = beside(path);
+        let _ = self.0.remove_file(&temporary);
+        let written = (|| {
+            let mut file = self.0.create_new(&temporary)?;
+            file.write_all(bytes)?;
+            file.set_mode(mode)?;
+            if !mutated(Mutant::SkipReplaceFsync) {
+                file.sync_all()?;
+            }
+            self.0.rename_over(&temporary, path)
+        })();
+        if written.is_err() {
+            let _ = self.0.remove_file(&temporary);
+        }
+        written?;
+        if mutated(Mutant::SkipReplaceDirFsync) { Ok(()) } else { self.sync_parent(path) }
+    }
+
+    /// As [`replace_links`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn replace_links(&self, links: &[(PathBuf, &Path)]) -> io::Result<()> {
+        let mut directories = BTreeSet::new();
+        for (path, target) in links {
+            let temporary = beside(path);
+            let _ = self.0.remove_file(&temporary);
+            self.0.symlink(target, &temporary)?;
+            if let Err(error) = self.0.rename_over(&temporary, path) {
+                let _ = self.0.remove_file(&temporary);
+                return Err(error);
+            }
+            directories.insert(directory_of(path));
+        }
+        directories.into_iter().try_for_each(|directory| self.0.sync_dir(directory))
+    }
+
+    /// As [`exchange`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn exchange(&self, a: &Path, b: &Path) -> io::Result<()> {
+        self.0.exchange(a, b)?;
+        if mutated(Mutant::SkipExchangeFsync) { Ok(()) } else { self.sync_both(a, b) }
+    }
+
+    /// As [`rename`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.0.rename_new(from, to)?;
+        self.sync_both(to, from)
+    }
+
+    /// As [`remove`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn remove(&self, path: &Path) -> io::Result<()> {
+        match self.0.remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.sync_found(path),
+            removed => removed.and_then(|()| self.sync_parent(path)),
+        }
+    }
+
+    /// As [`create_dir`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn create_dir(&self, path: &Path, mode: u32) -> io::Result<()> {
+        if self.0.is_dir(path) {
+            return self.sync_found(path);
+        }
+        if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            self.create_dir(parent, mode)?;
+        }
+        match self.0.make_dir(path, mode) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && self.0.is_dir(path) => {}
+            created => created?,
+        }
+        self.sync_parent(path)
+    }
+
+    /// As [`sync_parent`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn sync_parent(&self, path: &Path) -> io::Result<()> {
+        self.0.sync_dir(directory_of(path))
+    }
+
+    /// What is as it should be may be so only in the cache: whoever made it so was killed before the sync. A directory that is
+    /// not there, or that we may not open, was not changed by us.
+    fn sync_found(&self, path: &Path) -> io::Result<()> {
+        match self.sync_parent(path) {
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => Ok(()),
+            synced => synced,
+        }
+    }
+
+    fn sync_both(&self, a: &Path, b: &Path) -> io::Result<()> {
+        self.sync_parent(a)?;
+        if directory_of(a) == directory_of(b) { Ok(()) } else { self.sync_parent(b) }
+    }
 }
 
 fn directory_of(path: &Path) -> &Path {
@@ -154,6 +267,9 @@ fn beside(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -166,6 +282,27 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o755);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file stays");
         assert!(replace(&dir.path().join("no/such"), b"", 0o600).is_err());
+    }
+
+    #[test]
+    fn a_reserve_is_had_whole_or_not_at_all_and_trees_go_with_their_names() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        reserve(&at("r"), 4096).unwrap();
+        assert_eq!(fs::metadata(at("r")).unwrap().len(), 4096);
+        assert!(reserve(&at("much"), u64::MAX / 4).is_err());
+        assert!(!at("much").exists(), "nothing is left of what could not be had");
+        create_dir(&at("a/b"), 0o700).unwrap();
+        fs::write(at("a/b/c"), "x").unwrap();
+        remove_if_empty(&at("a/b")).unwrap();
+        assert!(at("a/b/c").exists(), "what others put there stays");
+        rename_over(&at("a/b/c"), &at("r")).unwrap();
+        assert_eq!(fs::read(at("r")).unwrap(), b"x");
+        remove_if_empty(&at("a/b")).unwrap();
+        assert!(!at("a/b").exists());
+        remove_tree(&at("a")).unwrap();
+        remove_tree(&at("a")).unwrap();
+        assert!(!at("a").exists());
     }
 
     #[test]

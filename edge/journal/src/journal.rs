@@ -1,20 +1,23 @@
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use belay_facts::{Mutant, mutated};
 use serde::Serialize;
 
 use crate::line::{self, Damage, MAX_RECORD, NO_PREVIOUS};
-use crate::{Lock, LockError, Tail, durable, reader};
+use crate::{Disk, DiskFile as _, Durable, Kernel, LockError, Tail, reader};
 
 /// The variable that names the record of this process after which a test build kills itself.
 pub const CRASH_AFTER_RECORD: &str = "BELAY_CRASH_AFTER_RECORD";
 
+/// The variable that names the record of a journal from which on a test build fails as a broken disk does.
+pub const FAIL_AT_RECORD: &str = "BELAY_FAIL_AT_RECORD";
+
 /// An append-only journal that this process holds alone.
 #[derive(Debug)]
-pub struct Journal {
-    file: File,
+pub struct Journal<D: Disk = Kernel> {
+    disk: D,
+    file: D::File,
     path: PathBuf,
     records: u64,
     last: String,
@@ -22,7 +25,9 @@ pub struct Journal {
     poisoned: bool,
     #[cfg(feature = "crash-points")]
     crash_after: Option<u64>,
-    _lock: Lock,
+    #[cfg(feature = "crash-points")]
+    fail_at: Option<u64>,
+    _lock: D::Lock,
 }
 
 /// What was attempted on a journal, and why it failed.
@@ -62,13 +67,7 @@ impl Journal {
     /// # Errors
     /// When it is there already, is in use, or cannot be made durable.
     pub fn create(path: &Path) -> Result<Self, JournalError> {
-        let create = |source| JournalError::Create { path: path.into(), source };
-        let lock = reader::lock_beside(path)?;
-        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path).map_err(create)?;
-        file.sync_all().map_err(create)?;
-        durable::sync_parent(path).map_err(create)?;
-        crate::crash_point(format_args!("made {}", path.display()));
-        Ok(Self::held(file, path, 0, NO_PREVIOUS.to_owned(), lock))
+        Self::create_on(Kernel, path)
     }
 
     /// Opens a journal for appending: takes its lock, verifies all of it, and cuts an incomplete last line.
@@ -76,18 +75,48 @@ impl Journal {
     /// # Errors
     /// When it is in use (the holder is named) or damaged (the record is named).
     pub fn open_exclusive(path: &Path) -> Result<Self, JournalError> {
-        let lock = reader::lock_beside(path)?;
-        let verified = reader::verify(path)?;
+        Self::open_exclusive_on(Kernel, path)
+    }
+}
+
+impl<D: Disk> Journal<D> {
+    /// As [`Journal::create`], on any disk.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn create_on(disk: D, path: &Path) -> Result<Self, JournalError> {
+        let create = |source| JournalError::Create { path: path.into(), source };
+        let lock = reader::lock_beside(&disk, path)?;
+        let mut file = disk.create_new(path).map_err(create)?;
+        file.sync_all().map_err(create)?;
+        if !mutated(Mutant::SkipCreateFsync) {
+            Durable(&disk).sync_parent(path).map_err(create)?;
+        }
+        Ok(Self::held(disk, file, path, 0, NO_PREVIOUS.to_owned(), lock))
+    }
+
+    /// As [`Journal::open_exclusive`], on any disk.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn open_exclusive_on(disk: D, path: &Path) -> Result<Self, JournalError> {
+        let lock = reader::lock_beside(&disk, path)?;
+        let verified = reader::verify_on(&disk, path)?;
         let cut = |source| JournalError::Cut { path: path.into(), source };
-        let file = OpenOptions::new().append(true).open(path).map_err(cut)?;
-        if let Tail::Torn { at, .. } = verified.tail {
+        let mut file = disk.append_to(path).map_err(cut)?;
+        if let Tail::Torn { at, .. } = verified.tail
+            && !mutated(Mutant::KeepTornTail)
+        {
+            let at = if mutated(Mutant::CutAcknowledged) { line_before(&disk, path, at) } else { at };
             file.set_len(at).map_err(cut)?;
         }
         // Also without a torn tail: a killed writer may have left a whole line that was not yet durable, and what is
-        // appended now must not become durable before it.
-        file.sync_all().map_err(cut)?;
-        durable::sync_parent(path).map_err(cut)?;
-        Ok(Self::held(file, path, verified.records, verified.last, lock))
+        // appended now must not become durable before it. Written again, not only synced: an fsync that failed in the process
+        // before has marked its pages clean, and they would be read here and never reach the disk.
+        let whole = disk.read(path).map_err(cut)?;
+        disk.write_again(path, &whole).map_err(cut)?;
+        Durable(&disk).sync_parent(path).map_err(cut)?;
+        Ok(Self::held(disk, file, path, verified.records, verified.last, lock))
     }
 
     /// Opens the journal again after a full disk refused a record, once there is room. The lock is held throughout; what
@@ -96,11 +125,11 @@ impl Journal {
     /// # Errors
     /// When the file holds anything else than the records that were acknowledged.
     pub fn reopen(&mut self) -> Result<(), JournalError> {
-        let verified = reader::verify(&self.path)?;
+        let cut = |source| JournalError::Cut { path: self.path.clone(), source };
+        let verified = reader::verify_on(&self.disk, &self.path)?;
         if verified.records != self.records {
             return Err(JournalError::Poisoned { path: self.path.clone() });
         }
-        let cut = |source| JournalError::Cut { path: self.path.clone(), source };
         if let Tail::Torn { at, .. } = verified.tail {
             self.file.set_len(at).map_err(cut)?;
         }
@@ -109,8 +138,9 @@ impl Journal {
         Ok(())
     }
 
-    fn held(file: File, path: &Path, records: u64, last: String, lock: Lock) -> Self {
+    fn held(disk: D, file: D::File, path: &Path, records: u64, last: String, lock: D::Lock) -> Self {
         Self {
+            disk,
             file,
             path: path.into(),
             records,
@@ -118,6 +148,8 @@ impl Journal {
             poisoned: false,
             #[cfg(feature = "crash-points")]
             crash_after: std::env::var(CRASH_AFTER_RECORD).ok().and_then(|text| text.parse().ok()),
+            #[cfg(feature = "crash-points")]
+            fail_at: std::env::var(FAIL_AT_RECORD).ok().and_then(|text| text.parse().ok()),
             _lock: lock,
         }
     }
@@ -163,7 +195,10 @@ impl Journal {
         let name = crate::crash_point::record_name(&json);
         #[cfg(feature = "crash-points")]
         crate::crash_point(format_args!("before {name}"));
-        if let Err(source) = self.file.write_all(line.as_bytes()).and_then(|()| self.file.sync_data()) {
+        let written = self.file.write_all(line.as_bytes()).and_then(|()| self.sync());
+        #[cfg(feature = "crash-points")]
+        let written = written.and_then(|()| self.fail_here(seq));
+        if let Err(source) = written {
             self.poisoned = true;
             return Err(JournalError::Append { path: self.path.clone(), record: seq, source });
         }
@@ -176,6 +211,20 @@ impl Journal {
         Ok(seq)
     }
 
+    /// As a disk that fails from here on: whether the record is on it, nobody knows.
+    #[cfg(feature = "crash-points")]
+    fn fail_here(&self, seq: u64) -> io::Result<()> {
+        if self.fail_at.is_some_and(|at| seq >= at) { Err(rustix::io::Errno::IO.into()) } else { Ok(()) }
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        if mutated(Mutant::SkipRecordFsync) {
+            return Ok(());
+        }
+        let synced = self.file.sync_data();
+        if mutated(Mutant::RetryFsync) { synced.or_else(|_| self.file.sync_data()) } else { synced }
+    }
+
     /// Counts the records of this process, not of the file: `resume` begins at 1 again.
     #[cfg(feature = "crash-points")]
     fn crash_here(&self) {
@@ -186,4 +235,12 @@ impl Journal {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         }
     }
+}
+
+/// Where the last whole line before `at` begins: what [`Mutant::CutAcknowledged`] loses.
+fn line_before(disk: &impl Disk, path: &Path, at: u64) -> u64 {
+    let bytes = disk.read(path).unwrap_or_default();
+    let end = usize::try_from(at).unwrap_or(0).saturating_sub(1);
+    let line = bytes.get(..end).unwrap_or_default().iter().rposition(|byte| *byte == b'\n');
+    line.map_or(0, |newline| newline as u64 + 1)
 }

@@ -11,14 +11,21 @@
 //! ```
 
 mod crash_point;
+mod disk;
 pub mod durable;
 mod journal;
+mod kernel;
 mod line;
 mod lock;
+mod process;
 mod reader;
 
 pub use crash_point::crash_point;
-pub use journal::{CRASH_AFTER_RECORD, Journal, JournalError};
+pub use disk::{Disk, DiskFile};
+pub use durable::Durable;
+pub use journal::{CRASH_AFTER_RECORD, FAIL_AT_RECORD, Journal, JournalError};
+pub use kernel::Kernel;
 pub use line::{Damage, MAX_RECORD};
 pub use lock::{Lock, LockError};
-pub use reader::{Record, Tail, Verified, is_held, read, verify};
+pub use process::{life, this_process};
+pub use reader::{Record, Tail, Verified, holder, is_held, read, read_bytes, read_on, verify, verify_on};

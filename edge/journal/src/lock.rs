@@ -3,6 +3,10 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use belay_facts::{Coordinator, Life};
+
+use crate::process;
+
 /// An exclusive lock on a file, held until it is dropped or its process ends. Says who holds it.
 #[derive(Debug)]
 pub struct Lock {
@@ -26,29 +30,40 @@ impl Lock {
     pub fn try_take(path: &Path) -> Result<Self, LockError> {
         let open = |source| LockError::Open { path: path.into(), source };
         let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).mode(0o600).open(path);
-        let file = file.map_err(open)?;
+        // Where nothing can be written a lock that is there can be held all the same.
+        let (file, read_only) = match file {
+            Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                (File::open(path).map_err(|_| open(error))?, true)
+            }
+            file => (file.map_err(open)?, false),
+        };
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                let holder = fs::read_to_string(path).ok().map(|text| text.trim().to_owned());
-                let holder = holder.filter(|text| !text.is_empty()).unwrap_or_else(|| "(unknown)".into());
+                let text = fs::read_to_string(path).unwrap_or_default();
+                let holder = text.lines().next().filter(|pid| !pid.is_empty()).unwrap_or("(unknown)").to_owned();
                 return Err(LockError::Held { path: path.into(), holder });
             }
             Err(TryLockError::Error(source)) => return Err(open(source)),
         }
-        // Only for people: the lock itself is the kernel's.
-        let name = format!("{}\n", std::process::id());
+        if read_only {
+            return Ok(Self { file });
+        }
+        // Only for people, and for who asks whether that process lives: the lock itself is the kernel's.
+        let own = serde_json::to_string(&process::this_process()).unwrap_or_default();
+        let name = format!("{}\n{own}\n", std::process::id());
         file.set_len(0).and_then(|()| file.write_all_at(name.as_bytes(), 0)).map_err(open)?;
         Ok(Self { file })
     }
 }
 
-/// Whether the process that last took a lock still lives, without taking it: for who only watches. A number that another
-/// process has got since counts as alive.
+/// Who last took a lock, and whether that process lives, without taking it: for who only watches.
 #[must_use]
-pub fn holder_lives(path: &Path) -> bool {
-    let holder = fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<u32>().ok());
-    holder.is_some_and(|pid| Path::new("/proc").join(pid.to_string()).exists())
+pub fn holder(path: &Path) -> (Option<Coordinator>, Life) {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let named: Option<Coordinator> = text.lines().nth(1).and_then(|line| serde_json::from_str(line).ok());
+    let life = named.as_ref().map_or(Life::Unknown, |holder| process::life(holder, Path::new("/proc")));
+    (named, life)
 }
 
 impl Drop for Lock {

@@ -1,10 +1,10 @@
-use std::fs;
 use std::path::{Path, PathBuf};
 
+use belay_facts::{Coordinator, Life, Mutant, mutated};
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::line::{self, Damage, NO_PREVIOUS};
-use crate::{JournalError, Lock, lock};
+use crate::{Disk, JournalError, Kernel, lock};
 
 /// One record as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +42,25 @@ pub struct Verified {
 /// # Errors
 /// When it cannot be read, or a record is damaged or not a `T`; the record is named.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<(Vec<Record<T>>, Tail), JournalError> {
-    let bytes = fs::read(path).map_err(|source| JournalError::Read { path: path.into(), source })?;
+    read_on(&Kernel, path)
+}
+
+/// The same on any disk.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_on<T: DeserializeOwned>(disk: &impl Disk, path: &Path) -> Result<(Vec<Record<T>>, Tail), JournalError> {
+    let bytes = disk.read(path).map_err(|source| JournalError::Read { path: path.into(), source })?;
+    read_bytes(path, &bytes)
+}
+
+/// The same of a journal that lies elsewhere and was brought here; `path` is only what errors call it.
+///
+/// # Errors
+/// When a record is damaged or not a `T`; the record is named.
+pub fn read_bytes<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<(Vec<Record<T>>, Tail), JournalError> {
     let mut records = Vec::new();
-    let verified = walk(path, &bytes, |seq, hash, json| {
+    let verified = walk(path, bytes, |seq, hash, json| {
         records.push(Record { seq, hash: hash.to_owned(), body: serde_json::from_str(json)? });
         Ok(())
     })?;
@@ -56,7 +72,15 @@ pub fn read<T: DeserializeOwned>(path: &Path) -> Result<(Vec<Record<T>>, Tail), 
 /// # Errors
 /// When it cannot be read or is damaged; the first damaged record is named.
 pub fn verify(path: &Path) -> Result<Verified, JournalError> {
-    let bytes = fs::read(path).map_err(|source| JournalError::Read { path: path.into(), source })?;
+    verify_on(&Kernel, path)
+}
+
+/// The same on any disk.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_on(disk: &impl Disk, path: &Path) -> Result<Verified, JournalError> {
+    let bytes = disk.read(path).map_err(|source| JournalError::Read { path: path.into(), source })?;
     walk(path, &bytes, |_, _, json| serde_json::from_str::<IgnoredAny>(json).map(|_| ()))
 }
 
@@ -81,7 +105,7 @@ pub(crate) fn walk(
         if parsed.seq != seq + 1 {
             return Err(damage(Damage::Sequence));
         }
-        if parsed.previous != previous {
+        if parsed.previous != previous && !mutated(Mutant::IgnoreChain) {
             return Err(damage(Damage::Chain));
         }
         let hash = line::hash(text);
@@ -94,12 +118,18 @@ pub(crate) fn walk(
 /// Whether somebody holds the journal for writing, as far as the name in its lock tells.
 #[must_use]
 pub fn is_held(path: &Path) -> bool {
-    lock::holder_lives(&beside(path))
+    matches!(holder(path).1, Life::Lives | Life::Paused)
+}
+
+/// Who last held the journal for writing, and whether that process lives.
+#[must_use]
+pub fn holder(path: &Path) -> (Option<Coordinator>, Life) {
+    lock::holder(&beside(path))
 }
 
 /// The lock file beside a journal.
-pub(crate) fn lock_beside(path: &Path) -> Result<Lock, JournalError> {
-    Ok(Lock::try_take(&beside(path))?)
+pub(crate) fn lock_beside<D: Disk>(disk: &D, path: &Path) -> Result<D::Lock, JournalError> {
+    Ok(disk.lock(&beside(path))?)
 }
 
 fn beside(path: &Path) -> PathBuf {

@@ -106,3 +106,100 @@ proptest! {
         prop_assert!(verify(&path).is_err(), "byte {at}, bit {bit}");
     }
 }
+
+/// The same numbers for the same seed, everywhere (splitmix64).
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % limit.max(1) as u64).unwrap()
+    }
+}
+
+/// Invariant I24, many times: a changed bit or byte, a cut, a hole, a reorder, a repetition and a splice from another journal of
+/// the same run. Whatever is done to it, a journal is read as a beginning of what was written or named as damaged, and only
+/// what lacks nothing but its end is read at all. `BELAY_MUTATIONS=1000000` tries a million.
+#[test]
+fn whatever_is_done_to_a_journal_it_is_a_beginning_of_what_was_written_or_named() {
+    let count: u64 = std::env::var("BELAY_MUTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
+    let record =
+        |n: u64, line: &str| json!({"run": "r", "gen": 1, "ev": "intent", "step": format!("n1.{n}"), "line": line});
+    let whole: Vec<Value> = (0..7).map(|n| record(n, "a")).collect();
+    let (_dir, path) = written(&whole);
+    // Another line of the same run: what a coordinator would have written that was forked off after record 3.
+    let forked: Vec<Value> = (0..7).map(|n| record(n, if n < 3 { "a" } else { "b" })).collect();
+    let (_other_dir, other) = written(&forked);
+    let (bytes, other) = (fs::read(&path).unwrap(), fs::read(&other).unwrap());
+    let lines: Vec<&[u8]> = bytes.split_inclusive(|&byte| byte == b'\n').collect();
+    let others: Vec<&[u8]> = other.split_inclusive(|&byte| byte == b'\n').collect();
+    let (mut named, mut beginnings, mut same) = (0u64, 0u64, 0u64);
+    for seed in 0..count {
+        let mut chance = Chance(seed);
+        let mut harmed = bytes.clone();
+        let kind = seed % 7;
+        match kind {
+            0 => {
+                let at = chance.below(harmed.len());
+                harmed[at] ^= 1 << chance.below(8);
+            }
+            1 => {
+                let at = chance.below(harmed.len());
+                harmed[at] = u8::try_from(chance.below(256)).unwrap();
+            }
+            2 => harmed.truncate(chance.below(harmed.len())),
+            3 => {
+                let from = chance.below(harmed.len());
+                let to = from + 1 + chance.below(harmed.len() - from);
+                harmed.drain(from..to);
+            }
+            4 => {
+                let (a, b) = (chance.below(lines.len()), chance.below(lines.len()));
+                let mut order = lines.clone();
+                order.swap(a, b);
+                harmed = order.concat();
+            }
+            5 => {
+                let mut order = lines.clone();
+                order.insert(chance.below(lines.len() + 1), lines[chance.below(lines.len())]);
+                harmed = order.concat();
+            }
+            _ => {
+                let mut order = lines.clone();
+                let at = chance.below(lines.len());
+                order[at] = others[at];
+                harmed = order.concat();
+            }
+        }
+        match belay_journal::read_bytes::<Value>(&path, &harmed) {
+            Err(JournalError::Damaged { record, .. }) => {
+                assert!((1..=8).contains(&record), "seed {seed}: record {record}");
+                named += 1;
+            }
+            Err(error) => panic!("seed {seed}: {error}"),
+            Ok((records, tail)) => {
+                let bodies: Vec<Value> = records.into_iter().map(|record| record.body).collect();
+                if harmed == bytes {
+                    assert!(bodies == whole && tail == Tail::Clean, "seed {seed}");
+                    same += 1;
+                    continue;
+                }
+                assert!(whole.starts_with(&bodies), "seed {seed}: it tells another story");
+                // Only what lacks its end is read at all.
+                assert!(bytes.starts_with(&harmed), "seed {seed}: kind {kind} is not seen");
+                beginnings += 1;
+            }
+        }
+    }
+    assert_eq!(named + beginnings + same, count);
+    println!(
+        "{count} mutations (seeds 0..{count}): {named} named, {beginnings} cut to a beginning, {same} changed nothing"
+    );
+}

@@ -6,6 +6,7 @@
 mod certificates;
 mod error;
 mod fetch;
+mod held;
 mod inspect;
 mod link;
 mod prune;
@@ -13,7 +14,7 @@ mod restorable;
 mod ssh;
 mod way;
 
-pub use belay_wire::{Difference, Leftover, LeftoverKind, LostObject, Restorable};
+pub use belay_wire::{Difference, Held, Leftover, LeftoverKind, LostObject, Restorable};
 pub use error::LinkError;
 pub use inspect::Inspected;
 pub use link::{HelperIdentity, Link};

@@ -99,7 +99,7 @@ impl Link {
     ) -> Result<Self, LinkError> {
         let identity = HelperIdentity { version: String::new(), boot_id: String::new(), uid: 0 };
         let mut link = Self { node: node.to_owned(), identity, input, output, broken: false, far };
-        let hello = Request::Hello { version: HELLO_VERSION };
+        let hello = Request::Hello { version: HELLO_VERSION, by: Some(belay_journal::this_process()) };
         match link.call(&hello, "say hello", HANDSHAKE, |_| {}).await? {
             Reply::Hello { version, helper, boot_id, uid } if version == HELLO_VERSION => {
                 link.identity = HelperIdentity { version: helper, boot_id, uid };

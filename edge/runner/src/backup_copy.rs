@@ -38,10 +38,7 @@ pub(crate) async fn copy(
 }
 
 async fn take(session: &mut Session, receipt: &BackupReceipt, to: &Path, book: &Book) -> Result<(), Fault> {
-    match std::fs::remove_dir_all(to) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed("clear", to)(error)),
-        _ => {}
-    }
+    durable::remove_tree(to).map_err(failed("clear", to))?;
     durable::create_dir(to, 0o700).map_err(failed("create", to))?;
     let run = session.run.clone();
     let listing = session.link.backup(&run).await.map_err(|error| fault(&error))?;

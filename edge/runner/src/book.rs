@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use belay_cluster::Shot;
 use belay_engine::{Event, Record, RunState};
-use belay_facts::Span;
+use belay_facts::{Coordinator, Span};
 use belay_journal::{Journal, JournalError};
 use belay_plan::{Plan, Step};
 use tokio::sync::watch;
@@ -27,6 +27,9 @@ pub struct Book {
     clock: Clock,
     generation: u64,
     interrupt: Interrupt,
+    own: Coordinator,
+    /// Why the journal takes no more records, while the way back goes on without it.
+    unwritten: Option<JournalError>,
 }
 
 /// The step under way, for a face.
@@ -50,9 +53,13 @@ impl Book {
         clock: Clock,
         interrupt: Interrupt,
     ) -> Self {
+        // A wish that an earlier process did not live to hear.
+        dir.forget_halt();
         Self {
             plan,
             journal,
+            own: belay_journal::this_process(),
+            unwritten: None,
             dir: dir.clone(),
             reserve_freed: false,
             state: RunState::default(),
@@ -86,27 +93,55 @@ impl Book {
             run: self.plan.id.clone(),
             source: belay_engine::IllegalEvent { record: self.records.len() + 1, event: "new".to_owned(), why },
         })?;
-        if let Err(error) = self.journal.append(&record) {
-            self.append_with_reserve(&record, error)?;
+        let written = if self.unwritten.is_some() { Ok(()) } else { self.append(&record) };
+        if let Err(error) = written {
+            // Where K3s is up, the run stops here: nothing more is done that nobody remembers. Where it may be down, leaving
+            // would be worse: the way back goes on, and the node's own journal remembers it.
+            if !(self.state.may_be_down(&self.plan) && state.may_be_down(&self.plan)) {
+                return Err(error.into());
+            }
+            let says = format!("{error}; K3s may be down, so the run goes back with the journal of the node alone");
+            self.hear(&Record { event: Event::Note { says }, ..record.clone() });
+            self.unwritten = Some(error);
         }
         self.state = state;
-        for sink in self.sinks.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
-            sink.event(&record);
-        }
+        self.hear(&record);
         self.records.push(record);
         Ok(())
     }
 
+    fn append(&mut self, record: &Record) -> Result<(), JournalError> {
+        match self.journal.append(record) {
+            Ok(_) => Ok(()),
+            Err(error) => self.append_with_reserve(record, error),
+        }
+    }
+
+    /// Why the journal takes no more records; whoever takes it, ends the run.
+    pub const fn unwritten(&self) -> Option<&JournalError> {
+        self.unwritten.as_ref()
+    }
+
+    pub const fn take_unwritten(&mut self) -> Option<JournalError> {
+        self.unwritten.take()
+    }
+
+    fn hear(&self, record: &Record) {
+        for sink in self.sinks.lock().unwrap_or_else(PoisonError::into_inner).iter_mut() {
+            sink.event(record);
+        }
+    }
+
     /// A full disk must not leave K3s down between stop and start: the reserved room is given up for the journal. What
     /// may have been written of the record is cut off as a torn tail, since it was never acknowledged.
-    fn append_with_reserve(&mut self, record: &Record, error: JournalError) -> Result<(), RunError> {
+    fn append_with_reserve(&mut self, record: &Record, error: JournalError) -> Result<(), JournalError> {
         // Only a full disk passes with room. After any other error nothing that is read back proves anything.
         if self.reserve_freed || !error.is_full_disk() {
-            return Err(error.into());
+            return Err(error);
         }
         self.reserve_freed = true;
         if !self.dir.free_reserve() {
-            return Err(error.into());
+            return Err(error);
         }
         self.journal.reopen()?;
         self.journal.append(record)?;
@@ -123,9 +158,20 @@ impl Book {
         }
     }
 
+    /// Why the run shall halt, if somebody wishes it: Ctrl-C here, or `belay halt` elsewhere on this machine.
     #[must_use]
-    pub fn interrupted(&self) -> bool {
-        self.interrupt.asked()
+    pub fn interrupted(&self) -> Option<String> {
+        if self.interrupt.asked() {
+            return Some("interrupted by Ctrl-C".to_owned());
+        }
+        let wish = self.dir.halt_wished(&self.own)?;
+        Some(format!("halted by {} with `belay halt`", wish.by))
+    }
+
+    /// The same on the way forward only: a way back is finished.
+    #[must_use]
+    pub fn interrupted_forward(&self) -> Option<String> {
+        if self.state.turn().is_some() { None } else { self.interrupted() }
     }
 
     #[must_use]
@@ -156,6 +202,7 @@ impl Book {
     /// The run is over: nothing more needs the room.
     pub fn free_reserve(&self) {
         let _ = self.dir.free_reserve();
+        self.dir.forget_halt();
     }
 
     /// Tells the faces about the current step while it goes on.

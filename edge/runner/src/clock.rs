@@ -28,6 +28,14 @@ impl Clock {
         Span::millis(u64::try_from(millis).unwrap_or(0))
     }
 
+    /// For how long this process has lived.
+    #[must_use]
+    pub fn since_begin(&self) -> Span {
+        // The kernel counts a hundred ticks a second, on every machine (USER_HZ).
+        let begun = belay_journal::this_process().started.saturating_mul(10);
+        Span::millis(self.since_boot().as_millis().saturating_sub(begun))
+    }
+
     /// When a record was written on this machine's boot clock; `None` when that has begun anew since.
     #[must_use]
     pub fn of_this_boot(&self, record: Option<&Record>) -> Option<Span> {

@@ -1,5 +1,5 @@
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -67,9 +67,7 @@ pub fn copy_off(
         expected.insert(label.to_owned(), digest);
     }
     if !whole.exists() {
-        if partial.exists() {
-            fs::remove_dir_all(&partial).map_err(|error| failed(&partial, &error))?;
-        }
+        durable::remove_tree(&partial).map_err(|error| failed(&partial, &error))?;
         for dir in [to, &parent, &partial] {
             durable::create_dir(dir, 0o700).map_err(|error| failed(dir, &error))?;
         }
@@ -136,6 +134,7 @@ fn fault(kind: FaultKind, message: String) -> Fault {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;

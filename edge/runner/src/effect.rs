@@ -91,6 +91,7 @@ fn operation(session: &Session, step: &Step, seen: u64) -> Option<Op> {
         }
         StepKind::Backup => Op::Backup,
         StepKind::ProveBackup => Op::ProveBackup,
+        StepKind::ArmGuard => Op::ArmGuard { lease: step.lease? },
         StepKind::Stop => Op::Stop,
         StepKind::Keep => Op::Keep,
         StepKind::Swap => Op::Swap,
@@ -126,6 +127,7 @@ fn proof(kind: StepKind, reply: &Reply) -> Option<Value> {
         (StepKind::Stage, Reply::Staged(proof)) => serde_json::to_value(proof),
         (StepKind::Backup, Reply::BackedUp { path, bytes }) => Ok(serde_json::json!({ "path": path, "bytes": bytes })),
         (StepKind::ProveBackup, Reply::Proven(receipt)) => serde_json::to_value(receipt),
+        (StepKind::ArmGuard, Reply::Armed(proof)) => serde_json::to_value(proof),
         (StepKind::Stop, Reply::Stopped(proof)) => serde_json::to_value(proof),
         (StepKind::Keep, Reply::Kept(proof)) => serde_json::to_value(proof),
         (StepKind::Swap | StepKind::SwapBack, Reply::Swapped(proof)) => serde_json::to_value(proof),

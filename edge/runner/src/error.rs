@@ -3,6 +3,8 @@ use belay_engine::IllegalEvent;
 use belay_journal::JournalError;
 use belay_node::LinkError;
 
+use crate::Holding;
+
 /// Why a run could not be begun or gone on with. What a step runs into is a fault, and the engine's to decide about.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -16,10 +18,10 @@ pub enum RunError {
     Story { run: String, source: IllegalEvent },
     #[error("{what} {path}: {source}")]
     File { what: &'static str, path: String, source: std::io::Error },
-    #[error("there is no run {0}")]
-    NoRun(String),
-    #[error("run {0} has not ended")]
-    OpenRun(String),
+    #[error("there is no run {run}")]
+    NoRun { run: String, last: Option<String> },
+    #[error("{0}")]
+    OpenRun(Box<Holding>),
     #[error("no run was ever made here")]
     NoRuns,
     #[error("run {run} has ended ({state}); there is nothing to go on with")]
@@ -28,6 +30,10 @@ pub enum RunError {
     Plan { run: String, why: String },
     #[error("node {node} went away {times} times in a row while run {run} was under way; the last time: {last}")]
     Lost { run: String, node: String, times: u32, last: String },
+    #[error("run {run} is not this process's any more, and it has left the node alone: {why}")]
+    Superseded { run: String, why: String },
+    #[error("the journal of run {run} takes no records any more: {source}. {instead}")]
+    Unwritten { run: String, source: JournalError, instead: String },
 }
 
 impl RunError {
@@ -36,14 +42,19 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Link(error) => error.hint(),
-            Self::NoRun(_) => Some("`belay report` without a run shows the last one".to_owned()),
-            Self::NoRuns => Some("make the first one: belay upgrade --to TAG".to_owned()),
-            Self::OpenRun(run) => Some(format!(
-                "if it goes on in another terminal: `belay watch {run}`; if it was left: `belay resume {run}` goes on, \
-                 `belay rollback {run}` goes back"
+            Self::NoRun { last: Some(last), .. } => Some(format!("the last run here is {last}")),
+            Self::NoRun { last: None, .. } | Self::NoRuns => {
+                Some("make the first one: belay upgrade --to TAG".to_owned())
+            }
+            Self::OpenRun(holding) => Some(holding.hint()),
+            Self::Superseded { run, .. } => Some(format!(
+                "read what was done there, and go on from it: belay resume {run}; follow whoever holds it: belay watch {run}"
+            )),
+            Self::Unwritten { run, .. } => Some(format!(
+                "mend the disk (dmesg, df, mount), then `belay resume {run}`: the node has its own journal of what was done"
             )),
             Self::Journal(JournalError::Locked(_)) => Some(
-                "another process carries this run out; follow it with `belay watch`, stop it there with Ctrl-C"
+                "another process carries this run out; follow it with `belay watch`, stop it with `belay halt`"
                     .to_owned(),
             ),
             Self::Ended { run, .. } => {

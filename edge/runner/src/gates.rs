@@ -99,6 +99,9 @@ pub async fn ask_all(
     for &gate in &step.gates {
         let asked = Instant::now();
         let answer = loop {
+            if let Err(fault) = session.renew().await {
+                return Ok(Err(fault));
+            }
             let life = if answers.is_empty() { None } else { ended(session, step, expected).await };
             let answer = match life {
                 Some(answer) => answer,
@@ -116,6 +119,10 @@ pub async fn ask_all(
                     }
                     book.doing(&format!("gate {gate}: {says}"));
                 }
+            }
+            if let Some(why) = book.interrupted_forward() {
+                let message = format!("gate {gate} was not waited for: {why}");
+                return Ok(Err(Fault { kind: FaultKind::Refused, message, hint: None }));
             }
             tokio::time::sleep(again(began.elapsed())).await;
         };
@@ -150,6 +157,9 @@ pub async fn soak(
     let mut silent: std::collections::BTreeMap<GateName, Instant> = std::collections::BTreeMap::new();
     loop {
         for &gate in &step.gates {
+            if let Err(fault) = session.renew().await {
+                return Ok(Err(fault));
+            }
             let (verdict, says, evidence) = match put(gate, session, expected).await {
                 Answer::Yes { .. } => {
                     silent.remove(&gate);
@@ -175,8 +185,8 @@ pub async fn soak(
             return Ok(Ok(serde_json::json!({ "rounds": rounds, "soaked": passed })));
         }
         let left = length.duration().saturating_sub(began.elapsed());
-        if book.interrupted() {
-            let message = "the soak was interrupted".to_owned();
+        if let Some(why) = book.interrupted_forward() {
+            let message = format!("the soak was not finished: {why}");
             return Ok(Err(Fault { kind: FaultKind::Refused, message, hint: None }));
         }
         book.progress("soaking: every gate goes on being asked", passed.as_millis(), length.as_millis());

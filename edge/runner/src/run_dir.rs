@@ -66,13 +66,11 @@ impl StateDir {
     /// # Errors
     /// When there is none.
     pub fn find(&self, id: Option<&str>) -> Result<RunDir, RunError> {
-        match id {
-            Some(id) if id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') => {
-                let run = self.run(id);
-                if run.plan_path().is_file() { Ok(run) } else { Err(RunError::NoRun(id.to_owned())) }
-            }
-            Some(id) => Err(RunError::NoRun(id.to_owned())),
-            None => self.runs()?.pop().ok_or(RunError::NoRuns),
+        let Some(id) = id else { return self.runs()?.pop().ok_or(RunError::NoRuns) };
+        let named = id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-').then(|| self.run(id));
+        match named.filter(|run| run.plan_path().is_file()) {
+            Some(run) => Ok(run),
+            None => Err(RunError::NoRun { run: id.to_owned(), last: self.runs()?.pop().map(|run| run.id()) }),
         }
     }
 }
@@ -136,11 +134,7 @@ impl RunDir {
     /// Room for the journal on a disk that may be full when it is needed most: between stop and start.
     fn reserve(&self) -> Result<(), RunError> {
         let path = self.reserve_path();
-        let failed = |source: std::io::Error| file("could not reserve room in", &path)(source);
-        let room = std::fs::File::create(&path).map_err(failed)?;
-        rustix::fs::fallocate(&room, rustix::fs::FallocateFlags::empty(), 0, RESERVE)
-            .map_err(|error| failed(error.into()))?;
-        room.sync_all().map_err(failed)
+        durable::reserve(&path, RESERVE).map_err(file("could not reserve room in", &path))
     }
 
     fn reserve_path(&self) -> PathBuf {
@@ -168,7 +162,7 @@ impl RunDir {
     pub fn plan(&self) -> Result<Plan, RunError> {
         let path = self.plan_path();
         let text = std::fs::read_to_string(&path).map_err(file("could not read", &path))?;
-        Plan::from_yaml(&text).map_err(|error| RunError::Plan { run: self.id(), why: error.to_string() })
+        Plan::of_run(&text).map_err(|error| RunError::Plan { run: self.id(), why: error.to_string() })
     }
 
     /// Facts saved under a name; `None` when they are missing or cannot be read.

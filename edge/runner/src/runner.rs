@@ -2,16 +2,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use belay_engine::{Command, EndState, Event, Fault, Outage, ProbeState, RunState, TurnCause};
+use belay_engine::{Command, EndState, Event, Fault, FaultKind, Outage, ProbeState, RunState, TurnCause};
 use belay_facts::{Destination, Facts, Mutant, Span, mutated};
-use belay_journal::Journal;
-use belay_plan::{Plan, Reached, Step, StepKind};
+use belay_journal::{Journal, JournalError, LockError};
+use belay_plan::{Plan, Reached};
 use belay_wire::Op;
 use serde_json::Value;
 
 use crate::book::Book;
-use crate::session::Session;
-use crate::{Clock, RunDir, RunError, Sink, effect};
+use crate::session::{Session, fault};
+use crate::{Clock, Holding, RunDir, RunError, Sink, effect};
+
+mod halting;
 
 /// How often in a row a broken channel is opened again before the run is left for a resume.
 const RECONNECTS: u32 = 5;
@@ -54,6 +56,8 @@ pub struct Runner {
     session: Session,
     /// The verified artifact in the coordinator's cache.
     artifact: std::path::PathBuf,
+    /// A wish to halt was heard, and told.
+    halted: bool,
 }
 
 impl Runner {
@@ -76,6 +80,10 @@ impl Runner {
         let copy = over.as_ref().and_then(|_| dir.backup_copy(&plan.cluster.id));
         let mut session = Session::open(&plan, over, facts.clone(), 1, clock.clone()).await?;
         session.copy = copy;
+        // One run a cluster: whoever comes second is told before anything is written.
+        if let Some(held) = session.held().await?.filter(|held| held.run != plan.id) {
+            return Err(RunError::OpenRun(Box::new(Holding::of_node(held))));
+        }
         let journal = dir.create(&yaml, &facts)?;
         let (digest, from, to) = (plan.digest, plan.from.clone(), plan.to.clone());
         let mut book = Book::new(plan, journal, dir, sinks, clock, interrupt);
@@ -86,7 +94,7 @@ impl Runner {
             by: somebody(),
             belay: env!("CARGO_PKG_VERSION").to_owned(),
         })?;
-        Ok(Self { book, session, artifact })
+        Ok(Self { book, session, artifact, halted: false })
     }
 
     /// Goes on with a run that was left: its journal is replayed, its fence raised, and what the node did by itself at
@@ -104,7 +112,10 @@ impl Runner {
     ) -> Result<Self, RunError> {
         let clock = Clock::of_this_machine();
         let plan = dir.plan()?;
-        let journal = Journal::open_exclusive(&dir.journal_path())?;
+        let journal = match Journal::open_exclusive(&dir.journal_path()) {
+            Err(JournalError::Locked(LockError::Held { .. })) => return Err(dir.in_use()),
+            opened => opened?,
+        };
         let records = dir.records()?;
         let state =
             RunState::replay(&plan, &records).map_err(|source| RunError::Story { run: plan.id.clone(), source })?;
@@ -120,20 +131,29 @@ impl Runner {
         let mut session = Session::open(&plan, over, facts, own, clock.clone()).await?;
         session.copy = copy;
         // A boot that finished a way back has raised the node's fence by itself.
-        let remembered = session.remember().await.map_or(0, |remembered| remembered.generation);
-        let generation = own.max(remembered) + if mutated(Mutant::KeepGeneration) { 0 } else { 1 };
+        let remembered = session.remember().await.ok();
+        let generation = own.max(remembered.as_ref().map_or(0, |remembered| remembered.generation))
+            + if mutated(Mutant::KeepGeneration) { 0 } else { 1 };
         session.generation = generation;
         let unopened = records.is_empty();
         let (digest, from, to) = (plan.digest, plan.from.clone(), plan.to.clone());
-        let mut book = Book::new(plan, journal, dir, sinks, clock, interrupt).after(records, state, generation);
+        let mut book = Book::new(plan, journal, dir, sinks, clock.clone(), interrupt).after(records, state, generation);
         let belay = env!("CARGO_PKG_VERSION").to_owned();
         if unopened {
             // Killed between the making of the directory and the first record: nothing was begun.
             book.record(Event::Open { plan: digest, from, to, by: somebody(), belay: belay.clone() })?;
         }
         book.record(Event::Resumed { by: somebody(), belay, back })?;
-        let mut runner = Self { book, session, artifact };
+        let mut runner = Self { book, session, artifact, halted: false };
+        // The node knows of this generation before it is asked what it did: its guard, or a boot, takes a higher one.
+        if let Err(fault) = runner.session.renew().await {
+            return Err(runner.superseded(fault.message).await);
+        }
         runner.adopt().await?;
+        // Nothing is waited for until here but the disk and the helper: the API may be away for long.
+        let says =
+            format!("went on {} after its begin, by the journal and what the node remembers", clock.since_begin());
+        runner.book.record(Event::Note { says })?;
         Ok(runner)
     }
 
@@ -169,13 +189,20 @@ impl Runner {
     async fn carry_out(&mut self) -> Result<Outcome, RunError> {
         let mut broken = 0;
         loop {
-            if self.book.interrupted() {
-                self.go_back("interrupted by Ctrl-C").await?;
+            if let Some(why) = self.book.interrupted() {
+                self.halt(&why).await?;
+            }
+            if self.book.unwritten().is_some() {
+                self.without_journal().await?;
             }
             match self.book.state().next(self.book.plan()) {
                 Command::Do { step, attempt } => {
                     if !mutated(Mutant::EffectBeforeIntent) {
                         self.book.record(Event::Intent { step: step.id.clone(), attempt })?;
+                    }
+                    if self.book.unwritten().is_some() && self.book.state().turn().is_none() {
+                        // No effect without its intent; the way back is the node's to remember.
+                        continue;
                     }
                     self.book.begin(&step);
                     let began = Instant::now();
@@ -201,12 +228,17 @@ impl Runner {
                         broken = 0;
                         self.book.record(Event::Probed { step: step.id, state, proof, says })?;
                     }
+                    Err(Fault { kind: FaultKind::Fenced, message, .. }) => {
+                        self.book.record(Event::Superseded { says: message })?;
+                    }
                     Err(fault) => {
                         broken += 1;
                         self.reopen(broken, &fault).await?;
                     }
                 },
                 Command::Turn { reached, cause } => self.turn(reached, cause).await?,
+                // Not ours any more: no step, no note, nothing in the cluster.
+                Command::Leave { why } => return Err(self.superseded(why).await),
                 Command::End { state, why } => {
                     for leftover in self.session.clean_cluster().await {
                         self.book.record(Event::Note { says: format!("removed {leftover}") })?;
@@ -217,7 +249,7 @@ impl Runner {
                         let step = format!("{}.stand-down", self.session.node());
                         let _ = self.session.note(&step, Op::StandDown { why: why.clone() }).await;
                     }
-                    self.measured()?;
+                    self.measured().await?;
                     self.book.record(Event::End { state, why })?;
                     self.book.free_reserve();
                 }
@@ -229,70 +261,64 @@ impl Runner {
     /// Node first, then journal: a node that is cut off from power right now must know by itself that it goes back.
     async fn turn(&mut self, reached: Reached, cause: TurnCause) -> Result<(), RunError> {
         let seen = self.session.seen_revision().await.max(self.book.state().seen());
-        if reached != Reached::Prepared && !mutated(Mutant::TurnNotTold) {
+        if reached != Reached::Prepared {
             let step = format!("{}.turn", self.session.node());
             let class = self.book.plan().class_from(reached);
             let told = self.session.note(&step, Op::Turn { seen, class, why: cause.why.clone() }).await;
             if let Err(error) = told {
+                if fault(&error).kind == FaultKind::Fenced {
+                    return self.book.record(Event::Superseded { says: error.to_string() });
+                }
                 self.book.record(Event::Note {
                     says: format!("the node could not be told that the run goes back: {error}"),
                 })?;
             }
         }
-        self.measured()?;
+        self.measured().await?;
         self.book.record(Event::Turn { reached, cause })
     }
 
-    fn measured(&mut self) -> Result<(), RunError> {
+    /// The node is somebody else's: its guard's, or another coordinator's. What this process saw until now is written, since
+    /// nobody else knows it, and nothing is done any more.
+    async fn superseded(&mut self, why: String) -> RunError {
+        if let Err(error) = self.measured().await {
+            return error;
+        }
+        RunError::Superseded { run: self.book.plan().id.clone(), why }
+    }
+
+    async fn measured(&mut self) -> Result<(), RunError> {
         let measured = self.session.prober.measure();
         let outages = measured.outages.iter().map(|outage| told(measured.began, outage)).collect();
         let seen = self.session.prober.seen_revision().unwrap_or(0);
-        self.book.record(Event::Measured { outages, shots: measured.shots, seen })
+        let on_node = self.session.node_probe().await;
+        self.book.record(Event::Measured { outages, shots: measured.shots, seen, on_node })
     }
 
-    /// What the node did by itself while nobody was here: a boot in the middle of a way back finishes it. The journal
-    /// says so, with the node's own proof, and nothing is done twice.
+    /// What the node did by itself while nobody was here: a boot in the middle of a way back finishes it, and a guard goes
+    /// back when its coordinator is silent past the lease. The journal says so, with the node's own proof, and nothing is
+    /// done twice.
     async fn adopt(&mut self) -> Result<(), RunError> {
-        let remembered = match self.session.remember().await {
-            Ok(remembered) => remembered,
+        let tale = match self.session.remember().await {
+            Ok(remembered) => remembered.tale,
             // A fault here is no reason not to go on: every step probes for itself.
             Err(_) => return Ok(()),
         };
-        if remembered.turned
-            && self.book.state().turn().is_none()
-            && self.book.state().reached(self.book.plan()) > Reached::Prepared
-        {
-            let (reached, asked) = (self.book.state().reached(self.book.plan()), self.book.state().asked());
-            let why = "the node was told to go back before this coordinator was killed".to_owned();
-            self.book.record(Event::Turn { reached, cause: TurnCause { step: None, asked, why, fault: None } })?;
+        let before = self.book.state().turn().is_some();
+        while let Some(turn) = self.book.state().adopted_turn(self.book.plan(), &tale) {
+            self.book.record(turn)?;
         }
-        let falls = self.book.state().turn().is_some_and(|(reached, _)| self.book.plan().falls_from(*reached));
-        if falls && remembered.turned && remembered.class == self.book.plan().class_from(Reached::SwappedBack) {
-            let asked = self.book.state().asked();
-            let why = "the node was told to put the stopped copy back before this coordinator was killed".to_owned();
-            let cause = TurnCause { step: None, asked, why, fault: None };
-            self.book.record(Event::Turn { reached: Reached::SwappedBack, cause })?;
-        }
-        let Some((reached, _)) = self.book.state().turn() else { return Ok(()) };
-        let steps = self.book.plan().inverse(*reached);
-        let Some(undo) = steps.iter().find(|step| matches!(step.kind, StepKind::PutBack | StepKind::SwapBack)) else {
-            return Ok(());
-        };
-        if self.book.state().proof(&undo.id).is_some() {
-            return Ok(());
-        }
-        let Ok((ProbeState::Done, proof, _)) = effect::find_out(&mut self.session, undo).await else { return Ok(()) };
-        let before: Vec<Step> = steps.iter().take_while(|step| step.id != undo.id).cloned().collect();
-        for (step, proof) in before.into_iter().map(|step| (step, Value::Null)).chain([(undo.clone(), proof)]) {
-            if self.book.state().proof(&step.id).is_some() {
-                continue;
+        if let Some(says) = tale.guard.clone().filter(|_| before) {
+            let note = Event::Note { says };
+            if !self.book.records().iter().any(|record| record.event == note) {
+                self.book.record(note)?;
             }
-            if !matches!(self.book.state().step(&step.id), belay_engine::StepState::Intended) {
-                let attempt = self.book.state().tries(&step.id) + 1;
-                self.book.record(Event::Intent { step: step.id.clone(), attempt })?;
-            }
-            let says = "the node did it by itself, at a boot or after its coordinator was killed".to_owned();
-            self.book.record(Event::Probed { step: step.id, state: ProbeState::Done, proof, says })?;
+        }
+        let Some(undo) = self.book.state().undo_to_adopt(self.book.plan()) else { return Ok(()) };
+        let Ok((ProbeState::Done, proof, _)) = effect::find_out(&mut self.session, &undo).await else { return Ok(()) };
+        let released = tale.ended.is_some() && tale.guard.is_some();
+        for event in self.book.state().adopted_steps(self.book.plan(), &undo, &proof, released) {
+            self.book.record(event)?;
         }
         Ok(())
     }
@@ -308,7 +334,7 @@ impl Runner {
             }
         }
         // What this process saw until now is known to nobody else.
-        self.measured()?;
+        self.measured().await?;
         Err(RunError::Lost {
             run: self.book.plan().id.clone(),
             node: self.session.node().to_owned(),
@@ -320,11 +346,7 @@ impl Runner {
 
 /// Who types: `root`, or `root for anna` behind sudo.
 fn somebody() -> String {
-    let user = std::env::var("USER").unwrap_or_else(|_| format!("uid {}", rustix::process::geteuid().as_raw()));
-    match std::env::var("SUDO_USER") {
-        Ok(sudo) if sudo != user => format!("{user} for {sudo}"),
-        _ => user,
-    }
+    belay_journal::this_process().user
 }
 
 fn told(began: jiff::Timestamp, outage: &belay_cluster::Outage) -> Outage {

@@ -1,15 +1,19 @@
 use std::sync::Arc;
+use std::time::Instant;
 
 use belay_cluster::{Api, CanaryTime, ClusterError, Endpoint, Prober};
-use belay_engine::Fault;
-use belay_facts::{Destination, Digest, Facts, Span, WayClass};
-use belay_node::{Link, LinkError};
+use belay_engine::{Fault, NodeProbe, NodeTale};
+use belay_facts::{Destination, Digest, Facts, Span};
+use belay_node::{Held, Link, LinkError};
 use belay_plan::{Artifact, Goal, Plan, RestoreSource, Step};
 use belay_wire::{Credentials, Mutation, NodeTarget, Observation, Op, Progress as NodeProgress, Reply, Request, Way};
 
 use crate::canary_ahead::CanaryAhead;
 use crate::gather::{connect, endpoint};
+use crate::node_watch::NodeWatch;
 use crate::{Clock, RunError};
+
+mod lease;
 
 /// What one run holds open on one node: the link, the API behind it, the probe, and what the plan says of the node.
 pub struct Session {
@@ -25,6 +29,8 @@ pub struct Session {
     api: Option<Api>,
     credentials: Credentials,
     pub prober: Arc<Prober>,
+    /// Where the node is another machine: its own view of the API's port.
+    watch: Option<NodeWatch>,
     pub clock: Clock,
     pub run: String,
     pub generation: u64,
@@ -39,14 +45,13 @@ pub struct Session {
     pub before: Facts,
     /// The canary that was begun last.
     pub canary: Option<CanaryAhead>,
+    /// When the node last heard that this coordinator goes on; `None` over a new channel.
+    renewed: Option<Instant>,
 }
 
 /// What a node knows of a run from its own journal.
 pub struct Remembered {
-    /// It was told, or decided, that the run goes back.
-    pub turned: bool,
-    /// By which class, as it was told last.
-    pub class: WayClass,
+    pub tale: NodeTale,
     /// The highest generation that it has heard of; a boot that finished a way back has raised it.
     pub generation: u64,
 }
@@ -55,8 +60,9 @@ pub struct Remembered {
 const GRACE: Span = Span::seconds(20);
 /// Longer than the helper's own limits for its questions, so that its answer is heard and not left in the channel.
 const ASK: Span = Span::seconds(45);
-/// The API may be ill when its last revision is asked for; the way back does not wait for it.
-const REVISION: Span = Span::seconds(2);
+/// The API may be ill when its last revision is asked for, or not answer at all; the way back does not wait for it, and what
+/// the datastore itself holds is read later.
+const REVISION: Span = Span::millis(800);
 
 impl Session {
     /// Opens link, API and probe. K3s may be down: only the credentials are needed, not an answer.
@@ -78,6 +84,10 @@ impl Session {
             &credentials.client_key,
         )?;
         let prober = Arc::new(prober);
+        let watch = match over {
+            Some(_) => Some(NodeWatch::begin(&mut link).await),
+            None => None,
+        };
         let run = plan.id.clone();
         let linked = clock.since_boot();
         Ok(Self {
@@ -89,6 +99,7 @@ impl Session {
             api: None,
             credentials,
             prober,
+            watch,
             clock,
             run,
             generation,
@@ -98,16 +109,21 @@ impl Session {
             restore: plan.restore.clone(),
             before,
             canary: None,
+            renewed: None,
         })
     }
 
     /// A fresh channel to the node, after the old one broke, and with it a fresh way to its API.
     pub async fn reconnect(&mut self) -> Result<(), LinkError> {
         let node = self.link.node().to_owned();
-        let link = Link::open(&node, self.over.as_ref()).await?;
+        let mut link = Link::open(&node, self.over.as_ref()).await?;
         self.endpoint = endpoint(link.way_to(&self.credentials.address).await?);
         self.linked = self.clock.since_boot();
+        if let Some(watch) = &mut self.watch {
+            watch.go_on(&mut link).await;
+        }
         self.link = link;
+        self.renewed = None;
         self.api = None;
         // The credentials are those that were taken before: they cannot be refused now.
         let _ = self.aim();
@@ -150,11 +166,15 @@ impl Session {
     /// The highest revision that a client may have seen, as far as this process knows.
     pub async fn seen_revision(&mut self) -> u64 {
         let probed = self.prober.seen_revision().unwrap_or(0);
-        let asked = match self.api().await {
-            Ok(api) => tokio::time::timeout(REVISION.duration(), api.revision()).await.ok().and_then(Result::ok),
-            Err(_) => None,
-        };
+        let asking = async { self.api().await.ok()?.revision().await.ok() };
+        let asked = tokio::time::timeout(REVISION.duration(), asking).await.ok().flatten();
         probed.max(asked.unwrap_or(0))
+    }
+
+    /// What the helper on another machine saw of the API's port; here the probe itself is on the node.
+    pub async fn node_probe(&mut self) -> Option<NodeProbe> {
+        let now = self.clock.wall();
+        self.watch.as_mut()?.seen(&mut self.link, now).await
     }
 
     /// The image that a canary starts from; `None` where the node has none.
@@ -262,7 +282,10 @@ impl Session {
     pub async fn remember(&mut self) -> Result<Remembered, LinkError> {
         let request = Request::Remember { run: self.run.clone() };
         match self.call(&request, "tell what it remembers of the run", ASK + GRACE, |_| {}).await? {
-            Reply::Remembered { turned, class, generation, .. } => Ok(Remembered { turned, class, generation }),
+            Reply::Remembered { turned, class, generation, ended, guard, .. } => {
+                let guard = guard.map(|tale| self.told(&tale));
+                Ok(Remembered { tale: NodeTale { turned, class, ended, guard }, generation })
+            }
             _ => Err(LinkError::Confused { node: self.link.node().to_owned(), what: "remember".to_owned() }),
         }
     }
@@ -283,6 +306,14 @@ impl Session {
             Reply::Observation(observation) => Ok(*observation),
             _ => Err(LinkError::Confused { node: self.link.node().to_owned(), what: "observe".to_owned() }),
         }
+    }
+
+    /// The run that has not ended on the node.
+    pub async fn held(&mut self) -> Result<Option<Held>, LinkError> {
+        if self.link.is_broken() {
+            self.reconnect().await?;
+        }
+        self.link.held().await
     }
 
     /// The last lines of the unit's and of containerd's log; empty when they cannot be had.
@@ -350,6 +381,7 @@ pub fn fault(error: &LinkError) -> Fault {
             Wire::Deadline => Core::Deadline,
             Wire::Fenced => Core::Fenced,
             Wire::Space => Core::Space,
+            Wire::Io => Core::Io,
             Wire::Human => Core::Human,
         },
         LinkError::Write { source, .. } if source.kind() == std::io::ErrorKind::StorageFull => Core::Space,

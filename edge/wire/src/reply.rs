@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 
-use belay_facts::{DataLink, Digest, NodeFacts, Secret, Span, WayClass};
+use belay_facts::{Coordinator, DataLink, Digest, Life, NodeFacts, Secret, Span, WayClass};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BackupReceipt, KeepProof, Leftover, LostObject, RebuildProof, Restorable, StageProof, StopProof, SwapProof,
+    ArmProof, BackupReceipt, GuardTale, KeepProof, Leftover, LostObject, PortSeen, RebuildProof, Restorable,
+    StageProof, StopProof, SwapProof,
 };
 
 /// The answer to a request; exactly one, after any number of `Progress`.
@@ -39,7 +40,15 @@ pub enum Reply {
         records: u64,
         last: String,
         ended: Option<String>,
+        /// What its guard did, if it has acted.
+        #[serde(default)]
+        guard: Option<GuardTale>,
     },
+    Port(PortSeen),
+    /// `None`: no run is open on this node.
+    Held(Option<Held>),
+    /// The file as it is, or `None` where the node remembers nothing of the run.
+    Journal(Option<Vec<u8>>),
     Backup(BackupListing),
     Read {
         bytes: u64,
@@ -54,6 +63,7 @@ pub enum Reply {
         bytes: u64,
     },
     Proven(BackupReceipt),
+    Armed(ArmProof),
     Stopped(StopProof),
     Kept(KeepProof),
     Swapped(SwapProof),
@@ -131,6 +141,20 @@ pub struct Observation {
     pub uptime: Span,
     /// Milliseconds since 1970 by the node's calendar, which need not be the coordinator's.
     pub wall: u64,
+}
+
+/// A run that has not ended on the node.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Held {
+    pub run: String,
+    pub generation: u64,
+    /// The coordinator that took the node last; `None` when nobody signed.
+    pub by: Option<Coordinator>,
+    /// As this node sees it.
+    pub life: Life,
+    /// A short clause about the last record of the node's journal.
+    pub last: String,
 }
 
 /// The files of a stored backup by their path below it, with sizes, and its symbolic links with what they name.
@@ -258,6 +282,8 @@ pub enum FaultKind {
     Fenced,
     /// The disk is full.
     Space,
+    /// The file system takes no writes any more: read-only, or an I/O error.
+    Io,
     /// Only a human can decide; nothing further may be tried.
     Human,
 }

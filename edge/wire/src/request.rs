@@ -1,4 +1,4 @@
-use belay_facts::{CopyKind, Digest, Span, WayClass};
+use belay_facts::{Coordinator, CopyKind, Digest, Span, WayClass};
 use serde::{Deserialize, Serialize};
 
 use crate::{ArtifactSpec, NodeTarget};
@@ -12,7 +12,16 @@ pub const HELLO_VERSION: u32 = 1;
 #[expect(clippy::large_enum_variant, reason = "one request is in flight at a time, and it is never stored")]
 pub enum Request {
     /// First request on a channel. Answer: `Reply::Hello`.
-    Hello { version: u32 },
+    Hello {
+        version: u32,
+        /// Who asks; a fence remembers it, so that whoever comes second is told.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Coordinator>,
+    },
+    /// Which run has not ended on this node, and who holds it. Answer: `Reply::Held`.
+    Held,
+    /// The node's own journal of a run, line by line as it lies on its disk. Answer: `Reply::Journal`.
+    Journal { run: String },
     /// All facts of the node. Answer: `Reply::Inspection`.
     Inspect,
     /// The administrator's client certificate, key and the server CA, for the API of this node. Answer: `Reply::Credentials`.
@@ -29,6 +38,13 @@ pub enum Request {
     Log { unit: String, data_dir: String, lines: u32 },
     /// Asks a DNS server on UDP port 53 for the address of `name`, from the node. Answer: `Reply::Resolved`.
     Resolve { server: String, name: String, within: Span },
+    /// From now on, for as long as this channel lives, look whether anybody listens on the API's port. Answer: `Reply::Noted`.
+    WatchPort,
+    /// What that saw until now. Answer: `Reply::Port`.
+    Port,
+    /// The coordinator of a run goes on and only waits: its lease begins anew. So does every other request over a channel
+    /// that has taken the node, by this or by a mutation. Answer: `Reply::Noted`, or a fault when the node was taken over.
+    Renew { run: String, generation: u64 },
     /// What the node remembers of a run (its own journal, folded). Answer: `Reply::Remembered`.
     Remember { run: String },
     /// What the stored backup of a run holds. Answer: `Reply::Backup`.
@@ -85,6 +101,8 @@ pub enum Op {
     Backup,
     /// Reopen the stored backup and prove it.
     ProveBackup,
+    /// Let the node finish alone when its coordinator is silent past `lease`: timer, and the lease as remembered.
+    ArmGuard { lease: Span },
     /// Stop the unit and prove that nothing of it is left.
     Stop,
     /// Copy the stopped `server/` beside itself.
@@ -104,7 +122,7 @@ pub enum Op {
         why: String,
     },
     /// Remember on the node that the run ended needing a human: from now on a boot finishes only what was begun there, and
-    /// begins no way back by itself. A later `Turn` arms it again.
+    /// begins no way back by itself, and the guard is disarmed. A later `Turn` arms both again.
     StandDown { why: String },
     /// Undo `swap`: when the new version never ran (and drop a partial or complete keep), or when the target's way back
     /// is of class `binary` (and leave the keep).
@@ -115,6 +133,6 @@ pub enum Op {
     Rebuild { what: CopyKind, run: String },
     /// Exchange `server/` and the binary with what was rebuilt and staged.
     Restore { seen: u64 },
-    /// The run is over on this node: remove interlock, boot unit and reserve. `keep_way_back`: leave old slot and keep where they are.
+    /// The run is over on this node: remove interlock, boot unit, guard and reserve. `keep_way_back`: leave old slot and keep where they are.
     Release { keep_way_back: bool },
 }

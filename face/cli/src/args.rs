@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use belay_facts::{Destination, Digest, Span, WayClass};
+use belay_facts::{Destination, Digest, K3sVersion, Span, WayClass};
 use belay_runner::vault::{CHANNELS, GITHUB, Origin};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -54,6 +54,9 @@ pub enum Command {
     /// What is true and what is risky; changes nothing
     Check(CheckArgs),
     /// What would happen, for how long, and what the way back is; changes nothing
+    ///
+    /// With -o the plan is written to a file and its summary shown; without, the plan itself is printed, as YAML. The release is
+    /// fetched and verified meanwhile, and stays in --state for the upgrade; `belay prune` removes it.
     Plan(PlanVerb),
     /// Carry out a plan that was reviewed
     Apply(ApplyArgs),
@@ -67,6 +70,9 @@ pub enum Command {
     Restore(RestoreArgs),
     /// Go on with a run that was left (killed, power cut)
     Resume(RunArgs),
+    /// Ask a run that goes on in another terminal to halt: its current step is finished or undone, then it goes back. Ends
+    /// when the run has, with 0 when everything is as it was, 1 when it had begun to commit, 4 when it needs a human
+    Halt(HaltArgs),
     /// Follow a run from another terminal, as it shows itself; ends with the run's exit code
     Watch(RunArgs),
     /// What happened in a run; the last one unless named
@@ -78,9 +84,15 @@ pub enum Command {
     /// Remove what old runs left: other binaries, kept copies, unused data, older backups, cached releases; lists it first
     Prune(PruneArgs),
     /// Print a completion script for a shell
-    Completion { shell: Shell },
+    Completion {
+        /// The shell that is to complete `belay`
+        shell: Shell,
+    },
     /// Write the man pages into a directory
-    Man { directory: PathBuf },
+    Man {
+        /// Where one page a command is written; made if it is missing
+        directory: PathBuf,
+    },
 }
 
 /// Where the target comes from.
@@ -160,7 +172,7 @@ pub struct PlanArgs {
     // Not a plain String: `plan show` needs none, and clap asks for it wherever it is needed.
     #[arg(long, value_name = "TAG|CHANNEL", required = true)]
     pub to: Option<String>,
-    /// Write the plan to this file, for review and `belay apply`
+    /// Write the plan to this file, for review and `belay apply`, and show its summary; without, it is printed as YAML
     #[arg(short = 'o', long = "out", value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// How long the gates must go on saying yes before the run commits
@@ -211,7 +223,8 @@ pub struct BackupArgs {
 pub struct ApplyArgs {
     /// The plan file that `belay plan -o` wrote
     pub plan: PathBuf,
-    /// Do everything short of the first change: read the facts again, judge the plan, fetch and verify the release
+    /// Do everything short of the first change: read the facts again, judge the plan, fetch and verify the release, which
+    /// stays in --state
     #[arg(long)]
     pub dry_run: bool,
     /// Where the release is, if not where the plan found it; the plan's digest decides
@@ -226,7 +239,7 @@ pub struct UpgradeArgs {
     /// Do not ask; for scripts
     #[arg(short = 'y', long)]
     pub yes: bool,
-    /// Do everything short of the first change
+    /// Do everything short of the first change; the release that is fetched for it stays in --state
     #[arg(long)]
     pub dry_run: bool,
 }
@@ -235,6 +248,15 @@ pub struct UpgradeArgs {
 pub struct RunArgs {
     /// The run, such as 2026-11-23-3fa9 [default: the last one]
     pub run: Option<String>,
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct HaltArgs {
+    /// The run, such as 2026-11-23-3fa9 [default: the one that goes on]
+    pub run: Option<String>,
+    /// Ask and leave; do not wait until the run has ended
+    #[arg(long)]
+    pub no_wait: bool,
 }
 
 /// What giving up the present asks for.
@@ -297,10 +319,20 @@ pub struct JournalArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum JournalCommand {
     /// Every record with its time, as text or JSON
-    Show(RunArgs),
+    Show(JournalOf),
     /// Check form, checksums, numbers, the chain of hashes, and that the records make sense; exit 1 names the first that
-    /// does not
-    Verify(RunArgs),
+    /// does not. Of a run, the node's own journal as well, and that both tell one story
+    Verify(JournalOf),
+}
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct JournalOf {
+    /// The run, such as 2026-11-23-3fa9, or the file of a journal of either side [default: the last run]
+    #[arg(value_name = "RUN|FILE")]
+    pub run: Option<String>,
+    /// Only the journal that the node keeps of the run
+    #[arg(long)]
+    pub node_side: bool,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -321,6 +353,9 @@ pub struct VersionsArgs {
     /// Say of a mirror which of these releases it has
     #[arg(long, value_name = "URL|DIR", env = "BELAY_MIRROR")]
     pub mirror: Option<Origin>,
+    /// List what is known to be wrong with this release, and where it is repaired; asks nobody
+    #[arg(long, value_name = "TAG")]
+    pub hazards: Option<K3sVersion>,
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod apply;
 mod backup;
 mod check;
 mod completion;
+mod halt;
 mod journal;
 mod man;
 mod plan;
@@ -60,9 +61,10 @@ pub async fn run(args: Args) -> Result<u8, CommandError> {
         Command::Rollback(args) => rollback::rollback(&context, &args).await,
         Command::Restore(args) => restore::restore(&context, &args).await,
         Command::Resume(args) => resume::resume(&context, &args).await,
+        Command::Halt(args) => halt::halt(&context, &args).await,
         Command::Watch(args) => watch::watch(&context, &args).await,
         Command::Report(args) => report::report(&context, &args),
-        Command::Journal(args) => journal::journal(&context, &args.verb),
+        Command::Journal(args) => journal::journal(&context, &args.verb).await,
         Command::Prune(args) => prune::prune(&context, &args).await,
         Command::Versions(args) => versions::versions(&context, &args).await,
         Command::Completion { shell } => completion::completion(shell),

@@ -64,7 +64,10 @@ impl CommandError {
 impl From<RunError> for CommandError {
     fn from(error: RunError) -> Self {
         let kind = match &error {
-            RunError::Lost { .. } | RunError::Story { .. } => Kind::NeedsHuman,
+            RunError::Lost { .. }
+            | RunError::Story { .. }
+            | RunError::Superseded { .. }
+            | RunError::Unwritten { .. } => Kind::NeedsHuman,
             _ => Kind::Refused,
         };
         Self { kind, message: error.to_string(), hints: error.hint().into_iter().collect() }
@@ -81,7 +84,9 @@ impl From<PlanError> for CommandError {
     fn from(error: PlanError) -> Self {
         let hint = match &error {
             PlanError::Yaml(_) | PlanError::Format(_) => "write one with: belay plan --to TAG -o plan.yaml",
-            PlanError::Edited { .. } | PlanError::Lint(_) => "a plan is not edited; make a new one with other options",
+            PlanError::Edited { .. } | PlanError::Lint(_) => {
+                "a plan is not edited; make a new one with the options that you want: belay plan --to TAG -o plan.yaml"
+            }
             PlanError::Stale(_) => "make a new plan: belay plan --to TAG -o plan.yaml",
             PlanError::Blocked(_) => "see them with: belay check --to TAG",
             PlanError::Facts => "see what could not be read with: belay check",

@@ -25,7 +25,7 @@ fn main() -> ExitCode {
             None => return ExitCode::from(2),
         }
     }
-    // Two TLS providers in one program panic at the first connection (rust.md, finding 6): there is one, named here.
+    // Two TLS providers in one program panic at the first connection: there is one, named here.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return output::fail(&error::CommandError::internal("a TLS provider was installed before main"), false);
     }

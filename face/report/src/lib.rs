@@ -29,4 +29,4 @@ pub use proof::proof_summary;
 pub use quantity::{clock, count, duration, moment, planned, size, title};
 pub use style::{Mark, Style};
 pub use text::text;
-pub use versions_text::versions_text;
+pub use versions_text::{hazards_text, versions_text};

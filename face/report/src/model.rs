@@ -15,7 +15,7 @@ mod receipt;
 mod step;
 mod turn;
 
-pub use api::{ApiGap, Direction, OutageReport};
+pub use api::{ApiGap, Direction, OutageReport, PortReport};
 pub use facts::{FactRow, FactsReport};
 pub use gate::GateReport;
 pub use journal::{EndReport, JournalReport, Noted, ResumeReport};

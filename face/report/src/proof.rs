@@ -34,6 +34,10 @@ pub fn proof_summary(kind: StepKind, proof: &Value) -> String {
                 text("path").map(|path| format!("in {path}")),
             ]
         }
+        StepKind::ArmGuard => {
+            let lease = text("lease").and_then(|text| text.parse::<Span>().ok()).map(duration);
+            vec![lease.map(|lease| format!("the node goes back by itself after {lease} of silence"))]
+        }
         StepKind::Stop => vec![text("active-state"), took().map(|took| format!("after {took}"))],
         StepKind::Keep => vec![
             bytes("bytes"),
@@ -58,7 +62,7 @@ pub fn proof_summary(kind: StepKind, proof: &Value) -> String {
             number("revision").map(|n| format!("revisions go on above {n}")),
         ],
         StepKind::Commit | StepKind::Release => {
-            vec![list("stays").filter(|n| *n > 0).map(|n| format!("{} kept", count(n, "item", "items")))]
+            vec![proof.get("stays").and_then(Value::as_array).and_then(|paths| staying(paths))]
         }
         StepKind::Baseline | StepKind::Gate | StepKind::Soak => Vec::new(),
     };
@@ -74,6 +78,18 @@ pub fn proof_summary(kind: StepKind, proof: &Value) -> String {
     line
 }
 
+/// What stays on the node, by what it is: the paths are in the proof.
+fn staying(paths: &[Value]) -> Option<String> {
+    let name = |path: &str| match path.rsplit('/').next()? {
+        name if name.starts_with(".k3s.belay-") => Some("other binary"),
+        name if name.starts_with("server.belay-") => Some("other server/"),
+        _ if path.contains("/backups/") => Some("backup"),
+        _ => None,
+    };
+    let names: Vec<&str> = paths.iter().filter_map(Value::as_str).map(|path| name(path).unwrap_or(path)).collect();
+    (!names.is_empty()).then(|| format!("{} left here", names.join(", ")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +102,14 @@ mod tests {
                 assert_eq!(proof_summary(kind, &proof), "", "{kind}");
             }
         }
+    }
+
+    #[test]
+    fn what_stays_is_named() {
+        let proof = json!({"stays": ["/usr/local/bin/.k3s.belay-r", "/var/lib/rancher/k3s/server.belay-r",
+            "/var/lib/belay/node/backups/r"]});
+        assert_eq!(proof_summary(StepKind::Commit, &proof), "other binary, other server/, backup left here");
+        assert_eq!(proof_summary(StepKind::Commit, &json!({"stays": []})), "");
     }
 
     #[test]

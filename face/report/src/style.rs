@@ -89,6 +89,25 @@ impl Style {
         out
     }
 
+    /// The text in at most `room` columns; what does not fit goes by whole words, and `…` says so.
+    #[must_use]
+    pub fn cut(self, text: &str, room: usize) -> String {
+        const LONG_WORD: usize = 15;
+        let text = self.plain(text);
+        if text.chars().count() <= room {
+            return text;
+        }
+        let sign = self.plain("…");
+        let kept: String = text.chars().take(room.saturating_sub(sign.chars().count())).collect();
+        // A word that was cut in the middle goes as well, unless it is a path, whose beginning says something.
+        let whole = text.chars().nth(kept.chars().count()).is_none_or(|next| next == ' ');
+        let kept = match kept.rsplit_once(' ') {
+            Some((before, word)) if !whole && word.chars().count() <= LONG_WORD => before,
+            _ => kept.as_str(),
+        };
+        format!("{}{sign}", kept.trim_end_matches([' ', ',', ':', ';']))
+    }
+
     /// A marked paragraph: sign, a space, and the text wrapped with an indent of two.
     #[must_use]
     pub fn paragraph(self, mark: Mark, text: &str) -> String {
@@ -162,6 +181,19 @@ mod tests {
         let shown = style.paragraph(Mark::Back, "a → b … “c” · 8.1\u{a0}s ü");
         assert!(shown.is_ascii(), "{shown}");
         assert_eq!(shown, "< a -> b ... \"c\" - 8.1 s ?\n");
+    }
+
+    #[test]
+    fn what_is_cut_ends_with_a_whole_word() {
+        let style = Style::default();
+        let text = "soaking: every gate goes on being asked";
+        assert_eq!(style.cut(text, 39), text);
+        assert_eq!(style.cut(text, 34), "soaking: every gate goes on being…");
+        assert_eq!(style.cut(text, 33), "soaking: every gate goes on…");
+        assert_eq!(style.cut(text, 9), "soaking…");
+        assert_eq!(style.cut("/a/very/long/path", 8), "/a/very…");
+        assert_eq!(style.cut("in /usr/local/bin/.k3s.belay-1", 25), "in /usr/local/bin/.k3s.b…");
+        assert_eq!(Style { ascii: true, ..style }.cut(text, 33), "soaking: every gate goes on...");
     }
 
     #[test]

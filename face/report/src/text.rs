@@ -2,7 +2,7 @@ use belay_engine::{EndState, Verdict};
 use belay_plan::{Goal, StepKind, WayClass};
 use serde_json::Value;
 
-use crate::model::{GateReport, Report, StepOutcome, StepReport, TurnReport};
+use crate::model::{GateReport, PortReport, Report, StepOutcome, StepReport, TurnReport};
 use crate::quantity::planned;
 use crate::{Mark, Style, count, duration, moment, verdict};
 
@@ -218,10 +218,12 @@ fn finally(report: &Report, style: Style, place: Option<&str>) -> String {
                 report.api.sentence(),
                 planned(report.expect.api_gap)
             ));
+            parts.extend(report.api.on_node.as_ref().map(PortReport::sentence));
         }
         Some(EndState::Restored) => {
             parts.push(format!("The cluster is {}.", verdict::as_it_was(report)));
             parts.push(format!("API gap {}.", report.api.sentence()));
+            parts.extend(report.api.on_node.as_ref().map(PortReport::sentence));
         }
         Some(EndState::Unchanged) => {
             parts.push(format!(
@@ -241,6 +243,7 @@ fn finally(report: &Report, style: Style, place: Option<&str>) -> String {
                 parts.push(format!("The last word: {}.", end.why.trim_end_matches('.')));
             }
             parts.push(format!("API gap {}.", report.api.sentence()));
+            parts.extend(report.api.on_node.as_ref().map(PortReport::sentence));
         }
         None => {
             mark = Mark::Unsure;

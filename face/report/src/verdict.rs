@@ -20,6 +20,11 @@ pub(crate) fn verdict(report: &Report) -> String {
         EndState::Restored if turn.is_some_and(|turn| turn.asked) => {
             format!("{node} is back on {from}, as asked. The cluster is {}.", as_it_was(report))
         }
+        // Decided on the node: nobody had shown yet whether it holds.
+        EndState::Restored if turn.is_some_and(|turn| turn.step.is_none() && turn.gates.is_empty()) => {
+            let cause = turn.map_or_else(String::new, cause);
+            format!("{node} is back on {from}: {cause}. The cluster is {}.", as_it_was(report))
+        }
         EndState::Restored => {
             let cause = turn.map_or_else(|| end.why.clone(), cause);
             format!(
@@ -99,6 +104,9 @@ pub(crate) fn next(report: &Report) -> Vec<String> {
     let hint = report.turn.as_ref().and_then(|turn| turn.fault.as_ref()).and_then(|fault| fault.hint.clone());
     let to = &report.to;
     match state {
+        EndState::Committed if report.goal == Goal::Backup => {
+            vec!["nothing. `belay restore` lists this backup with the others; `belay prune` never removes the last good one.".to_owned()]
+        }
         EndState::Committed => {
             vec!["nothing. What leads back stays on the node until the next run commits.".to_owned()]
         }

@@ -1,4 +1,4 @@
-use belay_checks::{MinorLine, Support, Survey};
+use belay_checks::{Hazard, MinorLine, Support, Survey};
 
 use crate::Style;
 
@@ -29,7 +29,7 @@ pub fn versions_text(survey: &Survey, style: Style) -> String {
     for line in &survey.minors {
         out.push_str(&format!("{}\n", row(line, style, mirror)));
     }
-    let mut named: Vec<&belay_checks::Hazard> = Vec::new();
+    let mut named: Vec<&Hazard> = Vec::new();
     for hazard in survey.minors.iter().filter(|line| shown(line)).flat_map(|line| &line.hazards) {
         if !named.iter().any(|other| other.id == hazard.id) {
             named.push(hazard);
@@ -38,7 +38,19 @@ pub fn versions_text(survey: &Survey, style: Style) -> String {
     if !named.is_empty() {
         out.push_str(&format!("\n{}\n", style.bold("hazards")));
     }
-    for hazard in named {
+    out.push_str(&hazards_text(named, style));
+    let as_of =
+        format!("Support and hazards as known on {}; `belay check --to TAG` judges one for this node.", survey.as_of);
+    let more = "What is wrong with any one: belay versions --hazards TAG";
+    out.push_str(&format!("\n{}\n{}\n", style.dim(&as_of), style.dim(more)));
+    out
+}
+
+/// What is known to be wrong, one paragraph each.
+#[must_use]
+pub fn hazards_text<'a>(hazards: impl IntoIterator<Item = &'a Hazard>, style: Style) -> String {
+    let mut out = String::new();
+    for hazard in hazards {
         let only = match hazard.datastore.as_str() {
             "any" => String::new(),
             datastore => format!(" (with {datastore})"),
@@ -47,9 +59,6 @@ pub fn versions_text(survey: &Survey, style: Style) -> String {
         out.push_str(&style.wrap(&text, style.width.saturating_sub(4)).join("\n    "));
         out.push('\n');
     }
-    let as_of =
-        format!("Support and hazards as known on {}; `belay check --to TAG` judges one for this node.", survey.as_of);
-    out.push_str(&format!("\n{}\n", style.dim(&as_of)));
     out
 }
 

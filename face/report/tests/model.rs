@@ -3,7 +3,7 @@
 
 mod story;
 
-use belay_engine::{EndState, Event};
+use belay_engine::{EndState, Event, NodeProbe, Outage};
 use belay_facts::{Span, WayClass};
 use belay_report::{Direction, Report, StepOutcome};
 use story::Story;
@@ -70,6 +70,34 @@ fn a_process_that_measures_twice_is_not_counted_twice() {
     let measured = story.records.iter().position(|r| matches!(r.event, Event::Measured { .. })).unwrap();
     story.records.insert(measured, story.records[measured].clone());
     assert_eq!(report(&story).api.forward, Some(Span::millis(8_120)));
+}
+
+#[test]
+fn what_the_node_saw_of_its_port_stands_beside_the_gap_and_is_never_added() {
+    let mut story = story::kubelet_no();
+    let alone = report(&story).api;
+    assert_eq!(alone.on_node, None, "on this machine the probe itself is on the node");
+    for record in &mut story.records {
+        if let Event::Measured { outages, on_node, .. } = &mut record.event {
+            // K3s listens before it is ready: a second less each time.
+            let closed = outages.iter().map(|outage| Outage {
+                to: outage.to.map(|to| to - jiff::SignedDuration::from_secs(1)),
+                gap: Span::millis(outage.gap.as_millis() - 1_000),
+                causes: Default::default(),
+                ..outage.clone()
+            });
+            *on_node = Some(NodeProbe { port: 6443, looks: 900, closed: closed.collect(), whole: true });
+        }
+    }
+    let report = report(&story);
+    assert_eq!((report.api.forward, report.api.back), (alone.forward, alone.back));
+    let port = report.api.on_node.as_ref().unwrap();
+    assert_eq!((port.forward, port.back, port.complete), (Some(Span::millis(7_120)), Some(Span::millis(6_910)), true));
+    let sentence = "On the node nobody listened on port 6443 for 7.1 s + 6.9 s.";
+    let text = belay_report::text(&report, belay_report::Style { width: 400, ..Default::default() }, None);
+    assert!(text.contains(sentence), "{text}");
+    assert!(belay_report::html(&report).replace('\u{a0}', " ").contains(sentence));
+    assert_eq!(serde_json::to_value(&report).unwrap()["api"]["on-node"]["port"], 6443);
 }
 
 #[test]

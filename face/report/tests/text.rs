@@ -40,6 +40,19 @@ fn restored_because_a_person_asked() {
     insta::assert_snapshot!(shown(&story::asked_back()));
 }
 
+/// Who went back, when and why.
+#[test]
+fn restored_by_the_guard_of_the_node() {
+    let says =
+        "the guard of n1 acted at 2026-11-23 17:20:01 UTC: its coordinator was silent for 212s, and the lease is 210s";
+    let story = story::guarded(says);
+    let text = shown(&story).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(says), "{text}");
+    let ticket = markdown(&report(&story));
+    assert!(ticket.contains("n1 is back on v1.35.4+k3s1: the guard of n1 acted"), "{ticket}");
+    assert!(!ticket.contains("did not hold"), "nobody had asked whether it holds: {ticket}");
+}
+
 #[test]
 fn restored_by_class_binary() {
     insta::assert_snapshot!(shown(&story::swapped_back()));

@@ -151,6 +151,12 @@ func (p *Process) Kill(ctx context.Context) error { return p.process.Signal(ctx,
 // Interrupt is Ctrl-C.
 func (p *Process) Interrupt(ctx context.Context) error { return p.process.Signal(ctx, syscall.SIGINT) }
 
+// Pause stops it where it is, as a suspended laptop does.
+func (p *Process) Pause(ctx context.Context) error { return p.process.Signal(ctx, syscall.SIGSTOP) }
+
+// Continue lets it go on.
+func (p *Process) Continue(ctx context.Context) error { return p.process.Signal(ctx, syscall.SIGCONT) }
+
 // Killed is the exit code of a program that was killed with SIGKILL.
 const Killed = 137
 

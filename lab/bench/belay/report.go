@@ -79,6 +79,13 @@ type APIGap struct {
 	Forward, Back, Through *string
 	Complete               bool
 	Outages                []OutageReport
+	// OnNode is what the node saw itself; over SSH only.
+	OnNode *struct {
+		Port     int
+		Forward  *string
+		Complete bool
+		Closed   []OutageReport
+	} `json:"on-node"`
 }
 
 // OutageReport is one stretch of time without a good answer.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -30,10 +31,18 @@ func TestSinglesOnceHitEveryPointOnceAndAllHitItWithEveryVictim(t *testing.T) {
 	if got := s.Points(goal); !reflect.DeepEqual(got, []string{"1\tbelay\ta", "1\tbelay\tb", "2\tbelay\ta", "1\tbelay-helper\tc"}) {
 		t.Errorf("points %q", got)
 	}
-	if n := len(s.Singles([]Goal{goal}, rng, true)); n != 4 {
+	if n := len(s.Singles([]Goal{goal}, rng, Once)); n != 4 {
 		t.Errorf("%d schedules for 4 points once", n)
 	}
-	if n := len(s.Singles([]Goal{goal}, rng, false)); n != 4*len(Victims) {
+	for _, one := range s.Singles([]Goal{goal}, rng, Standing) {
+		if f := one.Faults[0]; !strings.Contains(f.Point, "\t"+f.Victims+"\t") {
+			t.Errorf("%s does not stand at %q", f.Victims, f.Point)
+		}
+	}
+	if n := len(s.Singles([]Goal{goal}, rng, Standing)); n != 4 {
+		t.Errorf("%d schedules for 4 points at which one process stands", n)
+	}
+	if n := len(s.Singles([]Goal{goal}, rng, Every)); n != 4*len(Victims) {
 		t.Errorf("%d schedules for 4 points and %d victims", n, len(Victims))
 	}
 }

@@ -97,13 +97,27 @@ func (s *Suite) Points(goal Goal) []string {
 	return points
 }
 
-// Singles are one schedule for each point and victim; every is 1 for all of them, 3 for each point once.
-func (s *Suite) Singles(goals []Goal, rng *rand.Rand, once bool) []Schedule {
+// Kills says how often each point is a single kill.
+type Kills int
+
+const (
+	// Every kills each victim at each point.
+	Every Kills = iota
+	// Once kills one victim at each point, each in turn.
+	Once
+	// Standing kills the process that stands at the point.
+	Standing
+)
+
+// Singles are one schedule for each point and victim, as many of them as kills says.
+func (s *Suite) Singles(goals []Goal, rng *rand.Rand, kills Kills) []Schedule {
 	var all []Schedule
 	for _, goal := range goals {
 		for i, p := range s.Points(goal) {
+			_, line, _ := strings.Cut(p, "\t")
+			stands, _, _ := strings.Cut(line, "\t")
 			for j, v := range Victims {
-				if once && (i+j)%len(Victims) != 0 {
+				if kills == Once && (i+j)%len(Victims) != 0 || kills == Standing && v != stands {
 					continue
 				}
 				all = append(all, Schedule{Goal: goal, Faults: []Fault{{Victims: v, Point: p, Then: then(v, rng, true)}}})

@@ -65,7 +65,7 @@ func Template(dir string, p Programs, releases []k3s.Release) error {
 		return err
 	}
 	for _, d := range []string{"usr", "dev", "proc", "belay", "tmp", "root", "log", "crash", "local/bin", "local/lib", "sys/fs/cgroup",
-		"run/systemd/system", "etc/systemd/system/multi-user.target.wants", "etc/rancher/k3s", "etc/rancher/node", "mirror",
+		"run/systemd/system", "etc/systemd/system/multi-user.target.wants", "etc/systemd/system/timers.target.wants", "etc/rancher/k3s", "etc/rancher/node", "mirror",
 		"var/lib/rancher/k3s/data/cni", "var/lib/rancher/k3s/agent", "var/lib/kubelet", "etc/ld.so.conf.d"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return err

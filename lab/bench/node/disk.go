@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,6 +35,30 @@ func (n *Node) image() string { return filepath.Join(n.disk(), "data.img") }
 func (n *Node) HostPath(path string) (string, error) {
 	pid, err := n.Leader()
 	return fmt.Sprintf("/proc/%d/root%s", pid, path), err
+}
+
+// Inode tells what lies at a path below /var/lib or /usr/local of a node with a
+// limited disk and without power: the number of its inode, 0 where there is
+// nothing.
+func (n *Node) Inode(ctx context.Context, path string) (int, error) {
+	for mounted, dir := range map[string]string{"/var/lib/": "/lib/", "/usr/local/": "/local/"} {
+		if rest, ok := strings.CutPrefix(path, mounted); ok {
+			path = dir + rest
+		}
+	}
+	out, err := mortal(ctx, "debugfs", "-R", `stat "`+path+`"`, n.image())
+	if err != nil {
+		return 0, fmt.Errorf("debugfs: %w\n%s", err, out)
+	}
+	if bytes.Contains(out, []byte("File not found")) {
+		return 0, nil
+	}
+	_, rest, _ := strings.Cut(string(out), "Inode: ")
+	inode, err := strconv.Atoi(strings.SplitN(rest, " ", 2)[0])
+	if err != nil {
+		return 0, fmt.Errorf("debugfs does not say what lies at %s: %s", path, out)
+	}
+	return inode, nil
 }
 
 func (n *Node) saved(name string) string { return filepath.Join(n.dir, "saves", name) }

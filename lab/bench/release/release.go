@@ -33,7 +33,7 @@ func (d Dir) Folder(tag string) string { return filepath.Join(string(d), tag) }
 func (d Dir) Binary(tag string) (string, error) {
 	p := filepath.Join(d.Folder(tag), "k3s")
 	if _, err := os.Stat(p); errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("no release %s in %s: build it with lab/dist/build %s, or set BELAY_LAB_RELEASES", tag, d, tag)
+		return "", fmt.Errorf("no release %s in %s: build it with ./dev releases %s, or set BELAY_LAB_RELEASES", tag, d, tag)
 	} else if err != nil {
 		return "", err
 	}

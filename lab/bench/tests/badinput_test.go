@@ -42,7 +42,7 @@ func TestWithoutK3s(t *testing.T) {
 	x.says(1, "no run was ever made here", first, "resume")
 	x.says(1, "no run was ever made here", first, "rollback")
 	x.says(1, "no run was ever made here", first, "report")
-	x.says(1, "there is no run 2026-01-01-0000", "belay report", "report", "2026-01-01-0000")
+	x.says(1, "there is no run 2026-01-01-0000", first, "report", "2026-01-01-0000")
 	if left := labtest.Must(t, n, "sh", "-c", "ls -A "+belay.State+" 2>/dev/null; true"); strings.Contains(left, "runs") {
 		t.Errorf("refusals left something: %s", left)
 	}
@@ -77,7 +77,7 @@ func TestBadInput(t *testing.T) {
 				t.Errorf("--to %q is refused in silence", to)
 			}
 		}
-		y.says(1, "v1.36.99+k3s1", "", "plan", "--to", "v1.36.99+k3s1")
+		y.says(1, "v1.36.99+k3s1", "belay versions", "plan", "--to", "v1.36.99+k3s1")
 	})
 	t.Run("no root", func(t *testing.T) {
 		nobody := func(args ...string) string {
@@ -105,7 +105,8 @@ func TestBadInput(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if said := res.Stdout + res.Stderr; res.Code != 1 || !strings.Contains(said, "process 1 of this node is sh") {
+		said := res.Stdout + res.Stderr
+		if res.Code != 1 || !strings.Contains(said, "process 1 of this node is sh") || !strings.Contains(said, "next:") {
 			t.Errorf("exit %d: %s", res.Code, clip(said, 2000))
 		}
 	})

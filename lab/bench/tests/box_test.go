@@ -341,7 +341,8 @@ func (x *box) tidy() {
 	x.t.Helper()
 	left := labtest.Must(x.t, x.n, "sh", "-c", `ls -d 2>/dev/null \
 		/etc/systemd/system/k3s.service.d/50-belay-interlock.conf /etc/systemd/system/belay-guard.service \
-		/etc/systemd/system/multi-user.target.wants/belay-guard.service \
+		/etc/systemd/system/multi-user.target.wants/belay-guard.service /etc/systemd/system/belay-guard.timer \
+		/etc/systemd/system/timers.target.wants/belay-guard.timer /etc/systemd/system/belay-lease.service /run/belay/lease \
 		`+k3s.DataDir+`/.belay-* `+k3s.DataDir+`/*.partial `+belay.NodeState+`/runs/*/reserve `+belay.NodeState+`/backups/*.partial
 		systemctl show -p NeedDaemonReload --value k3s | grep -v '^no$'; true`)
 	if left != "" {

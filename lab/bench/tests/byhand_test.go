@@ -99,10 +99,47 @@ func (x *box) untilSoak() {
 	})
 }
 
+// TestDiskFullDuringBackup: the room that was there when the plan was made is
+// gone before the backup. K3s is not touched.
+func TestDiskFullDuringBackup(t *testing.T) {
+	t.Parallel()
+	x := newBox(t, lab.Options{DiskMB: 1200})
+	x.needCrash()
+	before := take(t, x.c)
+	life := x.life()
+	script, _ := x.scripts()
+	x.diesAfter(script.at(t, "outcome n1.stage"), "outcome n1.stage", "upgrade", "--to", labtest.To, "--soak", "1s", "--yes")
+	run := x.journal().Last().Run
+	// Room for some records is left, none for a copy of the datastore.
+	labtest.Must(t, x.n, "sh", "-ec", `room=$(($(stat -f -c '%a*%S' /var/lib) - 512*1024)); fallocate -l $room /var/lib/fill
+		test $(du -s --block-size=1 `+k3s.DataDir+`/server/db | cut -f1) -gt $((2*512*1024))`)
+	r := x.run(3, "resume")
+	if r.Report.State() != "unchanged" || r.Report.Turn == nil || r.Report.Turn.Step == nil || *r.Report.Turn.Step != "n1.backup" {
+		t.Fatalf("it should turn at backup: %s", clip(r.Stdout, 3000))
+	}
+	if !strings.Contains(r.Report.Turn.Why, "space") || len(r.Report.Next) == 0 {
+		t.Errorf("the cause or the next step is not named: %s, %v", r.Report.Turn.Why, r.Report.Next)
+	}
+	labtest.Must(t, x.n, "rm", "/var/lib/fill")
+	if now := x.life(); now != life {
+		t.Errorf("K3s is %s, was %s", now, life)
+	}
+	x.serves(labtest.From)
+	x.tidy()
+	x.noSlot(run)
+	if left := labtest.Must(t, x.n, "sh", "-c", "ls -d "+belay.NodeState+"/backups/"+run+"* 2>/dev/null; true"); left != "" {
+		t.Errorf("half a backup is left: %s", left)
+	}
+	if diffs := oracle.Diff(before, take(t, x.c)); len(diffs) > 0 {
+		t.Errorf("a full disk changed the cluster: %v", diffs)
+	}
+}
+
 // TestDiskFullDuringKeep: the room that was reserved for the copy is taken
 // away while Belay is dead. K3s must not stay down for it.
 func TestDiskFullDuringKeep(t *testing.T) {
 	t.Parallel()
+	long(t) // without --all TestLabCrash does it
 	x := newBox(t, lab.Options{DiskMB: 1200})
 	x.needCrash()
 	script, _ := x.scripts()

@@ -18,6 +18,7 @@ import (
 // the target or the old version, nothing lost, nothing done by halves.
 func TestKillAtRecordsOfAnUpgrade(t *testing.T) {
 	t.Parallel()
+	long(t) // without --all TestLabCrash kills the whole node
 	x := newBox(t, lab.Options{})
 	script, _ := x.scripts()
 	x.killedAndResumed(script, script.places(t, "intent n1.swap"))
@@ -141,6 +142,7 @@ var imaged = lab.Options{DiskMB: 2500}
 // TestKillAtRecordsOfAPutBack: the same on the way back.
 func TestKillAtRecordsOfAPutBack(t *testing.T) {
 	t.Parallel()
+	long(t) // without --all TestLabCrash kills the whole node
 	x := newBox(t, imaged)
 	_, script := x.scripts()
 	x.killedOnTheWayBack(script, script.places(t, "intent n1.back.put-back", "outcome n1.back.put-back"))
@@ -198,6 +200,7 @@ func (x *box) finishedBy(command string) {
 // the run is ended by hand.
 func TestPowerCutAtRecordsOfAPutBack(t *testing.T) {
 	t.Parallel()
+	long(t) // without --all TestLabCrash does it
 	x := newBox(t, imaged)
 	x.needCrash()
 	_, script := x.scripts()

@@ -17,11 +17,12 @@ import (
 // carries is a release and the minor of etcd that it carries.
 type carries struct{ tag, etcd string }
 
-// ways are parts of the safe way from the oldest release to the newest
-// (k3s-facts §4.2). On the first one etcd's minor changes in a patch.
-var ways = [][]carries{
-	{{"v1.33.10+k3s1", "3.5"}, {"v1.33.13+k3s1", "3.6"}},
-	{{"v1.35.9+k3s1", "3.6"}, {"v1.36.5+k3s1", "3.6"}},
+// way is the safe way from the oldest release to the newest (k3s-facts §4.2).
+// On its first step etcd's minor changes in a patch, on its last one with
+// Kubernetes'.
+var way = []carries{
+	{"v1.33.10+k3s1", "3.5"}, {"v1.33.13+k3s1", "3.6"}, {"v1.34.12+k3s1", "3.6"},
+	{"v1.35.9+k3s1", "3.6"}, {"v1.36.5+k3s1", "3.6"}, {"v1.37.1+k3s1", "3.7"},
 }
 
 // need skips where real releases are given and these are not among them.
@@ -42,16 +43,14 @@ func TestAlongTheMinors(t *testing.T) {
 	t.Parallel()
 	long(t)
 	for _, datastore := range []k3s.Datastore{k3s.SQLite, k3s.Etcd} {
-		for _, way := range ways {
-			t.Run(datastore.String()+" from "+way[0].tag, func(t *testing.T) {
-				t.Parallel()
-				alongTheMinors(t, datastore, way)
-			})
-		}
+		t.Run(datastore.String(), func(t *testing.T) {
+			t.Parallel()
+			alongTheMinors(t, datastore)
+		})
 	}
 }
 
-func alongTheMinors(t *testing.T, datastore k3s.Datastore, way []carries) {
+func alongTheMinors(t *testing.T, datastore k3s.Datastore) {
 	need(t, way[0].tag)
 	x := newBoxOf(t, way[0].tag, lab.Options{Datastore: datastore}, local)
 	x.etcdIs(way[0].etcd)
@@ -111,15 +110,13 @@ func TestBadReleaseOverAnotherMinorOfEtcd(t *testing.T) {
 	t.Parallel()
 	long(t)
 	dies := badRelease{spec: bad.Spec{Kind: bad.DiesAfter, After: 20 * time.Second}, soak: "90s", step: "n1.soak", gate: "invocation", words: "k3s.service"}
-	for _, way := range ways {
-		for i, step := range way[1:] {
-			if from := way[i]; from.etcd != step.etcd {
-				t.Run(from.etcd+" to "+step.etcd, func(t *testing.T) {
-					t.Parallel()
-					need(t, from.tag, step.tag)
-					dies.goesBackTo(t, etcdLocal, from.tag, step.tag)
-				})
-			}
+	for i, step := range way[1:] {
+		if from := way[i]; from.etcd != step.etcd {
+			t.Run(from.etcd+" to "+step.etcd, func(t *testing.T) {
+				t.Parallel()
+				need(t, from.tag, step.tag)
+				dies.goesBackTo(t, etcdLocal, from.tag, step.tag)
+			})
 		}
 	}
 }

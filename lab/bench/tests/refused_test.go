@@ -102,9 +102,7 @@ func (x *box) editedPlan() {
 	x.t.Helper()
 	x.run(0, "plan", "--to", labtest.To, "--soak", "90s", "-o", "/root/plan.yaml")
 	labtest.Must(x.t, x.n, "sh", "-ec", "grep -q 'for: 90s' /root/plan.yaml; sed -i 's/for: 90s/for: 1s/' /root/plan.yaml")
-	if r := x.run(1, "apply", "/root/plan.yaml"); !strings.Contains(r.Refusal, "edited") && !strings.Contains(r.Refusal, "digest") {
-		x.t.Errorf("refused with %q", r.Refusal)
-	}
+	x.says(1, "the plan was edited after it was made", "belay plan --to TAG -o plan.yaml", "apply", "/root/plan.yaml")
 }
 
 func (x *box) stalePlan() {
@@ -113,8 +111,8 @@ func (x *box) stalePlan() {
 	labtest.Must(x.t, x.n, "sh", "-ec", "cp -p "+k3s.Config+" /root/config; echo '# touched' >>"+k3s.Config)
 	r := x.run(1, "apply", "/root/plan.yaml")
 	labtest.Must(x.t, x.n, "cp", "-p", "/root/config", k3s.Config)
-	if !strings.Contains(r.Refusal, "the configuration on n1") {
-		x.t.Errorf("refused with %q", r.Refusal)
+	if !strings.Contains(r.Refusal, "the configuration on n1") || !r.Says("belay plan --to TAG -o plan.yaml") {
+		x.t.Errorf("refused with %s", r)
 	}
 	// And it is the plan that was refused, not everything.
 	x.run(0, "apply", "/root/plan.yaml", "--dry-run")

@@ -20,6 +20,9 @@ func TestRestoreOfABackup(t *testing.T) {
 	for _, d := range []k3s.Datastore{k3s.SQLite, k3s.Etcd} {
 		t.Run(d.String(), func(t *testing.T) {
 			t.Parallel()
+			if d == k3s.Etcd {
+				long(t) // without --all TestLabCrash restores one
+			}
 			restoresABackup(t, d)
 		})
 	}

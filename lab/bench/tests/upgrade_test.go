@@ -28,6 +28,11 @@ func (x *box) upgrades(more ...string) {
 	if n := oracle.Tally(x.story); n[oracle.Unanswered]+n[oracle.Refused] == 0 || v.Objects == 0 {
 		t.Errorf("the writer did not live through an outage: %v", n)
 	}
+	// Over SSH the node's own view stands beside the probe's; on the node they would be one.
+	port, remote := r.Report.API.OnNode, x.b.Coordinator != nil
+	if (port != nil) != remote || remote && (port.Port != 6443 || len(port.Closed) == 0 || port.Forward == nil || !port.Complete) {
+		t.Errorf("what the node saw of its port: %+v", port)
+	}
 	run := r.Report.Run
 	x.leavesAWayBack(run)
 	if j := x.journal(); j.Last().Event != "end" || j.Last().State != "committed" {

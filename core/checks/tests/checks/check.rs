@@ -68,6 +68,10 @@ fn what_a_minor_outside_the_tables_knows_is_unknown() {
     let findings = fixture.check();
     let verdict = |rule: &str| findings.iter().find(|finding| finding.rule == rule).map(|finding| finding.verdict);
     assert_eq!(verdict("belay-config-key-unknown-to-target"), Some(Verdict::Unknown));
+    // Nobody knows that a flag has to go, so nobody is told to remove one.
+    let flags = findings.iter().find(|finding| finding.rule == "belay-config-key-unknown-to-target").unwrap();
+    assert!(flags.fix.contains("`k3s server --help`") && !flags.fix.contains("Remove"), "{}", flags.fix);
+    assert!(flags.fix.contains("v1.38.0+k3s1") && flags.fix.contains("n1"), "{}", flags.fix);
     assert_eq!(verdict("belay-release-unknown"), Some(Verdict::Yes));
     // On SQLite it does not matter which etcd an unknown release carries.
     assert_eq!(verdict("belay-etcd-37-from-36-11"), None);

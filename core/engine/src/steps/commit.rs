@@ -6,7 +6,7 @@ use super::{Declaration, Idempotence};
 pub const DECLARATION: Declaration = Declaration {
     kind: StepKind::Commit,
     precondition: "every gate said yes through the soak",
-    effect: "interlock, boot unit and reserve are removed; the ways back of earlier runs as well",
+    effect: "interlock, boot unit, guard and reserve are removed; the ways back of earlier runs as well",
     proof: "what leads back and stays: old slot, kept copy",
     undo: "none: `rollback` is refused from here on",
     idempotence: Idempotence::ProbeThenDo,

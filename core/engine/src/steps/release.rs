@@ -6,7 +6,7 @@ use super::{Declaration, Idempotence};
 pub const DECLARATION: Declaration = Declaration {
     kind: StepKind::Release,
     precondition: "the way back is complete",
-    effect: "interlock, boot unit, reserve and slot are removed",
+    effect: "interlock, boot unit, guard, reserve and slot are removed",
     proof: "what stays on the node",
     undo: "none needed",
     idempotence: Idempotence::ProbeThenDo,

@@ -8,9 +8,9 @@
     reason = "for tests only, and each uses some"
 )]
 
-use belay_engine::{Command, EndState, Event, Fault, FaultKind, ProbeState, Record, RunState};
+use belay_engine::{Command, EndState, Event, Fault, FaultKind, NodeTale, ProbeState, Record, RunState};
 use belay_facts::{CopyKind, DatastoreKind, Digest, Facts, Span};
-use belay_plan::{Artifact, Part, Plan, PlanRequest, RestoreSource, StepKind, WayClass, plan, restore_plan};
+use belay_plan::{Artifact, Part, Plan, PlanRequest, Reached, RestoreSource, StepKind, WayClass, plan, restore_plan};
 use proptest::prelude::*;
 
 fn facts() -> Facts {
@@ -90,6 +90,19 @@ pub struct World {
     /// The stopped copy was put back over what the new version wrote.
     pub lost: bool,
     pub released: bool,
+    /// The generation that holds it.
+    pub fence: u64,
+    /// What it remembers: that its guard is armed, that K3s was asked to stop, that the gates said yes, and by which class
+    /// it goes back.
+    pub armed: bool,
+    pub stop_asked: bool,
+    pub vouched: bool,
+    pub turned: Option<WayClass>,
+    /// Its guard has gone back since a coordinator was here; it has let the run go.
+    pub guarded: bool,
+    pub let_go: bool,
+    /// How often its guard has acted.
+    pub acted: u32,
 }
 
 impl World {
@@ -102,10 +115,67 @@ impl World {
         }
     }
 
+    /// A coordinator asks for a step: refused when somebody took the node since. Gates renew the lease, which is refused
+    /// as well.
+    fn ask(&mut self, generation: u64, kind: StepKind) -> Result<(), FaultKind> {
+        if matches!(kind, StepKind::Baseline | StepKind::CopyBackup) {
+            return Ok(());
+        }
+        if generation < self.fence {
+            return Err(FaultKind::Fenced);
+        }
+        let ends = matches!(kind, StepKind::Commit | StepKind::Release);
+        if self.let_go && !ends && !matches!(kind, StepKind::Gate | StepKind::Soak) {
+            return Err(FaultKind::Refused);
+        }
+        if generation > self.fence {
+            self.guarded = false;
+        }
+        self.fence = generation;
+        self.act(kind)
+    }
+
+    /// Nobody was heard of past the lease: what the node does alone, as the helper's guard does it.
+    pub fn guard(&mut self) {
+        let stays = self.vouched && self.turned.is_none();
+        if !self.armed || self.released || self.guarded || stays {
+            return;
+        }
+        self.fence += 1;
+        self.acted += 1;
+        if !self.stop_asked {
+            self.act(StepKind::Release).unwrap();
+            self.let_go = true;
+            return;
+        }
+        let class = *self.turned.get_or_insert(self.class);
+        if class == WayClass::Keep && self.written_by_new {
+            self.running = None;
+            self.act(StepKind::PutBack).unwrap();
+        } else if self.path == Binary::New {
+            self.running = None;
+            self.act(StepKind::SwapBack).unwrap();
+        }
+        if self.running.is_none() {
+            self.start();
+        }
+        self.guarded = true;
+    }
+
+    fn tale(&self) -> NodeTale {
+        NodeTale {
+            turned: self.turned.is_some(),
+            class: self.turned.unwrap_or_default(),
+            ended: self.let_go.then(|| "unchanged".into()),
+            guard: (self.acted > 0).then(|| "the guard of n1 acted".into()),
+        }
+    }
+
     /// The effect, as the helper would do it; each is probe-then-do.
     fn act(&mut self, kind: StepKind) -> Result<(), FaultKind> {
         match kind {
-            StepKind::Stop => self.running = None,
+            StepKind::ArmGuard => self.armed = true,
+            StepKind::Stop => (self.running, self.stop_asked) = (None, true),
             StepKind::Keep => {
                 if self.running.is_some() {
                     return Err(FaultKind::Stale);
@@ -169,6 +239,7 @@ impl World {
 
     fn is_done(&self, kind: StepKind) -> bool {
         match kind {
+            StepKind::ArmGuard => self.armed,
             StepKind::Stop => self.running.is_none(),
             StepKind::Keep => self.kept,
             StepKind::Swap | StepKind::Restore => self.path == Binary::New,
@@ -197,6 +268,30 @@ pub enum Fate {
     PowerCut,
     /// A person asks for the way back.
     Asked,
+    /// The coordinator slept, and somebody has taken the node meanwhile: the step is refused.
+    Superseded,
+    /// The coordinator is paused after its intent, for longer than the lease, and goes on.
+    Paused,
+    /// It dies after the effect, and nobody comes before the guard.
+    Gone,
+    /// The same, and the node boots before its guard looks.
+    GoneAndPowerCut,
+}
+
+impl Fate {
+    pub const ALL: [Self; 11] = [
+        Self::Fine,
+        Self::Fails,
+        Self::Unheard,
+        Self::KilledBefore,
+        Self::KilledAfter,
+        Self::PowerCut,
+        Self::Asked,
+        Self::Superseded,
+        Self::Paused,
+        Self::Gone,
+        Self::GoneAndPowerCut,
+    ];
 }
 
 pub fn fate() -> impl Strategy<Value = Fate> {
@@ -208,6 +303,10 @@ pub fn fate() -> impl Strategy<Value = Fate> {
         1 => Just(Fate::KilledAfter),
         1 => Just(Fate::PowerCut),
         1 => Just(Fate::Asked),
+        1 => Just(Fate::Superseded),
+        1 => Just(Fate::Paused),
+        1 => Just(Fate::Gone),
+        1 => Just(Fate::GoneAndPowerCut),
     ]
 }
 
@@ -232,12 +331,25 @@ impl Life<'_> {
         self.records.push(record);
     }
 
-    pub fn resume(&mut self) {
+    /// As `belay resume` does it: a higher generation than any that the node knows, and what it did by itself taken over.
+    pub fn resume(&mut self, world: &mut World) {
         let replayed = RunState::replay(self.plan, &self.records).unwrap();
         assert_eq!(replayed, self.state, "a replay differs from the life");
         self.state = replayed;
-        self.generation += 1;
+        self.generation = self.generation.max(world.fence) + 1;
         self.record(Event::Resumed { by: "test".into(), belay: "0".into(), back: false });
+        world.fence = self.generation;
+        let tale = world.tale();
+        while let Some(turn) = self.state.adopted_turn(self.plan, &tale) {
+            self.record(turn);
+        }
+        let Some(undo) = self.state.undo_to_adopt(self.plan) else { return };
+        if world.is_done(undo.kind) {
+            let proof = serde_json::Value::Null;
+            for event in self.state.adopted_steps(self.plan, &undo, &proof, world.let_go) {
+                self.record(event);
+            }
+        }
     }
 }
 
@@ -262,6 +374,14 @@ pub fn live_on(plan: &Plan, (new_is_good, holds): (bool, bool), fates: &[Fate]) 
         holds,
         lost: false,
         released: false,
+        fence: 0,
+        armed: false,
+        stop_asked: false,
+        vouched: false,
+        turned: None,
+        guarded: false,
+        let_go: false,
+        acted: 0,
     };
     let mut life = Life { plan, records: Vec::new(), state: RunState::default(), generation: 1 };
     let (from, to) = (plan.from.clone(), plan.to.clone());
@@ -274,6 +394,9 @@ pub fn live_on(plan: &Plan, (new_is_good, holds): (bool, bool), fates: &[Fate]) 
                 if matches!(fate, Fate::Asked)
                     && let Some(Command::Turn { reached, cause }) = life.state.ask_back(plan, "test")
                 {
+                    if reached != Reached::Prepared && life.generation >= world.fence {
+                        world.turned = Some(plan.class_from(reached));
+                    }
                     life.record(Event::Turn { reached, cause });
                     continue;
                 }
@@ -285,25 +408,37 @@ pub fn live_on(plan: &Plan, (new_is_good, holds): (bool, bool), fates: &[Fate]) 
                     fault,
                     took: Span::ZERO,
                 };
+                let generation = life.generation;
                 match fate {
                     Fate::Fails => life.record(outcome(false, fault(FaultKind::Failed))),
-                    Fate::KilledBefore => life.resume(),
-                    Fate::Fine | Fate::Asked => match world.act(step.kind) {
-                        Ok(()) => life.record(outcome(true, None)),
-                        Err(kind) => life.record(outcome(false, fault(kind))),
-                    },
+                    Fate::Superseded => life.record(outcome(false, fault(FaultKind::Fenced))),
+                    Fate::KilledBefore => life.resume(&mut world),
+                    Fate::Fine | Fate::Asked | Fate::Paused => {
+                        if matches!(fate, Fate::Paused) {
+                            world.guard();
+                        }
+                        match world.ask(generation, step.kind) {
+                            Ok(()) => {
+                                // Before the outcome is journalled, as the runner does.
+                                world.vouched |= step.kind == StepKind::Gate && life.state.turn().is_none();
+                                life.record(outcome(true, None));
+                            }
+                            Err(kind) => life.record(outcome(false, fault(kind))),
+                        }
+                    }
                     Fate::Unheard => {
-                        let _ = world.act(step.kind);
+                        let _ = world.ask(generation, step.kind);
                         life.record(outcome(false, fault(FaultKind::Channel)));
                     }
-                    Fate::KilledAfter => {
-                        let _ = world.act(step.kind);
-                        life.resume();
-                    }
-                    Fate::PowerCut => {
-                        let _ = world.act(step.kind);
-                        world.start();
-                        life.resume();
+                    Fate::KilledAfter | Fate::PowerCut | Fate::Gone | Fate::GoneAndPowerCut => {
+                        let _ = world.ask(generation, step.kind);
+                        if matches!(fate, Fate::PowerCut | Fate::GoneAndPowerCut) {
+                            world.start();
+                        }
+                        if matches!(fate, Fate::Gone | Fate::GoneAndPowerCut) {
+                            world.guard();
+                        }
+                        life.resume(&mut world);
                     }
                 }
             }
@@ -316,7 +451,13 @@ pub fn live_on(plan: &Plan, (new_is_good, holds): (bool, bool), fates: &[Fate]) 
                     says: String::new(),
                 });
             }
-            Command::Turn { reached, cause } => life.record(Event::Turn { reached, cause }),
+            Command::Turn { reached, cause } => {
+                if reached != Reached::Prepared && life.generation >= world.fence {
+                    world.turned = Some(plan.class_from(reached));
+                }
+                life.record(Event::Turn { reached, cause });
+            }
+            Command::Leave { .. } => life.resume(&mut world),
             Command::End { state, why } => life.record(Event::End { state, why }),
             Command::Finished { state } => return (world, state, life.records),
         }

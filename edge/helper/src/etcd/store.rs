@@ -24,8 +24,9 @@ pub enum StoreError {
     #[error("{path} is not a whole snapshot: {why}", path = .path.display())]
     Snapshot { path: PathBuf, why: &'static str },
     #[error(
-        "{path} cannot be made this server's etcd: {why}; K3s itself restores it as another member, with the unit \
-         stopped: `k3s server --cluster-reset --cluster-reset-restore-path={path}`",
+        "{path} cannot be made this server's etcd: {why}; K3s itself restores it as another member: \
+         `k3s server --cluster-reset --cluster-reset-restore-path={path}`, with the unit stopped and, until that has ended, \
+         disabled: a boot in the middle of it would start an empty cluster",
         path = .path.display()
     )]
     Member { path: PathBuf, why: String },

@@ -104,6 +104,7 @@ pub fn interrupted(node: &Node, lines: usize) {
         begun: Instant::now(),
         digests: crate::digests::SeenDigests::default(),
         at_boot: false,
+        unwritten: None,
     };
     let before = crate::put_back::PutBack::before(&mut step).unwrap();
     let plan = before.put_back.clone().unwrap();

@@ -142,6 +142,7 @@ fn a_snapshot_that_is_not_this_members_is_refused_and_nothing_is_rebuilt() {
     let rebuild = || Op::Rebuild { what: CopyKind::Backup, run: RUN.into() };
     let said = node.fault(rebuild(), FaultKind::Refused);
     assert!(said.contains("n1-0a1b2c3d") && said.contains("--cluster-reset-restore-path"), "{said}");
+    assert!(said.contains("disabled: a boot in the middle of it would start an empty cluster"), "{said}");
     fs::write(node.path("k3s/server/db/etcd/name"), "n0").unwrap();
     let stored = node.places.backup_dir(RUN).join("datastore/snapshot.db");
     let mut bytes = fs::read(&stored).unwrap();

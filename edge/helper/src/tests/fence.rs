@@ -103,3 +103,111 @@ fn a_journal_that_is_damaged_stops_everything_in_its_name() {
     node.run = "2026-11-24-aaaa".into();
     assert!(node.fault(node.fence(), FaultKind::Fenced).contains("damaged"));
 }
+
+/// A coordinator as it says hello.
+struct Speaking(belay_facts::Coordinator);
+
+impl crate::Channel for Speaking {
+    fn progress(&mut self, _: &str, _: u64, _: u64) {}
+    fn bytes(&mut self) -> Result<Vec<u8>, belay_wire::Fault> {
+        Ok(Vec::new())
+    }
+    fn finish_bytes(&mut self) {}
+    fn orphaned(&self) -> bool {
+        false
+    }
+    fn by(&self) -> Option<&belay_facts::Coordinator> {
+        Some(&self.0)
+    }
+}
+
+fn coordinator(host: &str, pid: u32, boot: &str) -> belay_facts::Coordinator {
+    let since = 1_795_452_002_000;
+    belay_facts::Coordinator {
+        user: "root for anna".into(),
+        host: host.into(),
+        pid,
+        started: 42,
+        boot: boot.into(),
+        since,
+    }
+}
+
+#[test]
+fn the_loser_is_told_who_holds_the_node_since_when_and_whether_that_process_lives() {
+    let mut node = Node::new();
+    let from = |node: &Node, op: Op, by: &belay_facts::Coordinator| {
+        mutate(&node.places, &node.mutation(op, Way::Do), &mut Speaking(by.clone()), &node.digests)
+    };
+    let first = coordinator("n1", 7, "boot-1");
+    from(&node, node.fence(), &first).unwrap();
+    let stat = |state: &str| {
+        fs::create_dir_all(node.path("proc/7")).unwrap();
+        let text = format!("7 (belay) {state} 1 7 7 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 42 1000 2");
+        fs::write(node.path("proc/7/stat"), text).unwrap();
+    };
+    let loses = |node: &Node| {
+        let mut other = node.mutation(node.fence(), Way::Do);
+        other.run = "2026-11-24-aaaa".into();
+        let fault = mutate(&node.places, &other, &mut Quiet(Vec::new()), &node.digests).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Fenced);
+        fault.message
+    };
+    stat("S");
+    let told = loses(&node);
+    for word in [
+        super::node::RUN,
+        "root for anna on n1 (process 7)",
+        "2026-11-23T16:40:02Z",
+        "which lives",
+        "belay halt",
+        "n1.step done",
+    ] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    stat("T");
+    assert!(loses(&node).contains("which is paused"));
+    fs::remove_dir_all(node.path("proc/7")).unwrap();
+    assert!(loses(&node).contains("which is gone"));
+
+    // Another coordinator takes it over, from a machine that this node cannot look into; the first is late from then on.
+    node.generation = 2;
+    from(&node, node.stage(), &coordinator("laptop", 9, "boot-9")).unwrap();
+    assert!(loses(&node).contains("root for anna on laptop (process 9)"));
+    assert!(loses(&node).contains("another machine"));
+    node.generation = 1;
+    let late = from(&node, Op::Backup, &first).unwrap_err();
+    assert_eq!(late.kind, FaultKind::Fenced);
+    assert!(late.message.contains("generation 2, for root for anna on laptop"), "{}", late.message);
+    // A fence of before this was remembered names nobody.
+    let path = node.places.state.join("fence");
+    fs::write(&path, format!("{{\"run\":\"{}\",\"generation\":2,\"plan\":null}}", node.run)).unwrap();
+    assert!(loses(&node).contains("holds this node, and has not ended"));
+}
+
+/// A paused coordinator that is continued after the node was taken over: nothing that it asks for leaves a trace.
+#[test]
+fn nothing_that_a_superseded_coordinator_asks_for_changes_the_node() {
+    let mut node = Node::new();
+    node.forward(5);
+    node.generation = 7;
+    node.act(Op::Keep);
+    let before = super::node::listing(node.root.path());
+    node.generation = 1;
+    let turn = Op::Turn { seen: 9, class: belay_facts::WayClass::Keep, why: "late".into() };
+    let notes = [Op::Vouch, Op::StandDown { why: "late".into() }, turn];
+    let steps = [Op::Stop, Op::Keep, Op::Swap, Op::Start, Op::SwapBack, Op::PutBack { seen: 9 }];
+    for op in notes.into_iter().chain(steps).chain([Op::Release { keep_way_back: true }, node.fence(), node.stage()]) {
+        node.fault(op, FaultKind::Fenced);
+    }
+    assert_eq!(super::node::listing(node.root.path()), before);
+}
+
+/// Found by the simulation: a fence that failed before it was written (a full disk) turned back to a release that was refused,
+/// because the run had not taken the node, and the run needed a human for ever.
+#[test]
+fn a_node_that_was_never_taken_can_be_released() {
+    let node = Node::new();
+    node.act(Op::Release { keep_way_back: false });
+    assert!(!node.places.guard_unit().exists());
+}

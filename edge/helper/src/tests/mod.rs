@@ -4,10 +4,15 @@
 mod back;
 mod backup;
 mod binary;
+mod broken_disk;
 mod etcd;
 mod etcd_restore;
 mod fence;
 mod forward;
+mod guard;
+mod guard_cut;
+mod lease;
+mod mutants;
 mod node;
 mod protocol;
 mod prune;

@@ -16,6 +16,8 @@ use crate::{NodeRun, Places};
 pub const RUN: &str = "2026-11-23-3fa9";
 pub const OLD: &str = "v1.35.4+k3s1";
 pub const NEW: &str = "v1.36.3+k3s1";
+/// The lease of design.md's own example.
+pub const LEASE: Span = Span::seconds(210);
 
 /// A node with a running K3s 1.35.
 pub struct Node {
@@ -66,6 +68,15 @@ S=ROOT/unit
 save() {
   printf 'active=%s\nsub=%s\nresult=%s\ninvocation=%s\nrestarts=%s\n' "$active" "$sub" "$result" "$invocation" "$restarts" > "$S/state"
 }
+for last; do :; done
+if [ "$last" = belay-guard.timer ]; then
+  case "$1" in
+  show) echo "Id=belay-guard.timer"; echo "ActiveState=$(cat "$S/timer" 2>/dev/null || echo inactive)";;
+  start) echo active > "$S/timer";;
+  stop) echo inactive > "$S/timer";;
+  esac
+  exit 0
+fi
 case "$1" in
 show)
   if [ -e "$S/on-show" ]; then . "$S/on-show"; fi
@@ -276,6 +287,37 @@ impl Node {
         for op in self.steps().into_iter().take(count) {
             self.act(op);
         }
+    }
+
+    /// The steps of an upgrade with the guard in its place: armed before the stop.
+    pub fn guarded_steps(&self) -> Vec<Op> {
+        let mut steps = self.steps();
+        steps.insert(4, Op::ArmGuard { lease: LEASE });
+        steps
+    }
+
+    /// As much later on the boot clock.
+    pub fn later(&self, span: Span) {
+        let path = self.path("proc/uptime");
+        let text = fs::read_to_string(&path).unwrap();
+        let up: f64 = text.split(' ').next().unwrap().parse().unwrap();
+        fs::write(path, format!("{:.2} 50.00\n", up + span.duration().as_secs_f64())).unwrap();
+    }
+
+    /// A boot some seconds ago that started K3s from whatever is at its path, as a unit that is enabled does.
+    pub fn boot_with_k3s(&self) {
+        self.boot();
+        let _ = fs::remove_dir_all(self.path("run/belay"));
+        fs::write(self.path("proc/uptime"), "10.00 5.00\n").unwrap();
+        let said = crate::recover::recover(&self.places);
+        assert_eq!(said.len(), 1, "{said:?}");
+        if !self.path("k3s/.belay-put-back").exists() {
+            self.set_unit("active=active\nsub=running\nresult=success\ninvocation=900\nrestarts=0\n");
+        }
+    }
+
+    pub fn active(&self) -> bool {
+        fs::read_to_string(self.path("unit/state")).unwrap().starts_with("active=active")
     }
 
     pub fn steps(&self) -> Vec<Op> {

@@ -1,8 +1,9 @@
 use std::io::Read as _;
 use std::os::unix::net::UnixStream;
 use std::thread;
+use std::time::{Duration, Instant};
 
-use belay_wire::{Frame, HELLO_VERSION, Op, Reply, Request, Way, read_frame, write_frame};
+use belay_wire::{Frame, HELLO_VERSION, Op, PortSeen, Reply, Request, Way, read_frame, write_frame};
 
 use super::node::Node;
 use crate::{Link, serve};
@@ -22,15 +23,63 @@ fn answer(from: &mut UnixStream) -> Reply {
     }
 }
 
+/// Asks until the answer is as wanted: a look is taken ten times a second.
+fn port_until(ours: &mut UnixStream, wanted: impl Fn(&PortSeen) -> bool) -> PortSeen {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        send(ours, &Request::Port);
+        let Reply::Port(seen) = answer(ours) else { panic!("no answer about the port") };
+        if wanted(&seen) {
+            return seen;
+        }
+        assert!(Instant::now() < end, "{seen:?}");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_channel_watches_the_port_of_the_api_for_as_long_as_it_lives() {
+    let node = Node::new();
+    let table = node.path("proc/net/tcp");
+    std::fs::create_dir_all(table.parent().unwrap()).unwrap();
+    let write = |listens: bool| {
+        let line = if listens { "   0: 0100007F:192B 00000000:0000 0A\n" } else { "" };
+        // As a whole: a look in between would see nobody.
+        std::fs::write(table.with_extension("new"), line).unwrap();
+        std::fs::rename(table.with_extension("new"), &table).unwrap();
+    };
+    write(true);
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    let places = node.places.clone();
+    let helper = thread::spawn(move || serve(&places, Link::new(theirs.try_clone().unwrap(), theirs)));
+    send(&mut ours, &Request::Port);
+    assert!(matches!(answer(&mut ours), Reply::Fault(_)), "nobody asked for it yet");
+    for _ in 0..2 {
+        send(&mut ours, &Request::WatchPort);
+        assert!(matches!(answer(&mut ours), Reply::Noted));
+    }
+    let up = port_until(&mut ours, |seen| seen.looks > 1);
+    assert_eq!((up.port, up.closed.len()), (6443, 0));
+    write(false);
+    let down = port_until(&mut ours, |seen| !seen.closed.is_empty());
+    assert_eq!(down.closed[0].ended, None);
+    write(true);
+    let again = port_until(&mut ours, |seen| seen.closed.iter().all(|closed| closed.ended.is_some()));
+    assert_eq!(again.closed.len(), 1);
+    assert!(again.closed[0].ended.unwrap() < again.closed[0].began, "{again:?}");
+    drop(ours);
+    helper.join().unwrap().unwrap();
+}
+
 #[test]
 fn the_channel_stays_in_step_whatever_is_asked() {
     let node = Node::new();
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     let places = node.places.clone();
     let helper = thread::spawn(move || serve(&places, Link::new(theirs.try_clone().unwrap(), theirs)));
-    send(&mut ours, &Request::Hello { version: 99 });
+    send(&mut ours, &Request::Hello { version: 99, by: None });
     assert!(matches!(answer(&mut ours), Reply::Fault(_)));
-    send(&mut ours, &Request::Hello { version: HELLO_VERSION });
+    send(&mut ours, &Request::Hello { version: HELLO_VERSION, by: Some(belay_journal::this_process()) });
     assert!(matches!(answer(&mut ours), Reply::Hello { boot_id, .. } if boot_id == "boot-1"));
     write_frame(&mut ours, &Frame::Json(b"{\"no such request\": 1}".to_vec())).unwrap();
     assert!(matches!(answer(&mut ours), Reply::Fault(_)));

@@ -25,7 +25,9 @@ fn kinds(node: &Node) -> Vec<LeftoverKind> {
 fn nothing_of_an_open_run_is_touched() {
     let node = Node::new();
     node.forward(8);
-    assert_eq!(leftovers(&node.places).unwrap_err().kind, FaultKind::Refused);
+    let refused = leftovers(&node.places).unwrap_err();
+    assert_eq!(refused.kind, FaultKind::Refused);
+    assert!(refused.hint.is_some_and(|hint| hint.contains(&format!("belay resume {}", node.run))));
     let keep = node.path(&format!("k3s/server.belay-{}", node.run));
     let asked = [keep.to_string_lossy().into_owned()];
     assert!(prune(&node.places, &asked, &mut Quiet(Vec::new())).is_err());

@@ -16,7 +16,11 @@ pub async fn ask(session: &mut Session, expected: &Expectation) -> Answer {
     };
     let worse = worse(&expected.workloads, &now);
     if worse.is_empty() {
-        let says = format!("{} workloads are no worse than before", now.len());
+        let says = match now.len() {
+            0 => "there are no workloads that could be worse".to_owned(),
+            1 => "the one workload is no worse than before".to_owned(),
+            several => format!("{several} workloads are no worse than before"),
+        };
         return Answer::Yes { says, evidence: json!({ "workloads": now.len() }) };
     }
     Answer::NotYet { says: worse.join("; "), evidence: json!({ "before": expected.workloads, "now": now }) }

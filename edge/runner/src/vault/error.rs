@@ -51,6 +51,13 @@ impl VaultError {
                 "the mirror is broken or lies; nothing was changed. Try again, or another --mirror"
             }
             Self::NotPinned { .. } => "check the pin against a source that you trust; nothing was changed",
+            Self::File { what: "could not read", source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                "is the tag right, and does the mirror have it? A directory holds <tag>/k3s and <tag>/sha256sum-amd64.txt for \
+                 each; `belay versions --mirror DIR` says which of the newest are there"
+            }
+            Self::NotListed { .. } => {
+                "the mirror has the release for other machines only; give another one: --mirror URL|DIR"
+            }
             Self::Channel(..) => "name the release itself, such as --to v1.36.5+k3s1",
             _ => return None,
         };

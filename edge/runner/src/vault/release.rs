@@ -3,6 +3,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use belay_facts::{Digest, K3sVersion};
+use belay_journal::durable;
 use sha2::{Digest as _, Sha256};
 
 use super::origin::Location;
@@ -82,9 +83,9 @@ pub async fn fetch(
         let path = path.display().to_string();
         move |source| VaultError::File { what, path, source }
     };
-    std::fs::create_dir_all(&directory).map_err(file("could not create", &directory))?;
+    durable::create_dir(&directory, 0o700).map_err(file("could not create", &directory))?;
     let part = directory.join(format!("{name}.part"));
-    let _ = std::fs::remove_file(&part);
+    durable::remove(&part).map_err(file("could not replace", &part))?;
     let opened = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part);
     let mut out = Hashing { file: opened.map_err(file("could not create", &part))?, hash: Sha256::new(), bytes: 0 };
     let arrived = copy(&from, &mut out, &part, &mut progress).await;
@@ -98,10 +99,10 @@ pub async fn fetch(
     });
     let stored = verified.and_then(|()| {
         out.file.sync_all().map_err(file("could not write", &part))?;
-        std::fs::rename(&part, &path).map_err(file("could not write", &path))
+        durable::rename_over(&part, &path).map_err(file("could not write", &path))
     });
     if stored.is_err() {
-        let _ = std::fs::remove_file(&part);
+        let _ = durable::remove(&part);
     }
     stored.map(|()| release(bytes))
 }
@@ -253,6 +254,18 @@ mod tests {
             let left: Vec<_> = std::fs::read_dir(cache.path().join(tag.tag())).unwrap().collect();
             assert!(left.is_empty(), "{left:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_tag_that_the_mirror_lacks_says_what_to_type() {
+        let (_dir, origin, _) = mirror(b"binary", b"binary");
+        let cache = tempfile::tempdir().unwrap();
+        let other: K3sVersion = "v1.36.99+k3s1".parse().unwrap();
+        let error = fetch(&other, "amd64", &origin, None, cache.path(), |_, _| {}).await.unwrap_err();
+        assert!(error.hint().is_some_and(|hint| hint.contains("belay versions --mirror DIR")), "{error}");
+        let error = fetch(&other, "arm64", &origin, None, cache.path(), |_, _| {}).await.unwrap_err();
+        assert!(error.to_string().contains("v1.36.99+k3s1") && error.hint().is_some(), "{error}");
+        assert_eq!(std::fs::read_dir(cache.path()).unwrap().count(), 0, "and nothing was made");
     }
 
     #[tokio::test]

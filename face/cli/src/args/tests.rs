@@ -42,7 +42,7 @@ fn every_verb_says_what_it_does() {
     fn said(command: &clap::Command) {
         for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {
             assert!(verb.get_about().is_some(), "{} says nothing", verb.get_name());
-            for argument in verb.get_arguments().filter(|argument| !argument.is_positional()) {
+            for argument in verb.get_arguments() {
                 assert!(argument.get_help().is_some(), "{} {} says nothing", verb.get_name(), argument.get_id());
             }
             said(verb);

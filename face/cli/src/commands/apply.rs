@@ -5,7 +5,7 @@ use belay_plan::Plan;
 use belay_runner::vault::{GITHUB, Origin, fetch};
 
 use super::policy::{judge, today};
-use super::run::{Prepared, carry_out, ensure_root};
+use super::run::{Prepared, carry_out, ensure_root, refuse_held};
 use super::{Context, check::take};
 use crate::args::ApplyArgs;
 use crate::error::CommandError;
@@ -17,6 +17,9 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<u8, CommandErr
     let node = context.node_of(plan.as_ref().ok());
     ensure_root(node.as_ref())?;
     let plan = plan?;
+    if !args.dry_run {
+        refuse_held(context, node.as_ref()).await?;
+    }
     let facts = take(node.as_ref()).await?.facts;
     let policy = Policy { accepted: plan.accepted.clone(), today: today() };
     let findings = judge(&facts, Some(plan.to.clone()), &policy)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use belay_plan::backup_plan;
 
 use super::policy::today;
-use super::run::{Prepared, carry_out, ensure_root};
+use super::run::{Prepared, carry_out, ensure_root, refuse_held};
 use super::{Context, check::take};
 use crate::args::{BackupArgs, BackupTo};
 use crate::error::CommandError;
@@ -13,6 +13,7 @@ use crate::output;
 /// facts → plan → steps → events → report: the plan of an upgrade's backup, without the upgrade.
 pub async fn backup(context: &Context, args: &BackupArgs) -> Result<u8, CommandError> {
     ensure_root(context.node())?;
+    refuse_held(context, context.node()).await?;
     let to = place(&args.to)?;
     let facts = take(context.node()).await?.facts;
     let plan = backup_plan(&facts, context.node().cloned(), to, today())?;

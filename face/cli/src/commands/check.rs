@@ -73,10 +73,11 @@ pub async fn take(over: Option<&Destination>) -> Result<Gathered, CommandError> 
     Ok(gather(&mut link, &Clock::of_this_machine()).await?)
 }
 
+const WRITE_FACTS: &str = "write them with: belay check --save-facts FILE";
+
 fn read(file: &std::path::Path) -> Result<Facts, CommandError> {
     let text = std::fs::read_to_string(file)
-        .map_err(|error| CommandError::refused(format!("could not read the facts from {}: {error}", file.display())))?;
-    Facts::from_json(&text).map_err(|error| {
-        CommandError::refused(error).about(file).hinted("write them with: belay check --save-facts FILE")
-    })
+        .map_err(|error| CommandError::refused(format!("could not read the facts from {}: {error}", file.display())))
+        .map_err(|error| error.hinted(WRITE_FACTS))?;
+    Facts::from_json(&text).map_err(|error| CommandError::refused(error).about(file).hinted(WRITE_FACTS))
 }

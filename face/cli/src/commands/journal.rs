@@ -1,137 +1,148 @@
-use belay_engine::{Record, RunState};
+use std::path::{Path, PathBuf};
+
+use belay_engine::Record;
 use belay_journal::{JournalError, Tail};
-use belay_runner::RunDir;
-use serde::Serialize;
+use belay_node::Link;
+use belay_runner::{NodeAccount, RunDir};
 use serde_json::Value;
 
 use super::Context;
-use crate::args::{JournalCommand, OutputFormat, RunArgs};
+use crate::args::{JournalCommand, JournalOf, OutputFormat};
 use crate::display;
 use crate::error::CommandError;
 use crate::output;
 
+mod verify;
+
 /// The journal itself, not what is made of it. Reads only, also while the run goes on.
-pub fn journal(context: &Context, verb: &JournalCommand) -> Result<u8, CommandError> {
+pub async fn journal(context: &Context, verb: &JournalCommand) -> Result<u8, CommandError> {
     match verb {
-        JournalCommand::Show(args) => show(context, args),
-        JournalCommand::Verify(args) => verify(context, args),
+        JournalCommand::Show(args) => show(context, &found(context, args).await?),
+        JournalCommand::Verify(args) => verify::verify(context, args).await,
     }
 }
 
-fn show(context: &Context, args: &RunArgs) -> Result<u8, CommandError> {
+/// One journal: its bytes, and what is known of where they are from.
+struct Found {
+    /// What it is called.
+    name: PathBuf,
+    bytes: Vec<u8>,
+    /// The run whose coordinator wrote it; `None` of a node's, and of a file.
+    dir: Option<RunDir>,
+}
+
+async fn found(context: &Context, args: &JournalOf) -> Result<Found, CommandError> {
+    if let Some(path) = args.run.as_deref().map(Path::new).filter(|path| path.is_file()) {
+        if args.node_side {
+            return Err(CommandError::usage("a file is what it is: --node-side goes with a run"));
+        }
+        return Ok(Found { bytes: read(path)?, name: path.to_owned(), dir: None });
+    }
+    // Of a node whose coordinator is elsewhere, the run need not be known here.
+    if args.node_side {
+        let (known, run) = match (context.state.find(args.run.as_deref()), &args.run) {
+            (Ok(dir), _) => (Some(dir.clone()), dir.id()),
+            (Err(_), Some(run)) => (None, run.clone()),
+            (Err(error), None) => return Err(error.into()),
+        };
+        return node_side(context, known.as_ref(), &run).await;
+    }
     let dir = context.state.find(args.run.as_deref())?;
-    match context.format {
-        OutputFormat::Json => {
-            let (records, _) =
-                belay_journal::read::<Value>(&dir.journal_path()).map_err(|error| damaged(&dir, &error))?;
-            let records: Vec<Value> = records
-                .into_iter()
-                .map(|record| serde_json::json!({ "seq": record.seq, "hash": record.hash, "record": record.body }))
-                .collect();
-            output::json(&records)?;
-        }
-        OutputFormat::Text => {
-            let (records, tail) =
-                belay_journal::read::<Record>(&dir.journal_path()).map_err(|error| damaged(&dir, &error))?;
-            let records: Vec<Record> = records.into_iter().map(|record| record.body).collect();
-            let style = output::style();
-            if let Some(first) = records.first() {
-                let heading = format!("{} · {} (UTC)", first.run, belay_report::moment(first.at));
-                output::print(&format!("{}\n", style.bold(&heading)));
-            }
-            for (line, seq) in display::lines(&dir.plan()?, &records, style).iter().zip(1..) {
-                output::print(&format!("{} {line}\n", style.dim(&format!("{seq:>4}"))));
-            }
-            if let Tail::Torn { bytes, .. } = tail {
-                output::print(&style.dim(&format!("     {bytes} bytes of a record that was never acknowledged\n")));
-            }
-        }
+    let path = dir.journal_path();
+    Ok(Found { bytes: read(&path)?, name: path, dir: Some(dir) })
+}
+
+/// What the node of a run keeps of it, brought here.
+async fn node_side(context: &Context, dir: Option<&RunDir>, run: &str) -> Result<Found, CommandError> {
+    let plan = dir.and_then(|dir| dir.plan().ok());
+    let over = context.node_of(plan.as_ref());
+    let node = over.as_ref().map_or_else(|| "this node".to_owned(), ToString::to_string);
+    let mut link = Link::open(&node, over.as_ref()).await.map_err(super::take_back::refused)?;
+    let bytes = link.journal(run).await.map_err(super::take_back::refused)?;
+    let bytes = bytes.ok_or_else(|| {
+        CommandError::refused(format!("{node} remembers nothing of run {run}"))
+            .hinted("which runs a node has had: ls /var/lib/belay/node/runs on it")
+    })?;
+    Ok(Found { name: PathBuf::from(format!("{node}:/var/lib/belay/node/runs/{run}/journal")), bytes, dir: None })
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+    std::fs::read(path).map_err(|error| CommandError::refused(format!("could not read {}: {error}", path.display())))
+}
+
+fn show(context: &Context, found: &Found) -> Result<u8, CommandError> {
+    let damaged = |error: JournalError| {
+        let which = found.dir.as_ref().map_or_else(|| found.name.display().to_string(), RunDir::id);
+        CommandError::refused(error).hinted(format!("which record, and why: belay journal verify {which}"))
+    };
+    let (values, tail) = belay_journal::read_bytes::<Value>(&found.name, &found.bytes).map_err(damaged)?;
+    if context.format == OutputFormat::Json {
+        let records: Vec<Value> = values
+            .into_iter()
+            .map(|record| serde_json::json!({ "seq": record.seq, "hash": record.hash, "record": record.body }))
+            .collect();
+        output::json(&records)?;
+        return Ok(0);
+    }
+    let style = output::style();
+    let accounts: Vec<NodeAccount> = values.iter().filter_map(|record| NodeAccount::of(&record.body)).collect();
+    let (heading, lines) = if accounts.is_empty() {
+        let (records, _) = belay_journal::read_bytes::<Record>(&found.name, &found.bytes).map_err(damaged)?;
+        let records: Vec<Record> = records.into_iter().map(|record| record.body).collect();
+        let heading = records.first().map(|first| (first.run.clone(), first.at));
+        let plan = found.dir.as_ref().map(RunDir::plan).transpose()?.or_else(|| beside(&found.name));
+        let plan = plan.ok_or_else(|| {
+            CommandError::refused(format!("{} has no plan beside it to tell its steps by", found.name.display()))
+                .hinted("its records as they are: the same command with --output json")
+        })?;
+        (heading, display::lines(&plan, &records, style))
+    } else {
+        let heading = accounts.first().map(|first| (format!("{}, as the node tells it", first.run), moment(first)));
+        (heading, accounts.iter().map(|account| line(account, style)).collect())
+    };
+    if let Some((run, at)) = heading {
+        output::print(&format!("{}\n", style.bold(&format!("{run} · {} (UTC)", belay_report::moment(at)))));
+    }
+    for (line, seq) in lines.iter().zip(1..) {
+        output::print(&format!("{} {line}\n", style.dim(&format!("{seq:>4}"))));
+    }
+    if let Tail::Torn { bytes, .. } = tail {
+        output::print(&style.dim(&format!("     {bytes} bytes of a record that was never acknowledged\n")));
     }
     Ok(0)
 }
 
-/// What `verify` found.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-struct Verified {
-    run: String,
-    whole: bool,
-    /// Records before the first that is damaged; of a whole journal, all.
-    records: u64,
-    /// Hash of the last good record.
-    last: Option<String>,
-    /// Bytes of an incomplete last line, which was never acknowledged and is no damage.
-    torn: u64,
-    /// Number of the first record that is damaged or cannot follow what came before.
-    damaged: Option<u64>,
-    why: Option<String>,
+/// The plan that a coordinator keeps beside its journal.
+fn beside(journal: &Path) -> Option<belay_plan::Plan> {
+    belay_plan::Plan::from_yaml(&std::fs::read_to_string(journal.with_file_name("plan.yaml")).ok()?).ok()
 }
 
-fn verify(context: &Context, args: &RunArgs) -> Result<u8, CommandError> {
-    let dir = context.state.find(args.run.as_deref())?;
-    let found = examine(&dir)?;
-    match context.format {
-        OutputFormat::Json => output::json(&found)?,
-        OutputFormat::Text => output::print(&told(&dir, &found)),
-    }
-    Ok(u8::from(!found.whole))
+fn moment(account: &NodeAccount) -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(i64::try_from(account.wall).unwrap_or(0)).unwrap_or_default()
 }
 
-fn examine(dir: &RunDir) -> Result<Verified, CommandError> {
-    let run = dir.id();
-    let broken = |record: u64, why: String| Verified {
-        run: dir.id(),
-        whole: false,
-        records: record.saturating_sub(1),
-        last: None,
-        torn: 0,
-        damaged: Some(record),
-        why: Some(why),
+fn line(account: &NodeAccount, style: belay_report::Style) -> String {
+    use belay_report::Mark;
+    let (mark, word) = match account.event.as_str() {
+        "intent" => (Mark::Plain, "begun"),
+        "outcome" => (Mark::Yes, "done"),
+        "failed" => (Mark::No, "not done"),
+        "vouched" => (Mark::Yes, "the gates said yes"),
+        "turned" => (Mark::Back, "goes back"),
+        "stood-down" => (Mark::No, "needs a human"),
+        "ended" => (Mark::Plain, "ended"),
+        other => (Mark::Known, other),
     };
-    let verified = match belay_journal::verify(&dir.journal_path()) {
-        Ok(verified) => verified,
-        Err(JournalError::Damaged { record, damage, .. }) => return Ok(broken(record, damage.to_string())),
-        Err(error) => return Err(damaged(dir, &error)),
-    };
-    // A chain that holds says that nobody altered it; a replay, that it is the story of this plan.
-    let records = match belay_journal::read::<Record>(&dir.journal_path()) {
-        Ok((records, _)) => records,
-        Err(JournalError::Damaged { record, damage, .. }) => return Ok(broken(record, damage.to_string())),
-        Err(error) => return Err(damaged(dir, &error)),
-    };
-    let bodies = records.iter().map(|record| &record.body);
-    if let Err(illegal) = RunState::replay(&dir.plan()?, bodies) {
-        return Ok(broken(u64::try_from(illegal.record).unwrap_or(u64::MAX), illegal.why.to_owned()));
-    }
-    let torn = match verified.tail {
-        Tail::Torn { bytes, .. } => bytes,
-        Tail::Clean => 0,
-    };
-    let last = (verified.records > 0).then_some(verified.last);
-    Ok(Verified { run, whole: true, records: verified.records, last, torn, damaged: None, why: None })
-}
-
-fn told(dir: &RunDir, found: &Verified) -> String {
-    let style = output::style();
-    let path = dir.journal_path();
-    if let (Some(record), Some(why)) = (found.damaged, &found.why) {
-        let text =
-            format!("{}: record {record} is not whole: {why}. Records before it: {}.", path.display(), found.records);
-        return style.paragraph(belay_report::Mark::No, &text);
-    }
-    let records = belay_report::count(usize::try_from(found.records).unwrap_or(usize::MAX), "record", "records");
-    let mut text = format!("{}: {records}, each whole and naming the one before.", path.display());
-    if let Some(last) = &found.last {
-        text.push_str(&format!(" The last is {}.", last.chars().take(16).collect::<String>()));
-    }
-    if found.torn > 0 {
-        text.push_str(&format!(" {} bytes of a record that was never acknowledged follow.", found.torn));
-    }
-    style.paragraph(belay_report::Mark::Yes, &text)
-}
-
-fn damaged(dir: &RunDir, error: &JournalError) -> CommandError {
-    CommandError::refused(error).hinted(format!("which record, and why: belay journal verify {}", dir.id()))
+    let text = [account.step.as_deref(), Some(word)].into_iter().flatten().collect::<Vec<_>>().join(" ");
+    let text = account.says.as_ref().map_or_else(|| text.clone(), |says| format!("{text}: {says}"));
+    let (at, generation) = (belay_report::clock(moment(account)), account.generation);
+    format!(
+        "{} {} {} {}",
+        style.dim(&at),
+        style.mark(mark),
+        style.plain(&text),
+        style.dim(&format!("(gen {generation})"))
+    )
 }
 
 #[cfg(test)]

@@ -27,12 +27,15 @@ fn show_plan(context: &Context, name: &str) -> Result<u8, CommandError> {
     let plan = if file.is_file() {
         let text = std::fs::read_to_string(file)
             .map_err(|error| CommandError::refused(format!("could not read the plan {name}: {error}")))?;
-        Plan::from_yaml(&text)?
+        Plan::from_yaml(&text).map_err(|error| CommandError::from(error).about(file))?
     } else if name.contains(['/', '.']) {
         return Err(CommandError::refused(format!("there is no plan file {name}"))
             .hinted("write one with: belay plan --to TAG -o plan.yaml"));
     } else {
-        context.state.find(Some(name))?.plan()?
+        let found = context.state.find(Some(name)).map_err(|error| {
+            CommandError::from(error).hinted("a plan is named by its run, or by the file that `belay plan -o` wrote")
+        })?;
+        found.plan()?
     };
     match context.format {
         OutputFormat::Json => output::json(&plan)?,

@@ -43,7 +43,7 @@ pub async fn prune(context: &Context, args: &PruneArgs) -> Result<u8, CommandErr
     let gone = link.prune(paths).await.map_err(refused)?;
     let mut removed: Vec<String> = gone.into_iter().map(|left| left.path).collect();
     for item in items.iter().filter(|item| item.run.is_none()) {
-        std::fs::remove_dir_all(&item.path)
+        belay_journal::durable::remove_tree(Path::new(&item.path))
             .map_err(|error| CommandError::refused(format!("{} could not be removed: {error}", item.path)))?;
         removed.push(item.path.clone());
     }

@@ -3,10 +3,11 @@ use std::path::PathBuf;
 
 use belay_checks::Finding;
 use belay_facts::{Destination, Facts};
+use belay_node::Link;
 use belay_plan::Plan;
 use belay_report::Report;
 use belay_runner::vault::cached;
-use belay_runner::{Interrupt, RunDir, RunError, Runner, Sink};
+use belay_runner::{Holding, Interrupt, RunDir, RunError, Runner, Sink};
 
 use super::{Context, check::take};
 use crate::args::OutputFormat;
@@ -42,7 +43,7 @@ pub fn found(context: &Context, run: Option<&str>) -> Result<(RunDir, Plan, Opti
     Ok((dir, plan, node))
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     // /proc/self belongs to the effective user; no crate is needed to ask for a number.
     use std::os::unix::fs::MetadataExt;
     std::fs::metadata("/proc/self").is_ok_and(|meta| meta.uid() == 0)
@@ -129,10 +130,21 @@ fn refuse_open_run(context: &Context, wanted: &Plan) -> Result<(), CommandError>
         }
         let ended = belay_engine::RunState::replay(&plan, &records).is_ok_and(|state| state.end().is_some());
         if !ended {
-            return Err(RunError::OpenRun(run.id()).into());
+            return Err(RunError::OpenRun(Box::new(run.holding())).into());
         }
     }
     Ok(())
+}
+
+/// One run a cluster, whoever carries it out and from where: whoever comes second is told about the first before anything
+/// else is read. A node that cannot be asked says so to whoever asks next.
+pub async fn refuse_held(context: &Context, node: Option<&Destination>) -> Result<(), CommandError> {
+    let name = node.map_or_else(|| "this node".to_owned(), ToString::to_string);
+    let Ok(mut link) = Link::open(&name, node).await else { return Ok(()) };
+    let Ok(Some(held)) = link.held().await else { return Ok(()) };
+    let here = context.state.run(&held.run);
+    let holding = if here.plan_path().is_file() { here.holding() } else { Holding::of_node(held) };
+    Err(RunError::OpenRun(Box::new(holding)).into())
 }
 
 /// A screen for people; for machines only the report at the end.

@@ -7,7 +7,7 @@ use belay_plan::{Plan, RestoreSource, restore_plan};
 use belay_report::{LostObject, Mark, count};
 
 use super::policy::today;
-use super::run::{Prepared, carry_out};
+use super::run::{Prepared, carry_out, refuse_held};
 use super::{Context, check::take};
 use crate::args::{DiscardArgs, OutputFormat};
 use crate::error::CommandError;
@@ -36,6 +36,9 @@ pub async fn take_back(
     args: &DiscardArgs,
     backup_to: Option<String>,
 ) -> Result<u8, CommandError> {
+    if !args.dry_run {
+        refuse_held(context, node.as_ref()).await?;
+    }
     let name = node.as_ref().map_or_else(|| "this node".to_owned(), ToString::to_string);
     let mut link = Link::open(&name, node.as_ref()).await.map_err(refused)?;
     let there = link.restorables().await.map_err(refused)?;

@@ -2,7 +2,7 @@ use std::io::{BufRead, IsTerminal};
 
 use super::Context;
 use super::plan::{Planned, make, write_out};
-use super::run::{Prepared, carry_out, ensure_root};
+use super::run::{Prepared, carry_out, ensure_root, refuse_held};
 use crate::args::{OutputFormat, UpgradeArgs};
 use crate::error::{CommandError, Kind};
 use crate::output;
@@ -10,6 +10,7 @@ use crate::output;
 /// check + plan + apply with one confirmation.
 pub async fn upgrade(context: &Context, args: &UpgradeArgs) -> Result<u8, CommandError> {
     ensure_root(context.node())?;
+    refuse_held(context, context.node()).await?;
     let Planned { plan, facts, findings, release } = match make(context, &args.plan).await {
         Err(error) if error.kind == Kind::NothingToDo => return done_already(context, &error),
         made => made?,

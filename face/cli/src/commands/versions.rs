@@ -1,4 +1,5 @@
 use belay_checks::{Knowledge, Survey};
+use belay_facts::K3sVersion;
 use belay_runner::vault;
 use serde::Serialize;
 
@@ -11,6 +12,9 @@ use crate::output;
 /// What is known here, joined with what the channel server says and the mirror has. Offline it says so, and what is known.
 pub async fn versions(context: &Context, args: &VersionsArgs) -> Result<u8, CommandError> {
     let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
+    if let Some(tag) = &args.hazards {
+        return hazards(context, tag, &knowledge);
+    }
     let mut notes = Vec::new();
     let channels = match vault::channels(&args.channels).await {
         Ok(channels) => channels,
@@ -50,6 +54,31 @@ pub async fn versions(context: &Context, args: &VersionsArgs) -> Result<u8, Comm
                 output::print(&style.paragraph(belay_report::Mark::Unsure, note));
             }
         }
+    }
+    Ok(0)
+}
+
+/// What is known to be wrong with one release, also with one of a minor that has ended.
+fn hazards(context: &Context, tag: &K3sVersion, knowledge: &Knowledge) -> Result<u8, CommandError> {
+    let release = knowledge.releases.look_up(tag);
+    if !release.known {
+        return Err(CommandError::refused(format!(
+            "{tag} is not in this build's tables of {}, so what is wrong with it is not known here",
+            knowledge.releases.as_of
+        ))
+        .hinted("is the tag right? `belay versions` lists the newest; K3s' notes: https://docs.k3s.io/release-notes"));
+    }
+    match context.format {
+        OutputFormat::Json => output::json(&serde_json::json!({
+            "tag": tag, "as-of": knowledge.releases.as_of, "hazards": release.hazards,
+        }))?,
+        OutputFormat::Text if release.hazards.is_empty() => {
+            output::print(&format!(
+                "Nothing that is wrong with {tag} is known here, as of {}.\n",
+                knowledge.releases.as_of
+            ));
+        }
+        OutputFormat::Text => output::print(&belay_report::hazards_text(&release.hazards, output::style())),
     }
     Ok(0)
 }

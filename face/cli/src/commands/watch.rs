@@ -23,7 +23,7 @@ pub async fn watch(context: &Context, args: &RunArgs) -> Result<u8, CommandError
     {
         let screen = context.format == OutputFormat::Text;
         let mut display = screen.then(|| Display::new(&plan, std::io::stderr().is_terminal()));
-        follow(&dir, &plan, &mut display).await?;
+        follow(&dir, &plan, &mut display, false).await?;
         // What the display draws below its lines goes with it, before the report is printed.
     }
     let report = read_report(&dir)?;
@@ -38,7 +38,8 @@ pub async fn watch(context: &Context, args: &RunArgs) -> Result<u8, CommandError
     Ok(report.exit_code.unwrap_or(0))
 }
 
-async fn follow(dir: &RunDir, plan: &Plan, display: &mut Option<Display>) -> Result<(), CommandError> {
+/// Shows a run until its end. `leave`: or until nobody carries it out any more.
+pub async fn follow(dir: &RunDir, plan: &Plan, display: &mut Option<Display>, leave: bool) -> Result<(), CommandError> {
     let clock = Clock::of_this_machine();
     let (mut seen, mut size, mut left) = (0, 0, false);
     let mut current: Option<Record> = None;
@@ -58,6 +59,9 @@ async fn follow(dir: &RunDir, plan: &Plan, display: &mut Option<Display>) -> Res
                 return Ok(());
             }
         }
+        if !dir.is_held() && leave {
+            return Ok(());
+        }
         if !left && !dir.is_held() {
             left = true;
             output::say(&format!(
@@ -76,7 +80,11 @@ async fn follow(dir: &RunDir, plan: &Plan, display: &mut Option<Display>) -> Res
 fn goes_on(record: &Record, before: Option<Record>) -> Option<Record> {
     match &record.event {
         Event::Intent { .. } => Some(record.clone()),
-        Event::Outcome { .. } | Event::Probed { .. } | Event::Turn { .. } | Event::End { .. } => None,
+        Event::Outcome { .. }
+        | Event::Probed { .. }
+        | Event::Turn { .. }
+        | Event::Superseded { .. }
+        | Event::End { .. } => None,
         _ => before,
     }
 }

@@ -10,13 +10,17 @@ pub(super) fn line(style: Style, name: &str, column: usize, progress: Option<&Pr
     let name = format!("{name:column$}");
     let Some(progress) = progress else { return style.bold(&name) };
     let elapsed = format!("{:>9}", duration(progress.elapsed));
-    let most = if progress.deadline == Span::ZERO {
+    let plain_most = if progress.deadline == Span::ZERO {
         String::new()
     } else {
-        style.dim(&format!(" of at most {}", planned(progress.deadline)))
+        format!(" of at most {}", planned(progress.deadline))
     };
-    let doing = if progress.doing.is_empty() { String::new() } else { format!("  {}", style.plain(&progress.doing)) };
+    let most = style.dim(&plain_most);
     let bar = bar(progress.done, progress.total).map_or_else(String::new, |bar| format!("  {bar}"));
+    // A spinner and a space stand before the line.
+    let before = column + 1 + elapsed.chars().count() + plain_most.chars().count() + bar.chars().count() + 4;
+    let doing = style.cut(&progress.doing, style.width.saturating_sub(before));
+    let doing = if doing.is_empty() { String::new() } else { format!("  {doing}") };
     format!("{} {elapsed}{most}{doing}{bar}", style.bold(&name))
 }
 
@@ -55,6 +59,14 @@ mod tests {
             !line(Style::default(), "backup", 12, Some(&progress(7, 0))).contains('%'),
             "a total that is not known"
         );
+    }
+
+    #[test]
+    fn a_narrow_terminal_cuts_what_is_done_by_words_and_keeps_the_bar() {
+        let narrow = Style { width: 74, ..Style::default() };
+        let shown = line(narrow, "backup", 12, Some(&progress(1, 2)));
+        assert_eq!(shown, "backup           0.8 s of at most 60 s  copying…  ━━━━━━━━────────  50 %");
+        assert!(shown.chars().count() + 2 <= narrow.width, "{}", shown.chars().count());
     }
 
     #[test]

@@ -90,6 +90,7 @@ impl Told {
                 )
             }
             Event::Note { says } => (Mark::Known, says.clone()),
+            Event::Superseded { says } => (Mark::No, format!("superseded: {says}")),
             Event::End { state, why } => (end(*state), format!("{state}: {why}")),
         };
         self.follow(record);
@@ -127,6 +128,7 @@ impl Told {
                 paragraph(style, Mark::Back, &self.going_back(*reached, why))
             }
             Event::Note { says } => paragraph(style, Mark::Known, says),
+            Event::Superseded { says } => paragraph(style, Mark::No, says),
             Event::Intent { .. } | Event::Measured { .. } => Vec::new(),
             // The summary follows on standard output; a blank line parts them.
             Event::End { .. } => vec![String::new()],
@@ -144,7 +146,7 @@ impl Told {
             Event::Gate { answer, .. } => {
                 self.gates.insert(answer.name.name(), answer.verdict);
             }
-            Event::Outcome { .. } | Event::Turn { .. } | Event::End { .. } => {
+            Event::Outcome { .. } | Event::Turn { .. } | Event::Superseded { .. } | Event::End { .. } => {
                 self.current = None;
                 self.gates.clear();
             }
@@ -170,12 +172,7 @@ impl Told {
         let name = format!("{:COLUMN$}", name(step));
         let took = format!("{:>9}", took.map(duration).unwrap_or_default());
         let room = self.style.width.saturating_sub(COLUMN + 15);
-        let says = self.style.plain(says);
-        let says = if says.chars().count() > room {
-            format!("{}…", says.chars().take(room.saturating_sub(1)).collect::<String>())
-        } else {
-            says
-        };
+        let says = self.style.cut(says, room);
         let line = format!("{} {} {took}  {}", self.style.mark(mark), self.style.plain(&name), self.style.dim(&says));
         line.trim_end().to_owned()
     }

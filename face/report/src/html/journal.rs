@@ -58,5 +58,9 @@ fn probe(report: &Report) -> Markup {
             } }
             p.quiet { (api.shots) " shots in all; the highest revision seen was " (api.seen) "." }
         }
+        @if let Some(port) = &api.on_node {
+            p { (port.sentence()) " The shots above ask the API from where Belay ran, over SSH; on the node its helper looked "
+                (port.looks) " times whether anybody listens, which K3s does before it is ready." }
+        }
     }
 }

@@ -91,6 +91,7 @@ pub(super) const fn fault_name(kind: FaultKind) -> &'static str {
         FaultKind::Inconclusive => "inconclusive",
         FaultKind::Fenced => "fenced",
         FaultKind::Space => "no space",
+        FaultKind::Io => "disk fault",
         FaultKind::Channel => "the channel broke",
         FaultKind::Human => "only a human can decide",
     }

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use belay_engine::{Event, Outage, Record};
+use belay_engine::{Event, NodeProbe, Outage, Record};
 use belay_facts::Span;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -24,6 +24,40 @@ pub struct ApiGap {
     pub shots: u64,
     /// The highest revision that any of them saw.
     pub seen: u64,
+    /// Over SSH: what the node itself saw. It is another question than the probe's, so the two are never added or compared.
+    pub on_node: Option<PortReport>,
+}
+
+/// How long nobody listened on the API's port, as the helper on the node saw it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct PortReport {
+    pub port: u16,
+    /// As for the gap of the API.
+    pub forward: Option<Span>,
+    pub back: Option<Span>,
+    pub through: Option<Span>,
+    /// False when a part was not seen: the run was left and resumed, or the connection was lost.
+    pub complete: bool,
+    pub closed: Vec<OutageReport>,
+    pub looks: u64,
+}
+
+impl PortReport {
+    /// `On the node nobody listened on port 6443 for 5.2 s.`
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        let remark = if self.complete { "" } else { ", as far as it was seen" };
+        match spans([self.forward, self.through, self.back]).as_str() {
+            "" => format!("On the node somebody always listened on port {}{remark}.", self.port),
+            gaps => format!("On the node nobody listened on port {} for {gaps}{remark}.", self.port),
+        }
+    }
+}
+
+fn spans(spans: [Option<Span>; 3]) -> String {
+    let told: Vec<String> = spans.into_iter().flatten().map(|span| duration(span).replace(' ', "\u{a0}")).collect();
+    told.join(" + ")
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -66,11 +100,7 @@ impl ApiGap {
 
     /// The gaps, and what is to be said about them.
     pub(crate) fn parts(&self) -> (String, &'static str) {
-        let gaps: Vec<String> = [self.forward, self.through, self.back]
-            .into_iter()
-            .flatten()
-            .map(|gap| duration(gap).replace(' ', "\u{a0}"))
-            .collect();
+        let gaps = spans([self.forward, self.through, self.back]);
         let still_down = self.outages.last().is_some_and(|outage| outage.to.is_none());
         let remark = match (self.complete, self.through) {
             _ if still_down => "and still down when the probe ended",
@@ -83,7 +113,7 @@ impl ApiGap {
             true if self.complete => ("none".to_owned(), remark),
             true if self.shots == 0 => ("not measured".to_owned(), remark),
             true => ("none seen".to_owned(), remark),
-            false => (gaps.join(" + "), remark),
+            false => (gaps, remark),
         }
     }
 }
@@ -91,9 +121,11 @@ impl ApiGap {
 pub(super) fn api(records: &[Record], turn_at: Option<usize>) -> ApiGap {
     // A record holds all that its process has measured so far, so of one process only the last counts.
     let mut processes: BTreeMap<u64, (&Vec<Outage>, u64, u64)> = BTreeMap::new();
+    let mut on_node: BTreeMap<u64, &NodeProbe> = BTreeMap::new();
     for record in records {
-        if let Event::Measured { outages, shots, seen } = &record.event {
+        if let Event::Measured { outages, shots, seen, on_node: probe } = &record.event {
             processes.insert(record.generation, (outages, *shots, *seen));
+            on_node.extend(probe.iter().map(|probe| (record.generation, probe)));
         }
     }
     let turn = turn_at.and_then(|index| records.get(index)).map(|record| record.at);
@@ -101,11 +133,7 @@ pub(super) fn api(records: &[Record], turn_at: Option<usize>) -> ApiGap {
         processes.values().flat_map(|(outages, ..)| outages.iter()).map(|outage| place(outage, turn)).collect();
     // A lost connection to the node is no outage of its API: that time is listed, and was not measured.
     let unseen = processes.values().any(|(outages, ..)| outages.iter().any(Outage::is_unseen));
-    let sum = |direction| {
-        let counted = outages.iter().filter(|o| o.direction == direction && !o.is_unseen());
-        let gaps: Vec<Span> = counted.map(|o| o.gap).collect();
-        (!gaps.is_empty()).then(|| gaps.into_iter().sum())
-    };
+    let sum = |direction| sum(&outages, direction);
     let resumed = records.iter().any(|record| matches!(record.event, Event::Resumed { .. }));
     ApiGap {
         forward: sum(Direction::Forward),
@@ -114,8 +142,30 @@ pub(super) fn api(records: &[Record], turn_at: Option<usize>) -> ApiGap {
         complete: !processes.is_empty() && !resumed && !unseen && outages.iter().all(|outage| outage.to.is_some()),
         shots: processes.values().map(|(_, shots, _)| *shots).fold(0, u64::saturating_add),
         seen: processes.values().map(|(_, _, seen)| *seen).max().unwrap_or(0),
+        on_node: on_node.values().next_back().map(|last| {
+            let closed: Vec<OutageReport> =
+                on_node.values().flat_map(|probe| &probe.closed).map(|closed| place(closed, turn)).collect();
+            PortReport {
+                port: last.port,
+                forward: self::sum(&closed, Direction::Forward),
+                back: self::sum(&closed, Direction::Back),
+                through: self::sum(&closed, Direction::Through),
+                complete: !resumed
+                    && on_node.values().all(|probe| probe.whole)
+                    && closed.iter().all(|c| c.to.is_some()),
+                looks: on_node.values().map(|probe| probe.looks).fold(0, u64::saturating_add),
+                closed,
+            }
+        }),
         outages,
     }
+}
+
+/// `None` when there was none in this direction.
+fn sum(outages: &[OutageReport], direction: Direction) -> Option<Span> {
+    let counted = outages.iter().filter(|o| o.direction == direction && !o.is_unseen());
+    let gaps: Vec<Span> = counted.map(|o| o.gap).collect();
+    (!gaps.is_empty()).then(|| gaps.into_iter().sum())
 }
 
 fn place(outage: &Outage, turn: Option<Timestamp>) -> OutageReport {

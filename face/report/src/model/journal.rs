@@ -96,7 +96,7 @@ pub(super) fn resumes(records: &[Record]) -> Vec<ResumeReport> {
 
 pub(super) fn notes(records: &[Record]) -> Vec<Noted> {
     let note = |record: &Record| match &record.event {
-        Event::Note { says } => Some(Noted { at: record.at, says: says.clone() }),
+        Event::Note { says } | Event::Superseded { says } => Some(Noted { at: record.at, says: says.clone() }),
         _ => None,
     };
     records.iter().filter_map(note).collect()

@@ -105,6 +105,7 @@ impl Story {
             (StepKind::Backup, 1_310),
             (StepKind::ProveBackup, 640),
             (StepKind::Baseline, 2_030),
+            (StepKind::ArmGuard, 90),
             (StepKind::Stop, 2_100),
             (StepKind::Keep, 140),
             (StepKind::Swap, 60),
@@ -137,7 +138,7 @@ impl Story {
             Outage { from, to: Some(to), gap: Span::millis(*gap), causes }
         };
         let outages = outages.iter().map(outage).collect();
-        self.event(Event::Measured { outages, shots: self.now / 100, seen: 4790 });
+        self.event(Event::Measured { outages, shots: self.now / 100, seen: 4790, on_node: None });
     }
 
     pub fn end(&mut self, state: EndState, why: &str) {

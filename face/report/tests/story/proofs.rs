@@ -38,6 +38,9 @@ pub fn proof(step: &str) -> Value {
             "size": 4_214_784, "digest": digest("db"), "integrity": "ok", "revision": 4711, "keys": 812, "root": digest("root"),
             "files": [["token", digest("token")], ["tls/server-ca.crt", digest("tls")]], "level": "readable"})
         }
+        "arm-guard" => {
+            json!({"lease": "210s", "timer": "/etc/systemd/system/belay-guard.timer", "boot-id": "b1"})
+        }
         "stop" => json!({"active-state": "inactive", "invocation": "i1", "boot-id": "b1", "took": "2100ms"}),
         "keep" => {
             json!({"path": "/var/lib/rancher/k3s/server.belay-2026-11-23", "server-inode": 11, "keep-inode": 12, "boot-id": "b1",

@@ -1,6 +1,6 @@
 //! The runs that reports are made of.
 
-use belay_engine::{EndState, Event, FaultKind, ProbeState, Verdict};
+use belay_engine::{EndState, Event, FaultKind, ProbeState, TurnCause, Verdict};
 use belay_plan::{GateName, Reached, StepKind};
 use serde_json::{Value, json};
 
@@ -38,6 +38,21 @@ pub fn kubelet_no() -> Story {
     let (stop, back) = (story.began("n1.stop"), story.began("n1.back.stop"));
     story.measured(&[(stop + 200, 8_120), (back + 150, 7_910)]);
     story.end(EndState::Restored, &format!("n1.gate: kubelet: {says}"));
+    story
+}
+
+/// Its coordinator was killed at the gates, and the node went back alone.
+pub fn guarded(says: &str) -> Story {
+    let mut story = Story::begin();
+    story.forward(StepKind::Gate);
+    story.intent("n1.gate");
+    story.now += 500_000;
+    story.event(Event::Resumed { by: "root".into(), belay: "0.1.0".into(), back: false });
+    let cause = TurnCause { step: None, asked: false, why: says.to_owned(), fault: None };
+    story.event(Event::Turn { reached: Reached::Started, cause });
+    story.back();
+    story.measured(&[]);
+    story.end(EndState::Restored, says);
     story
 }
 

@@ -30,6 +30,7 @@ func run() (bool, error) {
 	runs := flag.Int("runs", 5000, "how many schedules, at least every single kill")
 	seed := flag.Uint64("seed", uint64(time.Now().Unix()), "of what is sampled")
 	single := flag.Bool("single", false, "every point once, with one victim each, and nothing sampled")
+	standing := flag.Bool("standing", false, "every point once, with the process that stands at it, and nothing sampled")
 	parallel := flag.Int("parallel", 24, "worlds beside each other; most of their time they wait")
 	names := flag.String("goals", "", "only these, separated by commas")
 	again := flag.String("again", "", "repeat one schedule, as a failure prints it")
@@ -73,7 +74,14 @@ func run() (bool, error) {
 	if *mutants != "" {
 		return hunt(s, *mutants, *tests, goals, rng, *runs)
 	}
-	all := s.Singles(goals, rng, *single)
+	kills := crash.Every
+	switch {
+	case *standing:
+		kills, *single = crash.Standing, true
+	case *single:
+		kills = crash.Once
+	}
+	all := s.Singles(goals, rng, kills)
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	if *limit > 0 && len(all) > *limit {
 		all = all[:*limit]

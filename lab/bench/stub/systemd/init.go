@@ -129,6 +129,8 @@ func (m *manager) boot(start bool) error {
 	m.units = map[string]*unit{}
 	m.mu.Unlock()
 	_ = os.Remove(cut)
+	// /run does not outlive a boot.
+	_ = os.RemoveAll("/run/belay")
 	text := fmt.Sprintf("00000000-0000-4000-8000-%012d\n", m.boots)
 	if err := os.WriteFile(id, []byte(text), 0o444); err != nil {
 		return err
@@ -140,6 +142,10 @@ func (m *manager) boot(start bool) error {
 	}
 	if !start {
 		return nil
+	}
+	looks, _ := filepath.Glob(timers + "/*.timer")
+	for _, link := range looks {
+		m.unit(filepath.Base(link)).start()
 	}
 	k3s := m.unit(k3sUnit)
 	k3s.mu.Lock()
@@ -232,6 +238,9 @@ func (m *manager) systemctl(args []string) reply {
 	var out strings.Builder
 	for _, name := range names {
 		u := m.unit(name)
+		if verb == "start" && !u.timer() && len(u.exec) == 0 {
+			return reply{Code: 5, Err: "Failed to start " + name + ": Unit " + name + " not found.\n"}
+		}
 		switch verb {
 		case "show":
 			out.WriteString(u.show())

@@ -1,7 +1,8 @@
 // Package systemd is as much of systemd as Belay asks of it, as process 1 of a
 // namespace: one notify service that is restarted, assertions that are read
 // with the unit, oneshot units at boot, and jobs that wait for what is ordered
-// before them.
+// before them. Timers are active or not, and never elapse: what the guard does
+// when its lease is over is shown elsewhere.
 package systemd
 
 import (
@@ -22,6 +23,7 @@ import (
 const (
 	units   = "/etc/systemd/system"
 	wanted  = units + "/multi-user.target.wants"
+	timers  = units + "/timers.target.wants"
 	k3sUnit = "k3s.service"
 	// cut is written by a crash point that takes the whole node with it: nothing is started until the boot.
 	cut     = "/crash/power-cut"
@@ -93,7 +95,7 @@ func (u *unit) show() string {
 		exec = fmt.Sprintf("{ path=%s ; argv[]=%s ; ignore_errors=no ; }", u.exec[0], strings.Join(u.exec, " "))
 	}
 	state := "loaded"
-	if len(u.exec) == 0 {
+	if _, err := os.Stat(filepath.Join(units, u.name)); err != nil {
 		state = "not-found"
 	}
 	return fmt.Sprintf(`Id=%s
@@ -130,8 +132,14 @@ func (u *unit) start() {
 		return
 	}
 	u.restarts = 0
+	if u.timer() {
+		u.active, u.sub = "active", "waiting"
+		return
+	}
 	u.begin()
 }
+
+func (u *unit) timer() bool { return strings.HasSuffix(u.name, ".timer") }
 
 // begin begins a life; the lock is held.
 func (u *unit) begin() {
@@ -239,6 +247,10 @@ func (u *unit) stop() {
 		return
 	}
 	if u.active == "inactive" || u.active == "failed" {
+		return
+	}
+	if u.timer() {
+		u.active, u.sub = "inactive", "dead"
 		return
 	}
 	u.stopping = true

@@ -1,5 +1,6 @@
 use belay_runner::StateDir;
 
+use super::verify::{Side, examine, told};
 use super::*;
 use crate::story;
 
@@ -14,20 +15,25 @@ fn written(state: &StateDir) -> (RunDir, Vec<Record>) {
     (dir, story.records)
 }
 
+fn found_of(dir: &RunDir) -> Found {
+    let name = dir.journal_path();
+    Found { bytes: std::fs::read(&name).unwrap(), name, dir: Some(dir.clone()) }
+}
+
 #[test]
 fn a_whole_journal_is_whole_and_the_first_damaged_record_is_named() {
     let temp = tempfile::tempdir().unwrap();
     let (dir, records) = written(&StateDir::new(temp.path()));
-    let found = examine(&dir).unwrap();
+    let found = examine(&found_of(&dir)).unwrap();
     assert!(found.whole && found.records == records.len() as u64 && found.last.is_some(), "{found:?}");
 
     let mut lines: Vec<String> =
         std::fs::read_to_string(dir.journal_path()).unwrap().lines().map(str::to_owned).collect();
     lines[9].push('x');
     std::fs::write(dir.journal_path(), lines.join("\n") + "\n").unwrap();
-    let found = examine(&dir).unwrap();
+    let found = examine(&found_of(&dir)).unwrap();
     assert!(!found.whole && found.damaged == Some(10) && found.records == 9, "{found:?}");
-    assert!(told(&dir, &found).contains("record 10 is not whole"));
+    assert!(told(&found).contains("record 10 is not whole"));
 }
 
 #[test]
@@ -41,8 +47,11 @@ fn a_chain_that_holds_but_tells_another_story_is_not_whole() {
         journal.append(record).unwrap();
     }
     drop(journal);
-    let found = examine(&dir).unwrap();
+    let found = examine(&found_of(&dir)).unwrap();
     assert!(!found.whole && found.damaged == Some(2), "{found:?}");
+    // As a file it is judged by the plan beside it.
+    let file = Found { dir: None, ..found_of(&dir) };
+    assert_eq!(examine(&file).unwrap().damaged, Some(2));
 }
 
 #[test]
@@ -52,6 +61,33 @@ fn a_torn_tail_is_no_damage() {
     let (dir, records) = written(&StateDir::new(temp.path()));
     let mut file = std::fs::OpenOptions::new().append(true).open(dir.journal_path()).unwrap();
     file.write_all(b"000142 1a2b").unwrap();
-    let found = examine(&dir).unwrap();
+    let found = examine(&found_of(&dir)).unwrap();
     assert!(found.whole && found.torn == 11 && found.records == records.len() as u64, "{found:?}");
+}
+
+#[test]
+fn a_journal_of_a_node_is_judged_with_the_same_words() {
+    let temp = tempfile::tempdir().unwrap();
+    let name = temp.path().join("journal");
+    let write = |generations: &[u64], run: &str| {
+        let _ = std::fs::remove_file(&name);
+        let mut journal = belay_journal::Journal::create(&name).unwrap();
+        for generation in generations {
+            let ev = serde_json::json!({ "failed": { "step": "n1.keep", "why": "no space" } });
+            let run = if *generation == 9 { "other" } else { run };
+            let record =
+                serde_json::json!({ "run": run, "gen": generation, "wall": 1, "up": 1, "boot": "b", "ev": ev });
+            journal.append(&record).unwrap();
+        }
+        Found { bytes: std::fs::read(&name).unwrap(), name: name.clone(), dir: None }
+    };
+    let whole = examine(&write(&[1, 1, 2], "r1")).unwrap();
+    assert!(whole.whole && whole.side == Side::Node && whole.run.as_deref() == Some("r1"), "{whole:?}");
+    assert!(told(&whole).contains("3 records, each whole"));
+    assert_eq!(examine(&write(&[1, 2, 1], "r1")).unwrap().damaged, Some(3), "a generation goes back");
+    assert_eq!(examine(&write(&[1, 9], "r1")).unwrap().damaged, Some(2), "a record of another run");
+    let mut cut = write(&[1, 1, 2], "r1");
+    cut.bytes[40] ^= 4;
+    let cut = examine(&cut).unwrap();
+    assert!(!cut.whole && told(&cut).contains("record 1 is not whole"), "{cut:?}");
 }

@@ -1,0 +1,81 @@
+//! What the node did by itself while nobody was here, taken over into the journal: nothing is done twice (I16).
+
+use belay_facts::WayClass;
+use belay_plan::{Plan, Reached, Step, StepKind};
+use serde_json::Value;
+
+use super::{RunState, StepState};
+use crate::{Event, ProbeState, TurnCause};
+
+/// What a node tells of a run from its own journal, as far as it was there alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NodeTale {
+    /// It was told, or decided by itself, that the run goes back.
+    pub turned: bool,
+    /// By which class, as it was told or decided last.
+    pub class: WayClass,
+    /// How the run has ended on the node.
+    pub ended: Option<String>,
+    /// Its guard has acted: when and why, in a sentence.
+    pub guard: Option<String>,
+}
+
+/// Where `says` of a step comes from that nobody here has begun.
+const BY_ITSELF: &str = "the node did it by itself, at a boot or after its coordinator was gone";
+
+impl RunState {
+    /// The turns that the node has made, or was told of by a coordinator that died before it could journal them. To be
+    /// recorded in order; the second depends on the first, so it is asked for again until there is none.
+    #[must_use]
+    pub fn adopted_turn(&self, plan: &Plan, tale: &NodeTale) -> Option<Event> {
+        if self.end.is_some() {
+            return None;
+        }
+        let turn = |reached, told: &str| {
+            let why = tale.guard.clone().unwrap_or_else(|| told.to_owned());
+            Event::Turn { reached, cause: TurnCause { step: None, asked: self.asked(), why, fault: None } }
+        };
+        let Some((from, _)) = &self.turn else {
+            // Released by its guard, so `stop` was never begun there, whatever was intended here.
+            if tale.ended.is_some() && tale.guard.is_some() {
+                return Some(turn(Reached::Prepared, ""));
+            }
+            let reached = self.reached(plan);
+            let told = "the node was told to go back before this coordinator was killed";
+            return (tale.turned && reached > Reached::Prepared).then(|| turn(reached, told));
+        };
+        let fell = plan.falls_from(*from) && tale.turned && tale.class == plan.class_from(Reached::SwappedBack);
+        let told = "the node was told to put the stopped copy back before this coordinator was killed";
+        fell.then(|| turn(Reached::SwappedBack, told))
+    }
+
+    /// The step of the way back that tells whether the node has gone it: asked for on the node, unless it is known.
+    #[must_use]
+    pub fn undo_to_adopt(&self, plan: &Plan) -> Option<Step> {
+        let (reached, _) = self.turn.as_ref()?;
+        let undo = |step: &Step| matches!(step.kind, StepKind::PutBack | StepKind::SwapBack);
+        plan.inverse(*reached).into_iter().find(undo).filter(|step| self.proof(&step.id).is_none())
+    }
+
+    /// The records that take over a way back whose undo was found done on the node, with its proof. `released`: the node
+    /// has let the run go without ever stopping K3s, so there is nothing to start either.
+    #[must_use]
+    pub fn adopted_steps(&self, plan: &Plan, undo: &Step, proof: &Value, released: bool) -> Vec<Event> {
+        let Some((reached, _)) = &self.turn else { return Vec::new() };
+        let way = plan.inverse(*reached);
+        let done = way.iter().take_while(|step| step.id != undo.id).map(|step| (step, Value::Null));
+        let start = way.iter().filter(|step| released && step.kind == StepKind::Start).map(|step| (step, Value::Null));
+        let mut events = Vec::new();
+        for (step, proof) in done.chain([(undo, proof.clone())]).chain(start) {
+            if self.proof(&step.id).is_some() {
+                continue;
+            }
+            if *self.step(&step.id) != StepState::Intended {
+                events.push(Event::Intent { step: step.id.clone(), attempt: self.tries(&step.id) + 1 });
+            }
+            let (step, says) = (step.id.clone(), BY_ITSELF.to_owned());
+            events.push(Event::Probed { step, state: ProbeState::Done, proof, says });
+        }
+        events
+    }
+}

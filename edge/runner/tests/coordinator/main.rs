@@ -1,0 +1,49 @@
+//! The real coordinator as a process of its own, over a pipe to a helper that only writes down what it is asked: what a halt,
+//! a lost node, a broken disk and a resume make it do, and in which order. No node, no cluster, no clock is waited for.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test stops where it fails, and this one is its own harness"
+)]
+
+mod made;
+mod node;
+mod run;
+
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+
+const TESTS: [(&str, fn()); 7] = [
+    ("a_wish_to_halt_ends_the_run_as_ctrl_c_does_and_says_who", run::a_wish_to_halt_ends_the_run_as_ctrl_c_does),
+    ("a_wish_for_a_process_that_is_gone_halts_nobody", run::a_wish_for_a_process_that_is_gone_halts_nobody),
+    ("a_superseded_coordinator_leaves_the_node_alone", run::a_superseded_coordinator_leaves_the_node_alone),
+    ("a_probe_that_is_refused_ends_it_as_well", run::a_probe_that_is_refused_ends_it_as_well),
+    ("a_broken_journal_never_leaves_k3s_down", run::a_broken_journal_never_leaves_k3s_down),
+    ("a_broken_journal_with_k3s_up_stops_everything", run::a_broken_journal_with_k3s_up_stops_everything),
+    ("a_resume_decides_before_the_api_says_anything", run::a_resume_decides_before_the_api_says_anything),
+];
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(dir) = std::env::var_os(node::DIRECTORY) {
+        let dir = std::path::PathBuf::from(dir);
+        return match arguments.first().map(String::as_str) {
+            Some("serve") => node::serve(&dir),
+            Some(what) => run::act(&dir, what),
+            None => ExitCode::FAILURE,
+        };
+    }
+    let wanted = |name: &str| arguments.iter().all(|filter| filter.starts_with('-') || name.contains(filter.as_str()));
+    let (mut passed, mut failed) = (0, 0);
+    for (name, test) in TESTS.iter().filter(|(name, _)| wanted(name)) {
+        let ok = catch_unwind(test).is_ok();
+        println!("test {name} ... {}", if ok { "ok" } else { "FAILED" });
+        if ok { passed += 1 } else { failed += 1 }
+    }
+    let word = if failed == 0 { "ok" } else { "FAILED" };
+    println!("\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

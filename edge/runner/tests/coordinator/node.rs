@@ -1,0 +1,151 @@
+//! A helper that does nothing and says yes. What it is asked, it writes down.
+
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use belay_facts::{Digest, Secret, Span, WayClass};
+use belay_wire::{
+    ArmProof, Credentials, DatastoreMark, Fault, FaultKind, FenceProof, Frame, HELLO_VERSION, KeepProof, Mutation, Op,
+    PutBackProof, ReleaseProof, Reply, Request, StageProof, StartProof, StepProbe, StopProof, SwapProof, Way,
+    read_frame, write_frame,
+};
+
+/// The variable that names the directory of the node; whoever has it is no test but one of its processes.
+pub const DIRECTORY: &str = "BELAY_TEST_NODE";
+/// Files in it: what was asked; the step that is refused and everything after it; the step that waits for `go`.
+pub const ASKED: &str = "asked";
+pub const REFUSES: &str = "refuses";
+pub const WAITS: &str = "waits";
+pub const GO: &str = "go";
+
+pub fn serve(dir: &Path) -> ExitCode {
+    let (mut from, mut to) = (io::stdin(), io::stdout());
+    let mut refusing = false;
+    loop {
+        let Ok(frame) = read_frame(&mut from) else { return ExitCode::SUCCESS };
+        // The artifact's bytes.
+        let Frame::Json(json) = frame else { continue };
+        let request: Request = serde_json::from_slice(&json).unwrap();
+        let reply = answer(dir, &request, &mut refusing);
+        write_frame(&mut to, &Frame::Json(serde_json::to_vec(&reply).unwrap())).unwrap();
+    }
+}
+
+fn answer(dir: &Path, request: &Request, refusing: &mut bool) -> Reply {
+    let Request::Mutate(mutation) = request else {
+        let name: String = format!("{request:?}").chars().take_while(|c| c.is_alphanumeric()).collect();
+        note(dir, &name.to_lowercase());
+        return read(dir, request);
+    };
+    let what = if mutation.way == Way::Probe { "probe " } else { "" };
+    note(dir, &format!("{what}{}", mutation.step));
+    let told = |file: &str| fs::read_to_string(dir.join(file)).unwrap_or_default().trim() == mutation.step;
+    if told(WAITS) {
+        while !dir.join(GO).exists() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    *refusing |= told(REFUSES);
+    if *refusing {
+        let message = "generation 2 is too old: this node has been taken over by generation 9".to_owned();
+        return Reply::Fault(Fault { kind: FaultKind::Fenced, message, hint: None });
+    }
+    done(mutation)
+}
+
+fn note(dir: &Path, what: &str) {
+    let mut file = fs::OpenOptions::new().create(true).append(true).open(dir.join(ASKED)).unwrap();
+    writeln!(file, "{what}").unwrap();
+}
+
+fn read(dir: &Path, request: &Request) -> Reply {
+    let text = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
+    match request {
+        Request::Hello { .. } => {
+            Reply::Hello { version: HELLO_VERSION, helper: "t".into(), boot_id: "b".into(), uid: 0 }
+        }
+        Request::Credentials => Reply::Credentials(Box::new(Credentials {
+            address: text("address"),
+            server_ca: text("ca"),
+            client_certificate: text("certificate"),
+            client_key: Secret::new(text("key")),
+        })),
+        Request::Held => Reply::Held(None),
+        Request::Remember { .. } => Reply::Remembered {
+            open: true,
+            generation: 1,
+            turned: false,
+            class: WayClass::Keep,
+            records: 1,
+            last: String::new(),
+            ended: None,
+            guard: None,
+        },
+        Request::Renew { .. } => Reply::Noted,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn done(mutation: &Mutation) -> Reply {
+    let (digest, path) = (Digest::of(b"x"), String::from("/x"));
+    if mutation.way == Way::Probe {
+        return Reply::Probe(StepProbe::NotDone);
+    }
+    match &mutation.op {
+        Op::Fence { .. } => {
+            let boot_id = "b".into();
+            Reply::Fenced(FenceProof { generation: mutation.generation, boot_id, interlock: path, reserved: 0 })
+        }
+        Op::Stage { artifact, .. } => Reply::Staged(StageProof {
+            slot: path,
+            digest,
+            version: artifact.tag.clone(),
+            data_hash: "h".into(),
+            inner: digest,
+            extracted_before: false,
+        }),
+        Op::Stop => {
+            let (active_state, invocation) = ("inactive".into(), "1".into());
+            Reply::Stopped(StopProof { active_state, invocation, boot_id: "b".into(), took: Span::ZERO })
+        }
+        Op::Keep => Reply::Kept(KeepProof {
+            path,
+            server_inode: 1,
+            keep_inode: 2,
+            boot_id: "b".into(),
+            invocation: "1".into(),
+            mark: DatastoreMark { files: Vec::new(), trimmed: true },
+            stamps: Vec::new(),
+            revision: 1,
+            bytes: 1,
+            links: Vec::new(),
+            took: Span::ZERO,
+        }),
+        Op::Swap | Op::SwapBack => Reply::Swapped(SwapProof { slot: path.clone(), path, digest }),
+        Op::Start => {
+            let invocation = "2".into();
+            Reply::Started(StartProof { invocation, main_pid: 1, boot_id: "b".into(), took: Span::ZERO })
+        }
+        Op::PutBack { .. } => Reply::PutBack(Box::new(PutBackProof {
+            server_inode: 2,
+            abandoned: path,
+            digest,
+            revision: 2,
+            kept_revision: 1,
+            abandoned_revision: None,
+            links: Vec::new(),
+            carried: Vec::new(),
+            lost_complete: true,
+            lost: Vec::new(),
+            lost_unlisted: 0,
+            uncounted: std::collections::BTreeMap::new(),
+            took: Span::ZERO,
+        })),
+        Op::ArmGuard { lease } => Reply::Armed(ArmProof { lease: *lease, timer: path, boot_id: "b".into() }),
+        Op::Release { .. } => Reply::Released(ReleaseProof { stays: Vec::new() }),
+        _ => Reply::Noted,
+    }
+}

@@ -1,0 +1,178 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use belay_engine::steps::{Idempotence, declaration};
+use belay_engine::{EndState, Event, MAX_RESUMES, MAX_TRIES, ProbeState, Record};
+use belay_plan::{Plan, Reached, Step, StepKind};
+
+use crate::Invariant;
+
+/// A second opinion on a coordinator's records, from the plan alone: what may follow what.
+#[derive(Clone, Debug, Default)]
+pub struct Story {
+    done: BTreeSet<String>,
+    /// Begun, and its outcome is not known.
+    unknown: Option<String>,
+    tries: BTreeMap<String, u32>,
+    begun: BTreeSet<StepKind>,
+    turn: Option<Reached>,
+    turns: u32,
+    resumes: u32,
+    /// A step said that what came before it is stale, and nothing has been begun since.
+    stale: Option<String>,
+    failed: Option<String>,
+    pub end: Option<EndState>,
+}
+
+impl Story {
+    /// Takes one more record in, and says what it breaks.
+    pub fn hear(&mut self, plan: &Plan, record: &Record) -> Option<(Invariant, String)> {
+        match &record.event {
+            Event::Intent { step, attempt } => self.intent(plan, step, *attempt),
+            Event::Outcome { step, ok, fault, .. } => {
+                if self.resumes > MAX_RESUMES {
+                    return Some((Invariant::Budgets, format!("{step} done after {} resumes", self.resumes)));
+                }
+                // Whoever holds the node now may have done it: as unknown as what a broken channel leaves.
+                let fences = plan.any_step(step).is_some_and(|step| step.kind == StepKind::Fence);
+                let doubt = fault.as_ref().is_some_and(|fault| {
+                    fault.kind.leaves_doubt() || fault.kind == belay_engine::FaultKind::Fenced && !fences
+                });
+                if !doubt {
+                    self.unknown = None;
+                }
+                if *ok {
+                    self.done.insert(step.clone());
+                } else if let Some(fault) = fault.as_ref().filter(|_| !doubt) {
+                    let stale = fault.kind == belay_engine::FaultKind::Stale;
+                    let tries = self.tries.get(step).copied().unwrap_or(0);
+                    if stale && tries < MAX_TRIES {
+                        self.stale = Some(step.clone());
+                        self.forget(plan, step);
+                    } else {
+                        self.failed = Some(step.clone());
+                    }
+                }
+                None
+            }
+            Event::Probed { step, state, .. } => {
+                self.unknown = None;
+                if *state == ProbeState::Done {
+                    self.done.insert(step.clone());
+                }
+                None
+            }
+            Event::Turn { reached, .. } => self.turned(plan, *reached),
+            Event::Resumed { .. } => {
+                self.resumes += 1;
+                if self.end == Some(EndState::NeedsHuman) {
+                    // A no was about a life that may be over: which one runs now is asked again.
+                    if self.failed.as_ref().is_some_and(|step| step.ends_with(".gate") || step.ends_with(".soak")) {
+                        let way = self.way(plan);
+                        way.iter().filter(|step| step.kind == StepKind::Start).for_each(|step| {
+                            self.done.remove(&step.id);
+                        });
+                    }
+                    (self.end, self.resumes, self.failed) = (None, 0, None);
+                    self.tries.retain(|step, _| self.done.contains(step));
+                    self.unknown = None;
+                }
+                None
+            }
+            Event::End { state, .. } => {
+                self.end = Some(*state);
+                let way = self.way(plan);
+                let open = way.iter().find(|step| !self.done.contains(&step.id));
+                let whole = *state == EndState::NeedsHuman || *state == EndState::Unchanged || open.is_none();
+                (!whole).then(|| (Invariant::Regated, format!("{state} without {}", open.map_or("", |step| &step.id))))
+            }
+            _ => None,
+        }
+    }
+
+    fn way(&self, plan: &Plan) -> Vec<Step> {
+        self.turn.map_or_else(|| plan.steps().cloned().collect(), |reached| plan.inverse(reached))
+    }
+
+    fn forget(&mut self, plan: &Plan, step: &str) {
+        use StepKind::{Keep, PutBack, Restore, Stop, Swap, SwapBack};
+        if step.ends_with("swap-back") {
+            self.turn = Some(Reached::Started);
+        }
+        let way = self.way(plan);
+        if way.iter().any(|other| other.id == step) || self.turn.is_some() {
+            let again = |kind| matches!(kind, Stop | Keep | Swap | Restore | PutBack | SwapBack);
+            way.iter().filter(|other| again(other.kind)).for_each(|other| {
+                self.done.remove(&other.id);
+            });
+        }
+    }
+
+    fn intent(&mut self, plan: &Plan, id: &str, attempt: u32) -> Option<(Invariant, String)> {
+        let step = plan.any_step(id)?;
+        let way = self.way(plan);
+        let unknown = self.unknown.replace(id.to_owned());
+        let tries = self.tries.entry(id.to_owned()).or_insert(0);
+        let again = *tries;
+        *tries += 1;
+        self.begun.insert(step.kind);
+        if *tries > MAX_TRIES || attempt != *tries {
+            return Some((Invariant::Budgets, format!("{id} begun for the {tries}th time, as attempt {attempt}")));
+        }
+        if let Some(unknown) = unknown {
+            let repeats = declaration(step.kind).idempotence == Idempotence::Repeat && unknown == id;
+            if !repeats {
+                return Some((Invariant::ProbedFirst, format!("{id} begun, and the outcome of {unknown} is unknown")));
+            }
+        }
+        let place = way.iter().position(|other| other.id == id);
+        let Some(place) = place else {
+            return Some((Invariant::Budgets, format!("{id} begun, which is not on the way the run is on")));
+        };
+        if let Some(stale) = self.stale.take()
+            && step.kind != StepKind::Stop
+        {
+            return Some((Invariant::Regated, format!("{id} begun after {stale} was stale")));
+        }
+        if let Some(failed) = self.failed.take()
+            && (self.turn.is_none() || failed != id && again == 0)
+            && self.turn.is_none()
+        {
+            return Some((Invariant::Regated, format!("{id} begun after {failed} failed")));
+        }
+        let open = way.iter().take(place).find(|other| !self.done.contains(&other.id));
+        if let Some(open) = open {
+            return Some((Invariant::Regated, format!("{id} begun before {} is done", open.id)));
+        }
+        let done = |kind| way.iter().any(|other| other.kind == kind && self.done.contains(&other.id));
+        let forward = self.turn.is_none();
+        let first = match step.kind {
+            StepKind::Stop if forward && !done(StepKind::ProveBackup) => Some(Invariant::ReceiptFirst),
+            StepKind::Swap if !done(StepKind::Keep) => Some(Invariant::WayBackStays),
+            StepKind::Commit if plan.steps().any(|s| s.kind == StepKind::Soak) && !done(StepKind::Soak) => {
+                Some(Invariant::WayBackStays)
+            }
+            StepKind::Swap | StepKind::Restore if !done(StepKind::Stage) => Some(Invariant::VerifiedFirst),
+            _ => None,
+        };
+        first.map(|invariant| (invariant, format!("{id} is out of order")))
+    }
+
+    fn turned(&mut self, plan: &Plan, reached: Reached) -> Option<(Invariant, String)> {
+        let begun = |kind| self.begun.contains(&kind);
+        let least = if begun(StepKind::Start) || begun(StepKind::Restore) {
+            Reached::Started
+        } else if begun(StepKind::Stop) {
+            Reached::Stopped
+        } else {
+            Reached::Prepared
+        };
+        let first = self.turn.is_none();
+        self.turns += 1;
+        (self.turn, self.failed, self.stale, self.unknown) = (Some(reached), None, None, None);
+        if first && reached < least {
+            return Some((Invariant::IntentFirst, format!("it turns at {reached:?}, and {least:?} was begun")));
+        }
+        let most = 1 + u32::from(plan.falls_from(Reached::Started));
+        (self.turns > most).then(|| (Invariant::Budgets, format!("it turned {} times", self.turns)))
+    }
+}

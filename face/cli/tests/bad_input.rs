@@ -1,0 +1,201 @@
+//! What a person gets wrong and a machine lacks, as far as it can be seen without a node: why, what to type next, the exit
+//! code, and nothing changed. With a node it is lab/bench/tests (the table in lab/README.md).
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+#[path = "../../report/tests/story/mod.rs"]
+mod story;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+/// A directory with a state of its own, and the program.
+struct Desk {
+    dir: tempfile::TempDir,
+}
+
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Desk {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn write(&self, name: &str, content: &str) -> String {
+        fs::write(self.path(name), content).unwrap();
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
+    /// Facts of a healthy server, with one thing changed.
+    fn facts(&self, change: impl FnOnce(&mut Value)) -> String {
+        let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../core/checks/fixtures/base.json");
+        let mut facts = serde_json::from_str::<Value>(&fs::read_to_string(base).unwrap()).unwrap()["facts"].take();
+        change(&mut facts);
+        self.write("facts.json", &facts.to_string())
+    }
+
+    fn belay(&self, args: &[&str]) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_belay"));
+        command.args(args).env_clear().env("COLUMNS", "120").env("BELAY_STATE", self.path("state"));
+        let output = command.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Said { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// The exit code, the reason and what to type next; and nothing was made.
+    fn refuses(&self, code: i32, reason: &str, next: &str, args: &[&str]) {
+        let said = self.belay(args);
+        let told = said.err.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(said.code, code, "belay {args:?}: {}", said.err);
+        assert!(told.contains(reason), "belay {args:?} does not say {reason:?}: {}", said.err);
+        let hint = told.split_once("next: ").map(|(_, hint)| hint);
+        assert!(hint.is_some_and(|hint| hint.contains(next)), "belay {args:?} does not say to {next:?}: {}", said.err);
+        assert!(!self.path("state").exists(), "belay {args:?} made something");
+    }
+
+    /// A finding that blocks, by its rule.
+    fn finds(&self, rule: &str, facts: &str) -> Said {
+        let said = self.belay(&["check", "--to", "v1.36.3+k3s1", "--facts", facts]);
+        assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+        assert!(said.out.contains(rule), "{rule} is not named: {}", said.out);
+        assert!(!self.path("state").exists());
+        said
+    }
+}
+
+#[test]
+fn plans_that_cannot_be_read_or_were_edited() {
+    let desk = Desk::new();
+    let write = "belay plan --to TAG -o plan.yaml";
+    desk.refuses(1, "there is no plan file none.yaml", write, &["plan", "show", "none.yaml"]);
+    for (name, content, reason) in [
+        ("broken.yaml", "{ a: [", "broken.yaml: the plan could not be read"),
+        ("later.yaml", "belay: plan/v9\n", "later.yaml: the plan is of format `plan/v9`"),
+        ("empty.yaml", "", "empty.yaml: the plan could not be read"),
+    ] {
+        let file = desk.write(name, content);
+        desk.refuses(1, reason, write, &["plan", "show", &file]);
+    }
+    let plan = story::plan().to_yaml().unwrap();
+    assert!(plan.contains("for: 60s"), "{plan}");
+    let edited = desk.write("edited.yaml", &plan.replace("for: 60s", "for: 1s"));
+    desk.refuses(1, "the plan was edited after it was made", write, &["plan", "show", &edited]);
+    let whole = desk.write("whole.yaml", &plan);
+    assert_eq!(desk.belay(&["plan", "show", &whole]).code, 0);
+}
+
+#[test]
+fn facts_that_are_missing_or_no_facts() {
+    let desk = Desk::new();
+    let save = "belay check --save-facts FILE";
+    desk.refuses(1, "could not read the facts from none.json", save, &["check", "--facts", "none.json"]);
+    let broken = desk.write("broken.json", "{\"belay\": \"facts/v9\"}");
+    desk.refuses(1, "broken.json", save, &["check", "--facts", &broken]);
+}
+
+#[test]
+fn a_node_without_k3s_or_with_another_init() {
+    let desk = Desk::new();
+    let without = |facts: &mut Value| {
+        facts["cluster"] = Value::Null;
+        facts["nodes"][0]["binary"] = Value::Null;
+        facts["nodes"][0]["unit"] = Value::Null;
+        facts["nodes"][0]["process"] = Value::Null;
+    };
+    let none = desk.facts(without);
+    desk.refuses(1, "no K3s was found on this node", "run belay on the K3s server", &["check", "--facts", &none]);
+    let openrc = desk.facts(|facts| {
+        without(facts);
+        facts["nodes"][0]["init"] = json!("openrc-init");
+    });
+    desk.refuses(1, "process 1 of this node is openrc-init", "another way", &["check", "--facts", &openrc]);
+    desk.finds("belay-init-not-systemd", &desk.facts(|facts| facts["nodes"][0]["init"] = json!("openrc-init")));
+}
+
+#[test]
+fn more_nodes_than_belay_can_upgrade_yet() {
+    let desk = Desk::new();
+    let two = desk.facts(|facts| {
+        let mut second = facts["cluster"]["nodes"][0].clone();
+        second["name"] = json!("n2");
+        facts["cluster"]["nodes"].as_array_mut().unwrap().push(second);
+    });
+    desk.finds("belay-more-than-one-node", &two);
+}
+
+#[test]
+fn without_root_only_that_is_said() {
+    let desk = Desk::new();
+    let said =
+        desk.finds("belay-helper-not-root", &desk.facts(|facts| facts["nodes"][0]["helper"]["uid"] = json!(1000)));
+    assert_eq!(said.out.matches("belay-").count(), said.out.matches("belay-helper").count(), "{}", said.out);
+}
+
+#[test]
+fn a_healthy_server_is_refused_nothing() {
+    let desk = Desk::new();
+    let said = desk.belay(&["check", "--to", "v1.36.3+k3s1", "--facts", &desk.facts(|_| ())]);
+    assert_eq!(said.code, 0, "the cases above are refused for what they change alone: {}{}", said.out, said.err);
+}
+
+#[test]
+fn releases_that_nobody_knows() {
+    let desk = Desk::new();
+    let facts = desk.facts(|_| ());
+    let unknown = ["versions", "--hazards", "v1.36.99+k3s1"];
+    desk.refuses(1, "v1.36.99+k3s1 is not in this build's tables", "belay versions", &unknown);
+    desk.refuses(2, "1.36.3", "--to v1.36.3+k3s1", &["check", "--facts", &facts, "--to", "1.36.3"]);
+    for wrong in ["v1.36.3+k3s", "v1.x+k3s1"] {
+        let said = desk.belay(&["check", "--facts", &facts, "--to", wrong]);
+        assert!(said.code == 2 && said.err.contains(wrong), "{wrong}: {}", said.err);
+    }
+}
+
+#[test]
+fn runs_that_are_not_there() {
+    let desk = Desk::new();
+    let first = "belay upgrade --to TAG";
+    desk.refuses(1, "no run was ever made here", first, &["report"]);
+    for args in [["report", "x"].as_slice(), &["journal", "show", "x"], &["journal", "verify", "x"]] {
+        desk.refuses(1, "there is no run x", first, args);
+    }
+    desk.refuses(1, "there is no run x", "the file that `belay plan -o` wrote", &["plan", "show", "x"]);
+    desk.refuses(1, "there is no run ../x", first, &["report", "../x"]);
+    // Where there is one, it is named.
+    let plan = story::plan();
+    let run = belay_runner::StateDir::new(desk.path("state")).run(&plan.id);
+    run.create(&plan.to_yaml().unwrap(), &story::facts("v1.35.4+k3s1", 3)).unwrap();
+    let said = desk.belay(&["journal", "show", "x"]);
+    assert!(said.code == 1 && said.err.contains(&format!("the last run here is {}", plan.id)), "{}", said.err);
+}
+
+#[test]
+fn command_lines_that_make_no_sense() {
+    let desk = Desk::new();
+    let facts = desk.facts(|_| ());
+    for args in [
+        ["upgrade"].as_slice(),
+        &["nonsense"],
+        &["apply"],
+        &["check", "--fail-on", "never"],
+        &["check", "--facts", &facts, "--accept", "belay-disk-space"],
+        &["check", "--facts", &facts, "--accept", "no-such-rule=why@2099-01-01"],
+        &["check", "--facts", &facts, "--accept", "belay-disk-space=why@2020-01-01"],
+        &["check", "--facts", &facts, "--ssh-config", "none"],
+    ] {
+        let said = desk.belay(args);
+        assert!(said.code == 2 && !said.err.is_empty(), "belay {args:?}: {} {}", said.code, said.err);
+        assert!(!desk.path("state").exists());
+    }
+}
