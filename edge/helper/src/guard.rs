@@ -66,8 +66,15 @@ pub fn guard(places: &Places) -> Vec<String> {
     let (now, lease) = (Now::read(places), Lease::read(places));
     let mut said = Vec::new();
     for run in open_runs(places) {
+        let silent = match silence(&run, lease.as_ref(), &now) {
+            Some(silent) => silent,
+            // The first look after a boot begins the whole lease again: how long ago the boot was says nothing (a container
+            // has the boot clock of its host). Where even `/run` takes no file, the boot has to do.
+            None if run.armed.is_some() && Lease::renew(places, &run.id, run.generation).is_ok() => continue,
+            None => now.uptime,
+        };
         // Whole seconds, for people.
-        let silent = Span::seconds(silence(&run, lease.as_ref(), &now).as_millis() / 1000);
+        let silent = Span::seconds(silent.as_millis() / 1000);
         let Some(due) = due(&run, silent) else { continue };
         let id = run.id.clone();
         said.push(match act(places, run, silent, due) {

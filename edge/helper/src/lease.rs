@@ -71,16 +71,16 @@ impl Lease {
     }
 }
 
-/// How long nobody was heard of in the name of this run. After a boot it is counted from the boot on.
-pub(crate) fn silence(run: &NodeRun, lease: Option<&Lease>, now: &Now) -> Span {
+/// How long nobody was heard of in the name of this run; `None` when nothing was heard in this boot.
+pub(crate) fn silence(run: &NodeRun, lease: Option<&Lease>, now: &Now) -> Option<Span> {
     let written = lease.filter(|lease| lease.run == run.id).map(|lease| &lease.heard);
     let heard = || run.heard.iter().chain(written);
     if mutated(Mutant::GuardByCalendar) {
         let last = heard().map(|sign| sign.wall).max().unwrap_or(0);
-        return Span::millis(now.wall.saturating_sub(last));
+        return Some(Span::millis(now.wall.saturating_sub(last)));
     }
-    let last = heard().filter(|sign| sign.boot == now.boot_id).map(|sign| sign.up).max().unwrap_or(0);
-    Span::millis(now.uptime.as_millis().saturating_sub(last))
+    let last = heard().filter(|sign| sign.boot == now.boot_id).map(|sign| sign.up).max()?;
+    Some(Span::millis(now.uptime.as_millis().saturating_sub(last)))
 }
 
 /// The lease as one channel renews it: whatever a coordinator asks for that has taken the node over this channel.

@@ -285,6 +285,7 @@ fn a_boot_finishes_what_a_guard_began() {
     crate::node_journal::cut::after(None);
     node.boot();
     assert!(recover(&node.places)[0].ends_with("put back"));
+    assert!(guard(&node.places).is_empty(), "its first look after a boot");
     assert_eq!((node.version(), node.live()), (OLD, kept.clone()));
     node.set_unit("active=active\nsub=running\nresult=success\ninvocation=901\nrestarts=0\n");
     let jobs = node.jobs();
