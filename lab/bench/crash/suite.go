@@ -277,7 +277,7 @@ func (s *Suite) Summary(seed uint64, took time.Duration) {
 	}
 	if n := len(s.failed); n > 0 {
 		fmt.Fprintf(s.Out, "%d FAILED\n", n)
-	} else if s.number > 0 {
+	} else if s.number >= 3 {
 		fmt.Fprintf(s.Out, "none failed: at 95 %% fewer than 1 in %d does (3/N = %.2g)\n", s.number/3, 3/float64(s.number))
 	}
 }
