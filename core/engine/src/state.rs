@@ -185,6 +185,10 @@ impl RunState {
     /// that is about a life of K3s that the human may have ended: `start` is asked again, and tells which one runs now.
     fn begin_anew(&mut self, plan: &Plan) {
         self.end = None;
+        // The node stood down with that end, so its guard is armed again before anything else is done.
+        plan.steps().filter(|step| step.kind == StepKind::ArmGuard).for_each(|step| {
+            self.steps.remove(&step.id);
+        });
         let forward: Vec<Step> = plan.steps().cloned().collect();
         let ways = Reached::ALL.into_iter().map(|reached| plan.inverse(reached)).chain([forward]);
         for way in ways {
@@ -234,6 +238,12 @@ impl RunState {
                 }
                 StepState::Intended => return Command::Probe { step },
                 StepState::Failed { fault } if back.is_some() => return self.failed_back(plan, step, fault),
+                // Every gate has said yes, and the node may have ended the run already: what is left is tidying up.
+                StepState::Failed { fault }
+                    if step.kind == StepKind::Commit && fault.kind.may_pass() && self.tries(&step.id) < MAX_TRIES =>
+                {
+                    return self.begin(plan, step);
+                }
                 StepState::Failed { fault } => return self.turn_at(plan, &step, fault),
             }
         }

@@ -127,7 +127,7 @@ fn a_turn_that_the_node_never_heard_of_ends_with_what_its_guard_did() {
     apply(&mut state, Event::Turn { reached, cause });
     let tale = NodeTale { ended: Some("unchanged".into()), guard: Some("the guard".into()), ..NodeTale::default() };
     assert_eq!(state.adopted_turn(&plan, &tale), None, "it has turned already");
-    let undo = state.undo_to_adopt(&plan).unwrap();
+    let undo = state.undo_to_adopt(&plan, true).unwrap();
     for event in state.adopted_steps(&plan, &undo, &serde_json::Value::Null, true) {
         apply(&mut state, event);
     }
@@ -304,6 +304,23 @@ fn fresh_budgets_do_not_forget_that_the_new_version_was_begun() {
     assert_eq!(state.reached(&plan), Reached::Started);
 }
 
+/// Found by reading, while the model was brought to the guard: a run that needed a human had disarmed it, and went on without.
+#[test]
+fn after_a_human_the_guard_is_armed_again() {
+    let plan = made();
+    let (_, _, mut records) = live(&plan, true, &[]);
+    let stop = |r: &belay_engine::Record| matches!(&r.event, Event::Intent { step, .. } if step == "n1.stop");
+    records.truncate(records.iter().position(stop).unwrap());
+    let mut state = RunState::replay(&plan, &records).unwrap();
+    let mut next = records.last().unwrap().clone();
+    next.event = Event::End { state: EndState::NeedsHuman, why: "test".into() };
+    state.apply(&plan, &next).unwrap();
+    next.event = Event::Resumed { by: "test".into(), belay: "0".into(), back: false };
+    state.apply(&plan, &next).unwrap();
+    let Command::Do { step, attempt: 1 } = state.next(&plan) else { panic!("{:?}", state.next(&plan)) };
+    assert_eq!(step.id, "n1.arm-guard");
+}
+
 /// `belay rollback` was killed between telling the node and writing its turn: the wish was written before, so that
 /// whoever goes on, by `resume` or `rollback`, goes back as asked (exit 0), and not by itself (exit 3).
 #[test]
@@ -445,4 +462,100 @@ fn k3s_may_be_down_between_a_stop_and_the_next_start() {
     let expected = ["n1.stop", "n1.keep", "n1.swap", "n1.start", "n1.back.stop", "n1.back.put-back", "n1.back.start"];
     assert_eq!(down, expected);
     assert!(!life.state.may_be_down(&plan));
+}
+
+/// Found by the simulation, seed 6091: a commit that had ended the run on the node counted as failed, and the run turned back.
+#[test]
+fn a_commit_that_fails_is_tried_again_before_the_run_turns() {
+    let plan = made();
+    let (_, _, records) = live(&plan, true, &[]);
+    let commit = |r: &belay_engine::Record| matches!(&r.event, Event::Intent { step, .. } if step == "n1.commit");
+    let begun = records.iter().position(commit).unwrap();
+    let mut state = RunState::replay(&plan, &records[..=begun]).unwrap();
+    for attempt in 1..=3 {
+        let (proof, took) = (serde_json::Value::Null, belay_facts::Span::ZERO);
+        let event = Event::Outcome { step: "n1.commit".into(), ok: false, proof, fault: fault(FaultKind::Space), took };
+        state.apply(&plan, &belay_engine::Record { event, ..records[begun].clone() }).unwrap();
+        match state.next(&plan) {
+            Command::Do { step, attempt: next } if attempt < 3 => {
+                assert_eq!((step.kind, next), (StepKind::Commit, attempt + 1));
+                let event = Event::Intent { step: step.id, attempt: next };
+                state.apply(&plan, &belay_engine::Record { event, ..records[begun].clone() }).unwrap();
+            }
+            Command::Turn { .. } if attempt == 3 => {}
+            other => panic!("after {attempt}: {other:?}"),
+        }
+    }
+}
+
+/// Found by the simulation, seed 641: whoever resumed with an older copy of the run's directory turned where its own journal
+/// ended, and not where the node was: what the put-back had lost was in nobody's report.
+#[test]
+fn who_knows_less_than_the_node_turns_where_the_node_is() {
+    let plan = made();
+    let (_, _, records) = live(&plan, true, &[]);
+    let begun =
+        records.iter().position(|r| matches!(&r.event, Event::Intent { step, .. } if step == "n1.stage")).unwrap();
+    let state = RunState::replay(&plan, &records[..=begun]).unwrap();
+    for (stopped, started, expected) in
+        [(true, false, Some(Reached::Stopped)), (true, true, Some(Reached::Started)), (false, false, None)]
+    {
+        let turned = state.adopted_turn(&plan, &NodeTale { stopped, started, ..NodeTale::default() });
+        let reached = turned.map(|event| match event {
+            Event::Turn { reached, .. } => reached,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(reached, expected);
+    }
+}
+
+/// Found by the simulation, seed 15762: a step whose budget was used up was begun once more to adopt what the node had done.
+#[test]
+fn what_a_node_did_by_itself_is_not_adopted_past_a_budget() {
+    let plan = made();
+    let (_, _, records) = live(&plan, true, &[]);
+    let begun =
+        records.iter().position(|r| matches!(&r.event, Event::Intent { step, .. } if step == "n1.stop")).unwrap();
+    let mut state = RunState::replay(&plan, &records[..=begun]).unwrap();
+    let apply = |state: &mut RunState, event| {
+        state.apply(&plan, &belay_engine::Record { event, ..records[begun].clone() }).unwrap();
+    };
+    let Some(Command::Turn { reached, cause }) = state.ask_back(&plan, "Ctrl-C") else { panic!() };
+    apply(&mut state, Event::Turn { reached, cause });
+    let undo = state.undo_to_adopt(&plan, false).unwrap();
+    for attempt in 1..=3 {
+        assert!(!state.adopted_steps(&plan, &undo, &serde_json::Value::Null, false).is_empty());
+        apply(&mut state, Event::Intent { step: undo.id.clone(), attempt });
+        let (proof, took) = (serde_json::Value::Null, belay_facts::Span::ZERO);
+        let fault = fault(FaultKind::Failed);
+        apply(&mut state, Event::Outcome { step: undo.id.clone(), ok: false, proof, fault, took });
+    }
+    assert_eq!(state.adopted_steps(&plan, &undo, &serde_json::Value::Null, false), []);
+}
+
+/// Found by the simulation, seed 1486: the way back was adopted by one resume, the guard let the node go, and the next resume
+/// asked it to start.
+#[test]
+fn a_start_on_a_node_that_was_let_go_is_adopted_later() {
+    let plan = made();
+    let (_, _, records) = live(&plan, true, &[]);
+    let begun =
+        records.iter().position(|r| matches!(&r.event, Event::Intent { step, .. } if step == "n1.stop")).unwrap();
+    let mut state = RunState::replay(&plan, &records[..=begun]).unwrap();
+    let apply = |state: &mut RunState, event| {
+        state.apply(&plan, &belay_engine::Record { event, ..records[begun].clone() }).unwrap();
+    };
+    let Some(Command::Turn { reached, cause }) = state.ask_back(&plan, "Ctrl-C") else { panic!() };
+    apply(&mut state, Event::Turn { reached, cause });
+    let undo = state.undo_to_adopt(&plan, false).unwrap();
+    for event in state.adopted_steps(&plan, &undo, &serde_json::Value::Null, false) {
+        apply(&mut state, event);
+    }
+    assert_eq!(state.undo_to_adopt(&plan, false), None);
+    let undo = state.undo_to_adopt(&plan, true).unwrap();
+    for event in state.adopted_steps(&plan, &undo, &serde_json::Value::Null, true) {
+        apply(&mut state, event);
+    }
+    let Command::Do { step, .. } = state.next(&plan) else { panic!("{:?}", state.next(&plan)) };
+    assert_eq!(step.kind, StepKind::Gate);
 }

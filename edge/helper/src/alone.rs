@@ -74,11 +74,12 @@ impl<'a> Alone<'a> {
         let mut holder = Holder::read(places)?.unwrap_or_else(|| Holder {
             run: run.id.clone(),
             generation: 0,
+            channel: 0,
             plan: None,
             by: None,
         });
         if !(who == Who::Guard && mutated(Mutant::GuardWithoutFence)) {
-            holder.generation = holder.generation.max(run.generation) + 1;
+            (holder.generation, holder.channel) = (holder.generation.max(run.generation) + 1, 0);
             // The node itself holds it now.
             holder.by = None;
             holder.write(places)?;
@@ -90,6 +91,7 @@ impl<'a> Alone<'a> {
         Mutation {
             run: self.run.id.clone(),
             generation: self.generation,
+            channel: 0,
             step: self.who.name().into(),
             way: Way::Do,
             target: self.target.clone(),

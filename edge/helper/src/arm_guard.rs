@@ -15,7 +15,8 @@ impl Effect for ArmGuard {
 
     fn probe(step: &mut Step<'_>) -> Result<Found<ArmProof>, Fault> {
         let Op::ArmGuard { lease } = step.mutation.op else { return Ok(Found::NotDone) };
-        Ok(match (step.run().armed == Some(lease), timer::is_armed(step)?) {
+        let remembered = step.run().armed == Some(lease) && !step.run().stood_down;
+        Ok(match (remembered, timer::is_armed(step)?) {
             (true, true) => Found::Done(proof(step, lease)),
             (false, false) => Found::NotDone,
             _ => Found::Partial("the guard is armed in part".into()),
@@ -41,7 +42,7 @@ impl Effect for ArmGuard {
     }
 
     fn remembered(run: &NodeRun, proof: &ArmProof) -> bool {
-        run.arm_proof.as_ref().is_some_and(|known| known.lease == proof.lease)
+        !run.stood_down && run.arm_proof.as_ref().is_some_and(|known| known.lease == proof.lease)
     }
 
     fn proof(proof: &ArmProof) -> Proof {

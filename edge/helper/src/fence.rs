@@ -24,6 +24,9 @@ const SECOND_RESERVE: u64 = 4 * 1024 * 1024;
 pub(crate) struct Holder {
     pub run: String,
     pub generation: u64,
+    /// The last channel over which that generation has changed something.
+    #[serde(default)]
+    pub channel: u32,
     pub plan: Option<Digest>,
     /// Who took it last, and since when; `None` in older records, and where the node took itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -52,6 +55,26 @@ pub(crate) fn signed(places: &Places, by: Option<&Coordinator>) -> Life {
     by.map_or(Life::Unknown, |by| belay_journal::life(by, &places.proc))
 }
 
+/// A generation is one life of one coordinator's: whoever goes on with a run raises it first. Where one side does not say who
+/// it is, nothing can be told.
+pub(crate) fn refuse_another(
+    places: &Places,
+    holder: &Holder,
+    generation: u64,
+    by: Option<&Coordinator>,
+) -> Result<(), Fault> {
+    let another = holder.by.as_ref().zip(by).is_some_and(|(holder, by)| !holder.is_same(by));
+    if generation != holder.generation || !another {
+        return Ok(());
+    }
+    let words = holder_words(places, holder.by.as_ref());
+    let message = format!(
+        "generation {generation} of run {0} is another process's: this node is held{words}; `belay resume {0}` takes it over",
+        holder.run
+    );
+    Err(fault(FaultKind::Fenced, message))
+}
+
 /// "by root on n1 (process 7) since …, which lives".
 fn holder_words(places: &Places, by: Option<&Coordinator>) -> String {
     by.map_or_else(String::new, |by| format!(", for {by} since {}, {}", by.since(), signed(places, Some(by)).words()))
@@ -71,6 +94,9 @@ pub(crate) fn admit(places: &Places, mutation: &Mutation, by: Option<Coordinator
     }
     let holder = Holder::read(places)?;
     let taking = matches!(mutation.op, Op::Fence { .. });
+    if let Some(holder) = holder.as_ref().filter(|holder| holder.run == mutation.run) {
+        refuse_another(places, holder, mutation.generation, by.as_ref())?;
+    }
     match holder {
         Some(holder)
             if holder.run == mutation.run && mutation.generation < holder.generation && !mutated(Mutant::DropFence) =>
@@ -83,10 +109,24 @@ pub(crate) fn admit(places: &Places, mutation: &Mutation, by: Option<Coordinator
                 holder_words(places, holder.by.as_ref())
             ));
         }
+        Some(holder)
+            if holder.run == mutation.run
+                && (mutation.generation, mutation.channel) < (holder.generation, holder.channel) =>
+        {
+            return fenced(format!(
+                "channel {} of generation {} was given up: its coordinator has asked over channel {} since",
+                mutation.channel, mutation.generation, holder.channel
+            ));
+        }
         // A probe changes nothing, not even this.
         Some(holder) if holder.run == mutation.run && (taking || mutation.way == Way::Probe) => {}
-        Some(holder) if holder.run == mutation.run && mutation.generation > holder.generation => {
-            Holder { generation: mutation.generation, by, ..holder }.write(places)?;
+        Some(holder)
+            if holder.run == mutation.run
+                && (mutation.generation, mutation.channel) > (holder.generation, holder.channel) =>
+        {
+            let (generation, channel) = (mutation.generation, mutation.channel);
+            let by = if generation > holder.generation { by } else { holder.by.clone() };
+            Holder { generation, channel, by, ..holder }.write(places)?;
         }
         Some(holder) if holder.run == mutation.run => sync_fence(places)?,
         Some(holder) if !taking => {
@@ -154,9 +194,9 @@ impl Effect for Fence {
 
     fn act(step: &mut Step<'_>) -> Result<FenceProof, Fault> {
         let Op::Fence { plan, reserve } = step.mutation.op else { return Err(refused("this is not a fence")) };
-        let (places, generation) = (step.places, step.mutation.generation);
+        let (places, generation, channel) = (step.places, step.mutation.generation, step.mutation.channel);
         let by = step.channel.by().cloned();
-        Holder { run: step.mutation.run.clone(), generation, plan: Some(plan), by }.write(places)?;
+        Holder { run: step.mutation.run.clone(), generation, channel, plan: Some(plan), by }.write(places)?;
         install_helper(places)?;
         install_interlock(step)?;
         let reserved = if needs_reserve(step) { reserve_space(&step.reserve(), reserve)? } else { 0 };

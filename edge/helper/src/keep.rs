@@ -29,7 +29,7 @@ impl Effect for Keep {
             return Ok(if begun { Found::Partial("a copy was begun".into()) } else { Found::NotDone });
         };
         // Once the binary was exchanged, the copy is what leads back, however the live side has changed since.
-        if step.run().swap_intended && inode(Path::new(&proof.path)) == Some(proof.keep_inode) {
+        if exchanged(step)? && inode(Path::new(&proof.path)) == Some(proof.keep_inode) {
             return Ok(Found::Done(proof));
         }
         match still_true(step, &proof)? {
@@ -41,7 +41,7 @@ impl Effect for Keep {
     fn before(step: &mut Step<'_>) -> Result<Before, Fault> {
         // A restore may be of the version that runs.
         let target = step.target();
-        if step.run().swap_intended || target.old != target.new && step.binary_digest()? == target.new {
+        if exchanged(step)? || target.old != target.new && step.binary_digest()? == target.new {
             return Err(refused("the new version is in place: a copy made now would not lead back"));
         }
         refuse_mounts(step)?;
@@ -78,6 +78,13 @@ impl Effect for Keep {
     fn reply(proof: KeepProof) -> Reply {
         Reply::Kept(proof)
     }
+}
+
+/// Whether what the copy leads back from may be live. An intent alone does not say so: the power may have gone before the
+/// exchange, and then the old version has run again by now. A restore that was decided is finished by the boot.
+fn exchanged(step: &Step<'_>) -> Result<bool, Fault> {
+    let run = step.run();
+    Ok(run.swap_intended && (run.restore_plan.is_some() || step.binary_digest()? != step.target().old))
 }
 
 pub(crate) fn partial(keep: &Path) -> PathBuf {

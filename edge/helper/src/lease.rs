@@ -12,7 +12,7 @@ use belay_wire::{Fault, FaultKind};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Attempt as _, fault, refused};
-use crate::fence::Holder;
+use crate::fence::{Holder, refuse_another};
 use crate::mutate::{LOCK_WAIT, node_lock};
 use crate::node_run::NodeRun;
 use crate::{Now, Places};
@@ -126,11 +126,15 @@ pub(crate) fn renew(
     by: Option<&Coordinator>,
 ) -> Result<(), Fault> {
     let known = admitted(places, run, generation).inspect_err(|_| renewal.let_go())?;
+    if let Some(holder) = Holder::read(places)?.filter(|holder| holder.run == run) {
+        refuse_another(places, &holder, generation, by).inspect_err(|_| renewal.let_go())?;
+    }
     if generation > known {
         let _lock = node_lock(places, LOCK_WAIT)?;
         admitted(places, run, generation)?;
         if let Some(holder) = Holder::read(places)? {
-            Holder { generation, by: by.cloned(), ..holder }.write(places)?;
+            refuse_another(places, &holder, generation, by)?;
+            Holder { generation, channel: 0, by: by.cloned(), ..holder }.write(places)?;
         }
     }
     renewal.took(run, generation);

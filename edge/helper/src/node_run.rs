@@ -160,7 +160,8 @@ impl NodeRun {
         self.target = Some(target.clone());
         match op {
             Op::Stage { artifact, .. } => self.tag = Some(artifact.tag.clone()),
-            Op::ArmGuard { lease } => self.armed = Some(*lease),
+            // A human goes on with a run that stood down.
+            Op::ArmGuard { lease } => (self.armed, self.stood_down) = (Some(*lease), false),
             Op::Stop => self.stop_intended = true,
             Op::Keep => self.kept = None,
             Op::Swap => {

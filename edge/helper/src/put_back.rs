@@ -37,7 +37,13 @@ impl Effect for PutBack {
 
     fn probe(step: &mut Step<'_>) -> Result<Found<PutBackProof>, Fault> {
         let Some(plan) = step.run().put_back_plan.clone() else {
-            return if nothing_to_put_back(step.run()) { never_left(step) } else { Ok(Found::NotDone) };
+            return match nothing_to_put_back(step.run()) {
+                true if step.marker().exists() => {
+                    Ok(Found::Partial("the marker of an exchange that never began".into()))
+                }
+                true => never_left(step),
+                false => Ok(Found::NotDone),
+            };
         };
         let done = inode(&step.server()) == Some(plan.kept_inode)
             && step.binary_digest()? == plan.old
@@ -53,6 +59,9 @@ impl Effect for PutBack {
     fn before(step: &mut Step<'_>) -> Result<Before, Fault> {
         Down::require(step).map_err(|fault| stale(fault.message))?;
         let open = step.run().put_back_plan.clone();
+        if only_marked(step)? {
+            return Ok(Before::default());
+        }
         let plan = match open {
             // Once the marker or an exchange is there, nothing that could have changed the decision has run.
             Some(plan) if step.marker().exists() || inode(&step.server()) == Some(plan.kept_inode) => plan,
@@ -62,6 +71,13 @@ impl Effect for PutBack {
     }
 
     fn act(step: &mut Step<'_>) -> Result<PutBackProof, Fault> {
+        if only_marked(step)? {
+            drop_marker(step)?;
+            return match never_left(step)? {
+                Found::Done(proof) => Ok(proof),
+                _ => Err(failed("without its marker nothing should be left to put back")),
+            };
+        }
         let plan = step.run().put_back_plan.clone().ok_or_else(|| failed("the put-back has no plan"))?;
         put_back(step, &plan, None)?;
         Ok(proof(step, &plan))
@@ -183,6 +199,10 @@ fn move_links(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault> {
 }
 
 fn remove_marker(step: &mut Step<'_>, _: &PutBackPlan) -> Result<(), Fault> {
+    drop_marker(step)
+}
+
+fn drop_marker(step: &Step<'_>) -> Result<(), Fault> {
     let marker = step.marker();
     durable::remove(&marker).attempt(|| format!("{} could not be removed", marker.display()))
 }
@@ -194,8 +214,7 @@ fn decide_under_marker(step: &mut Step<'_>) -> Result<PutBackPlan, Fault> {
     raise_marker(step, &kept)?;
     let decided = Down::require(step).map_err(|fault| stale(fault.message)).and_then(|_| decide(step));
     if decided.is_err() {
-        let marker = step.marker();
-        durable::remove(&marker).attempt(|| format!("{} could not be removed", marker.display()))?;
+        drop_marker(step)?;
     }
     decided
 }
@@ -296,6 +315,13 @@ fn raised_by_us(step: &Step<'_>, kept: &KeepProof) -> bool {
 /// there when a restore was refused before it was decided.
 fn nothing_to_put_back(run: &NodeRun) -> bool {
     run.swapped_back && run.kept.is_none() || run.rebuilt.is_some() && run.restore_plan.is_none()
+}
+
+/// A restore that set its marker and could not journal its intent has exchanged nothing: only the marker is taken away, which
+/// would keep K3s down for ever.
+fn only_marked(step: &Step<'_>) -> Result<bool, Fault> {
+    let undecided = step.run().put_back_plan.is_none() && nothing_to_put_back(step.run());
+    Ok(undecided && step.marker().exists() && step.binary_digest()? == step.target().old)
 }
 
 fn never_left(step: &Step<'_>) -> Result<Found<PutBackProof>, Fault> {

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use belay_journal::durable;
 use belay_wire::Fault;
 
 use crate::Places;
 use crate::alone::{Alone, Who};
+use crate::fault::Attempt as _;
 use crate::mutate::node_lock;
 use crate::node_run::{NodeRun, open_runs};
 use crate::unit::queue;
@@ -37,6 +39,12 @@ fn finish(places: &Places, run: NodeRun) -> Result<&'static str, Fault> {
     let begun_here = run.put_back_open() || marked;
     if !begun_here && run.stood_down {
         return Ok("left as it is: it needs a human, then `belay resume`");
+    }
+    // Set for a restore that was never journalled: nothing was exchanged, and only the marker would keep K3s down.
+    if marked && run.turned.is_none() && !run.put_back_open() && run.restore_plan.is_none() {
+        let marker = std::path::Path::new(&target.data_dir).join(belay_wire::MARKER);
+        durable::remove(&marker).attempt(|| format!("{} could not be removed", marker.display()))?;
+        return Ok("the marker of a restore that never began was taken away; `belay resume` decides");
     }
     let restores = run.restore_open();
     if !(run.turned.is_some() || begun_here || restores) {

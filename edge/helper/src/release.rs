@@ -13,7 +13,7 @@ use crate::node_run::{Before, NodeEvent, NodeRun, Proof, all_runs};
 use crate::step::{Effect, Found, Step, inode};
 use crate::timer;
 use crate::tree::remove_tree;
-use crate::unit::daemon_reload;
+use crate::unit::{Unit, daemon_reload};
 
 pub(crate) struct Release;
 
@@ -37,6 +37,13 @@ impl Effect for Release {
             return Err(human(
                 "the new version is in place and nobody has taken it back: another coordinator has gone on with this run",
                 "`belay resume` or `belay rollback` where that one keeps its state",
+            ));
+        }
+        // Stopped by this run, and never started again: whoever asks does not know how far the run has gone.
+        if !keep_way_back && step.run().stopped.is_some() && Unit::show(step.places, &step.target().unit)?.is_down() {
+            return Err(human(
+                format!("{} was stopped by this run and nobody has started it again", step.target().unit),
+                "start it, then `belay resume`",
             ));
         }
         Ok(Before::default())
@@ -134,7 +141,8 @@ fn drop_older(step: &Step<'_>) -> Result<(), Fault> {
 }
 
 fn remove_copy(copy: &Path, live: &Path) -> Result<(), Fault> {
-    if inode(copy).is_some() && inode(copy) != inode(live) { remove_tree(copy) } else { Ok(()) }
+    // One that is gone may be so only in the cache, after a try whose sync failed.
+    if inode(copy).is_some() && inode(copy) == inode(live) { Ok(()) } else { remove_tree(copy) }
 }
 
 fn stays(step: &Step<'_>) -> Vec<String> {

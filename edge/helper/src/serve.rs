@@ -274,5 +274,7 @@ fn remember(places: &Places, run: &str) -> Result<Reply, Fault> {
         last: run.last,
         ended: run.ended,
         guard: run.guard,
+        stopped: run.stop_intended,
+        started: run.new_started || run.restore_plan.is_some(),
     })
 }

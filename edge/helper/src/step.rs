@@ -58,8 +58,9 @@ pub(crate) trait Effect {
 /// Probe-then-do: intent before the effect, outcome with its proof after.
 pub(crate) fn carry_out<E: Effect>(step: &mut Step<'_>) -> Result<E::Proof, Fault> {
     if let Found::Done(proof) = E::probe(step)? {
-        // A crash may have come between the effect and its outcome.
+        // A crash may have come between the effect and its outcome, and so between the effect and its sync.
         if !E::remembered(step.run(), &proof) {
+            step.secure(&E::proof(&proof))?;
             step.outcome(E::proof(&proof))?;
         }
         return Ok(proof);
@@ -74,7 +75,10 @@ pub(crate) fn carry_out<E: Effect>(step: &mut Step<'_>) -> Result<E::Proof, Faul
     step.append(intent)?;
     match E::act(step) {
         Ok(proof) => {
-            step.outcome(E::proof(&proof))?;
+            // The record of the end says it all: nothing is written after it, which could fail and not be tried again.
+            if step.run().ended.is_none() {
+                step.outcome(E::proof(&proof))?;
+            }
             Ok(proof)
         }
         Err(fault) => {
@@ -136,6 +140,23 @@ impl Step<'_> {
 
     fn outcome(&mut self, proof: Proof) -> Result<(), Fault> {
         self.append(NodeEvent::Outcome { step: self.mutation.step.clone(), proof: Box::new(proof) })
+    }
+
+    /// Makes durable what was found done: whoever did it was killed before the sync, or its sync failed.
+    fn secure(&self, proof: &Proof) -> Result<(), Fault> {
+        let beside = |path: PathBuf| path.parent().map(Path::to_path_buf);
+        let (data, interlock) = (self.data_dir(), self.places.interlock(&self.target().unit));
+        let dirs =
+            [beside(self.binary()), beside(self.server()), beside(interlock), Some(data.join("data")), Some(data)];
+        for dir in dirs.into_iter().flatten().filter(|dir| dir.is_dir()) {
+            let synced = durable::sync_dir(&dir).attempt(|| format!("{} could not be made durable", dir.display()));
+            let event = || NodeEvent::Outcome { step: self.mutation.step.clone(), proof: Box::new(proof.clone()) };
+            match synced {
+                Err(fault) if fault.kind != FaultKind::Io || !self.goes_without(&event()) => return Err(fault),
+                _ => {}
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn now(&self) -> Now {

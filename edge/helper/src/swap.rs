@@ -79,6 +79,8 @@ impl Effect for Swap {
                 exchange(step)?;
                 return Err(stale(format!("the stopped copy became stale during the swap: {why}")));
             }
+        } else {
+            secure_binary(step)?;
         }
         let hash = step.run().staged.as_ref().map(|staged| staged.data_hash.clone());
         let hash = hash.ok_or_else(|| refused("nothing is staged on this node"))?;
@@ -130,6 +132,12 @@ fn copy_over(step: &Step<'_>, path: &Path, slot: &Path) -> Result<(), Fault> {
     step.digests.renamed(path);
     step.digests.renamed(slot);
     Ok(())
+}
+
+/// An exchange that an earlier try has made may not be durable: that one was killed before its sync.
+pub(crate) fn secure_binary(step: &Step<'_>) -> Result<(), Fault> {
+    let path = step.binary();
+    durable::sync_parent(&path).attempt(|| format!("{} could not be made durable", path.display()))
 }
 
 pub(crate) fn proof(step: &Step<'_>, digest: Digest) -> SwapProof {

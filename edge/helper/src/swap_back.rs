@@ -12,7 +12,7 @@ use crate::keep::partial;
 use crate::links::{data_links, set_links};
 use crate::node_run::{Before, NodeRun, Proof};
 use crate::step::{Effect, Found, Step, inode};
-use crate::swap::{exchange, new_ran, proof};
+use crate::swap::{exchange, new_ran, proof, secure_binary};
 use crate::tree::remove_tree;
 
 pub(crate) struct SwapBack;
@@ -65,6 +65,8 @@ impl Effect for SwapBack {
     fn act(step: &mut Step<'_>) -> Result<SwapProof, Fault> {
         if step.binary_digest()? == step.target().new {
             exchange(step)?;
+        } else {
+            secure_binary(step)?;
         }
         let links = step.run().links_before.clone();
         if !links.is_empty() {
@@ -100,7 +102,7 @@ impl Effect for SwapBack {
 /// Removes a copy of `server`, never the directory that is `server`.
 fn drop_copy(step: &Step<'_>, path: &Path) -> Result<(), Fault> {
     match (inode(path), inode(&step.server())) {
-        (None, _) => Ok(()),
+        (None, _) => remove_tree(path),
         (Some(copy), Some(live)) if copy != live => remove_tree(path),
         _ => Err(refused(format!("{} is the live directory, and is not removed", path.display()))),
     }

@@ -93,7 +93,7 @@ pub fn remove(path: &Path) -> io::Result<()> {
 /// When it is there and cannot be removed, or the directory that holds it cannot be synced.
 pub fn remove_tree(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Durable(&Kernel).sync_found(path),
         removed => {
             crash_point(format_args!("removed {}", path.display()));
             removed.and_then(|()| sync_parent(path))

@@ -43,13 +43,17 @@ pub(crate) fn parse(line: &[u8]) -> Result<Line<'_>, Damage> {
     let (length, line) = line.split_once(' ').ok_or(Damage::Form)?;
     let (crc, rest) = line.split_once(' ').ok_or(Damage::Form)?;
     // One spelling only: a changed byte anywhere must be seen.
-    if length.parse().map(|n: usize| format!("{n:06}")).as_deref() != Ok(length) {
+    let padded = length.len() == 6 || length.len() > 6 && !length.starts_with('0');
+    if !padded || !length.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Damage::Form);
     }
-    if length.parse() != Ok(rest.len()) {
+    let declared: usize = length.parse().map_err(|_| Damage::Form)?;
+    if declared != rest.len() {
         return Err(Damage::Length);
     }
-    if crc != format!("{:08x}", crc32c::crc32c(rest.as_bytes())) && !mutated(Mutant::IgnoreChecksum) {
+    let digits = crc.len() == 8 && crc.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    let sum = u32::from_str_radix(crc, 16).ok().filter(|_| digits);
+    if sum != Some(crc32c::crc32c(rest.as_bytes())) && !mutated(Mutant::IgnoreChecksum) {
         return Err(Damage::Checksum);
     }
     let (seq, rest) = rest.split_once(' ').ok_or(Damage::Form)?;
@@ -59,7 +63,13 @@ pub(crate) fn parse(line: &[u8]) -> Result<Line<'_>, Damage> {
 
 /// The hash by which the next record names this one: over the whole line without its newline.
 pub(crate) fn hash(line: &[u8]) -> String {
-    Sha256::digest(line).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut text = String::with_capacity(NO_PREVIOUS.len());
+    for byte in Sha256::digest(line) {
+        for nibble in [byte >> 4, byte & 15] {
+            text.push(char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }));
+        }
+    }
+    text
 }
 
 /// Whether bytes at the end of a file, without a newline, can be the beginning of a record that was never
@@ -80,6 +90,20 @@ pub(crate) fn is_torn(tail: &[u8]) -> bool {
     // `<length> <8 hex> <rest>`; exactly the whole line without its newline was not acknowledged either.
     let whole = length.checked_add(digits + 1 + 8 + 1);
     whole.is_some_and(|whole| tail.len() <= whole) && rest.starts_with(b" ")
+}
+
+/// What a disk writes as a whole.
+const SECTOR: u64 = 512;
+
+/// Whether a sector of the last line was never written: a file that grew has zeros there, and no record does. `at` is where
+/// the line begins in its file. After a power cut the sectors of one append are there or not, each for itself, so a line that
+/// was never acknowledged can have its end, and its newline, and not what is before.
+pub(crate) fn has_unwritten_sector(last: &[u8], at: u64) -> bool {
+    let first = usize::try_from(SECTOR - at % SECTOR).unwrap_or(last.len()).min(last.len());
+    let (first, rest) = last.split_at(first);
+    let sector = usize::try_from(SECTOR).unwrap_or(usize::MAX);
+    let zeros = |part: &[u8]| !part.is_empty() && part.iter().all(|&byte| byte == 0);
+    zeros(first) || rest.chunks(sector).any(zeros)
 }
 
 #[cfg(test)]

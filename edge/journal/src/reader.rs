@@ -94,12 +94,16 @@ pub(crate) fn walk(
     let mut at = 0;
     for whole in bytes.split_inclusive(|&byte| byte == b'\n') {
         let damage = |damage| JournalError::Damaged { path: path.into(), record: seq + 1, damage };
+        let torn = Tail::Torn { at, bytes: whole.len() as u64 };
+        let last = at + whole.len() as u64 == bytes.len() as u64;
+        if last && line::has_unwritten_sector(whole, at) {
+            return Ok(Verified { records: seq, last: previous, tail: torn });
+        }
         let Some(text) = whole.strip_suffix(b"\n") else {
             if !line::is_torn(whole) {
                 return Err(damage(Damage::Form));
             }
-            let tail = Tail::Torn { at, bytes: whole.len() as u64 };
-            return Ok(Verified { records: seq, last: previous, tail });
+            return Ok(Verified { records: seq, last: previous, tail: torn });
         };
         let parsed = line::parse(text).map_err(damage)?;
         if parsed.seq != seq + 1 {

@@ -56,6 +56,25 @@ pub async fn find_out(session: &mut Session, step: &Step) -> Result<(ProbeState,
     }
 }
 
+/// The same, and what is there is confirmed: done again it changes nothing, and the node makes it durable and remembers it, as
+/// whoever was killed in it did not. A step that is there and cannot be confirmed is not done yet.
+pub async fn settle(
+    session: &mut Session,
+    step: &Step,
+    book: &Book,
+    artifact: &Path,
+) -> Result<(ProbeState, Value, String), Fault> {
+    let (state, _, says) = find_out(session, step).await?;
+    if state != ProbeState::Done {
+        return Ok((state, Value::Null, says));
+    }
+    match on_node(session, step, book, artifact).await {
+        Ok(proof) => Ok((ProbeState::Done, proof, says)),
+        Err(fault) if fault.kind.leaves_doubt() || fault.kind == FaultKind::Fenced => Err(fault),
+        Err(fault) => Ok((ProbeState::Partial, Value::Null, format!("{says}, and not confirmed: {}", fault.message))),
+    }
+}
+
 async fn on_node(session: &mut Session, step: &Step, book: &Book, artifact: &Path) -> Result<Value, Fault> {
     let seen = book.state().seen().max(session.prober.seen_revision().unwrap_or(0));
     let op = operation(session, step, seen).ok_or_else(|| Fault {

@@ -223,19 +223,21 @@ impl Runner {
                         self.reopen(broken, &fault).await?;
                     }
                 }
-                Command::Probe { step } => match effect::find_out(&mut self.session, &step).await {
-                    Ok((state, proof, says)) => {
-                        broken = 0;
-                        self.book.record(Event::Probed { step: step.id, state, proof, says })?;
+                Command::Probe { step } => {
+                    match effect::settle(&mut self.session, &step, &self.book, &self.artifact).await {
+                        Ok((state, proof, says)) => {
+                            broken = 0;
+                            self.book.record(Event::Probed { step: step.id, state, proof, says })?;
+                        }
+                        Err(Fault { kind: FaultKind::Fenced, message, .. }) => {
+                            self.book.record(Event::Superseded { says: message })?;
+                        }
+                        Err(fault) => {
+                            broken += 1;
+                            self.reopen(broken, &fault).await?;
+                        }
                     }
-                    Err(Fault { kind: FaultKind::Fenced, message, .. }) => {
-                        self.book.record(Event::Superseded { says: message })?;
-                    }
-                    Err(fault) => {
-                        broken += 1;
-                        self.reopen(broken, &fault).await?;
-                    }
-                },
+                }
                 Command::Turn { reached, cause } => self.turn(reached, cause).await?,
                 // Not ours any more: no step, no note, nothing in the cluster.
                 Command::Leave { why } => return Err(self.superseded(why).await),
@@ -305,8 +307,14 @@ impl Runner {
             Err(_) => return Ok(()),
         };
         let before = self.book.state().turn().is_some();
-        while let Some(turn) = self.book.state().adopted_turn(self.book.plan(), &tale) {
-            self.book.record(turn)?;
+        while let Some(event) = self.book.state().adopted_turn(self.book.plan(), &tale) {
+            match event {
+                // The node does not know it yet.
+                Event::Turn { reached, cause } if !tale.turned && tale.ended.is_none() => {
+                    self.turn(reached, cause).await?
+                }
+                known => self.book.record(known)?,
+            }
         }
         if let Some(says) = tale.guard.clone().filter(|_| before) {
             let note = Event::Note { says };
@@ -314,11 +322,25 @@ impl Runner {
                 self.book.record(note)?;
             }
         }
-        let Some(undo) = self.book.state().undo_to_adopt(self.book.plan()) else { return Ok(()) };
-        let Ok((ProbeState::Done, proof, _)) = effect::find_out(&mut self.session, &undo).await else { return Ok(()) };
         let released = tale.ended.is_some() && tale.guard.is_some();
+        let Some(undo) = self.book.state().undo_to_adopt(self.book.plan(), released) else { return Ok(()) };
+        let Ok((ProbeState::Done, proof, _)) = effect::find_out(&mut self.session, &undo).await else { return Ok(()) };
         for event in self.book.state().adopted_steps(self.book.plan(), &undo, &proof, released) {
+            let event = match event {
+                // Its intent is written: the node makes durable what it finds, and remembers it.
+                Event::Probed { step, says, .. } if step == undo.id && !released => {
+                    let confirmed = effect::settle(&mut self.session, &undo, &self.book, &self.artifact).await;
+                    // It stays begun, and is probed.
+                    let Ok((state, proof, _)) = confirmed else { return Ok(()) };
+                    Event::Probed { step, state, proof, says }
+                }
+                other => other,
+            };
+            let done = !matches!(event, Event::Probed { state: ProbeState::NotDone | ProbeState::Partial, .. });
             self.book.record(event)?;
+            if !done {
+                break;
+            }
         }
         Ok(())
     }

@@ -34,6 +34,8 @@ pub struct Session {
     pub clock: Clock,
     pub run: String,
     pub generation: u64,
+    /// How often the channel was opened again.
+    channel: u32,
     pub target: NodeTarget,
     /// The plan's digest, which the node remembers with the fence.
     pub plan: Digest,
@@ -103,6 +105,7 @@ impl Session {
             clock,
             run,
             generation,
+            channel: 0,
             target,
             plan: plan.digest,
             artifact,
@@ -124,6 +127,8 @@ impl Session {
         }
         self.link = link;
         self.renewed = None;
+        // What the old one may still bring to the node is refused there, once anything was asked over this one.
+        self.channel += 1;
         self.api = None;
         // The credentials are those that were taken before: they cannot be refused now.
         let _ = self.aim();
@@ -230,6 +235,7 @@ impl Session {
         Request::Mutate(Mutation {
             run: self.run.clone(),
             generation: self.generation,
+            channel: self.channel,
             step: step.to_owned(),
             way,
             target: self.target.clone(),
@@ -282,9 +288,9 @@ impl Session {
     pub async fn remember(&mut self) -> Result<Remembered, LinkError> {
         let request = Request::Remember { run: self.run.clone() };
         match self.call(&request, "tell what it remembers of the run", ASK + GRACE, |_| {}).await? {
-            Reply::Remembered { turned, class, generation, ended, guard, .. } => {
+            Reply::Remembered { turned, class, generation, ended, guard, stopped, started, .. } => {
                 let guard = guard.map(|tale| self.told(&tale));
-                Ok(Remembered { tale: NodeTale { turned, class, ended, guard }, generation })
+                Ok(Remembered { tale: NodeTale { turned, class, stopped, started, ended, guard }, generation })
             }
             _ => Err(LinkError::Confused { node: self.link.node().to_owned(), what: "remember".to_owned() }),
         }

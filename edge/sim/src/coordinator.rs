@@ -4,15 +4,15 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use belay_engine::{Command, EndState, Event, Fault, FaultKind, ProbeState, Record, RunState, StepState, TurnCause};
+use belay_engine::{Command, EndState, Event, Fault, FaultKind, NodeTale, ProbeState, Record, RunState, TurnCause};
 use belay_facts::{Mutant, Span, mutated};
 use belay_journal::{Disk as _, DiskFile as _, Durable, Journal, JournalError, read_on};
 use belay_plan::{Plan, Reached, Step, StepKind};
 use serde_json::Value;
 
-use crate::helper::remember;
+use crate::helper::{held, remember, renew};
 use crate::node_run::Op;
-use crate::story::Story;
+use crate::story::{GUARD_ACTED, Story};
 use crate::{Group, Invariant, SimDisk, Station, World, places};
 
 mod act;
@@ -35,6 +35,8 @@ pub struct Coordinator {
     pub state: RunState,
     pub records: Vec<Record>,
     generation: u64,
+    /// How often the channel was opened again.
+    channel: u32,
     pub story: Story,
     reserve_freed: bool,
     broken: u32,
@@ -82,6 +84,7 @@ impl Coordinator {
             state: RunState::default(),
             records: Vec::new(),
             generation: 1,
+            channel: 0,
             story: Story::default(),
             reserve_freed: false,
             broken: 0,
@@ -115,7 +118,7 @@ impl Coordinator {
         // As the helper answers `remember`: its journal, and the fence that a boot may have raised above that.
         let fence =
             world.node.borrow().read(Path::new(places::FENCE)).map(|held| String::from_utf8_lossy(held).into_owned());
-        let fence = fence.ok().and_then(|held| held.trim().parse().ok()).unwrap_or(0);
+        let fence = fence.ok().and_then(|text| held(&text)).map_or(0, |(generation, _)| generation);
         let remembered = remember(world).map_or(0, |run| run.generation).max(fence);
         let generation = own.max(remembered) + u64::from(!mutated(Mutant::KeepGeneration));
         let mut new = Self::of(world, disk, journal);
@@ -129,6 +132,12 @@ impl Coordinator {
             new.record(world, opened)?;
         }
         new.record(world, Event::Resumed { by: "sim".to_owned(), belay: "0".to_owned(), back })?;
+        // The node knows of this generation before it is asked what it did: its guard, or a boot, takes a higher one.
+        if let Err(fault) = renew(world, generation) {
+            new.record(world, Event::Superseded { says: fault.message.clone() })?;
+            return Err(Left::Gone(fault.message));
+        }
+        world.settle();
         new.adopt(world)?;
         Ok(new)
     }
@@ -200,7 +209,7 @@ impl Coordinator {
             Command::Probe { step } => {
                 world.arrive(Station::Probe);
                 self.strike(world)?;
-                match self.find_out(world, &step) {
+                match self.settle(world, &step) {
                     Ok((state, proof)) => {
                         self.broken = 0;
                         let says = String::new();
@@ -320,39 +329,41 @@ impl Coordinator {
         if !world.node.borrow().power {
             return Ok(());
         }
-        let Ok(remembered) = remember(world) else { return Ok(()) };
-        let turned = remembered.turned.is_some();
-        let cause = |asked, why: &str| TurnCause { step: None, asked, why: why.to_owned(), fault: None };
-        let reached = self.state.reached(&self.plan);
-        if turned && self.state.turn().is_none() && reached > Reached::Prepared {
-            let cause = cause(self.state.asked(), "the node was told to go back");
-            self.record(world, Event::Turn { reached, cause })?;
-        }
-        let falls = self.state.turn().is_some_and(|(reached, _)| self.plan.falls_from(*reached));
-        if falls && turned && remembered.class == self.plan.class_from(Reached::SwappedBack) {
-            let cause = cause(self.state.asked(), "the node was told to put the stopped copy back");
-            self.record(world, Event::Turn { reached: Reached::SwappedBack, cause })?;
-        }
-        let Some((reached, _)) = self.state.turn() else { return Ok(()) };
-        let steps = self.plan.inverse(*reached);
-        let Some(undo) = steps.iter().find(|step| matches!(step.kind, StepKind::PutBack | StepKind::SwapBack)) else {
-            return Ok(());
+        let Ok(run) = remember(world) else { return Ok(()) };
+        let tale = NodeTale {
+            turned: run.turned.is_some(),
+            class: run.class,
+            stopped: run.stop_intended,
+            started: run.new_started || run.restore_plan.is_some(),
+            ended: run.ended.map(|committed| committed.to_string()),
+            guard: run.guarded.then(|| GUARD_ACTED.to_owned()),
         };
-        if self.state.proof(&undo.id).is_some() {
-            return Ok(());
+        while let Some(event) = self.state.adopted_turn(&self.plan, &tale) {
+            match event {
+                // The node does not know it yet.
+                Event::Turn { reached, cause } if !tale.turned && tale.ended.is_none() => {
+                    self.turn(world, reached, cause)?
+                }
+                known => self.record(world, known)?,
+            }
         }
-        let Ok((ProbeState::Done, proof)) = self.find_out(world, undo) else { return Ok(()) };
-        let before: Vec<Step> = steps.iter().take_while(|step| step.id != undo.id).cloned().collect();
-        for (step, proof) in before.into_iter().map(|step| (step, Value::Null)).chain([(undo.clone(), proof)]) {
-            if self.state.proof(&step.id).is_some() {
-                continue;
+        let released = tale.ended.is_some() && tale.guard.is_some();
+        let Some(undo) = self.state.undo_to_adopt(&self.plan, released) else { return Ok(()) };
+        let Ok((ProbeState::Done, proof)) = self.find_out(world, &undo) else { return Ok(()) };
+        for event in self.state.adopted_steps(&self.plan, &undo, &proof, released) {
+            let event = match event {
+                Event::Probed { step, says, .. } if step == undo.id && !released => {
+                    // It stays begun, and is probed.
+                    let Ok((state, proof)) = self.settle(world, &undo) else { return Ok(()) };
+                    Event::Probed { step, state, proof, says }
+                }
+                other => other,
+            };
+            let done = !matches!(event, Event::Probed { state: ProbeState::NotDone | ProbeState::Partial, .. });
+            self.record(world, event)?;
+            if !done {
+                break;
             }
-            if !matches!(self.state.step(&step.id), StepState::Intended) {
-                let attempt = self.state.tries(&step.id) + 1;
-                self.record(world, Event::Intent { step: step.id.clone(), attempt })?;
-            }
-            let says = "the node did it by itself".to_owned();
-            self.record(world, Event::Probed { step: step.id, state: ProbeState::Done, proof, says })?;
         }
         Ok(())
     }
@@ -372,6 +383,7 @@ impl Coordinator {
                 continue;
             }
             if world.node.borrow().power {
+                self.channel += 1;
                 return Ok(());
             }
         }

@@ -10,6 +10,7 @@ use belay_facts::{Mutant, mutated};
 use belay_journal::{Disk as _, Durable, Journal, JournalError};
 
 use crate::node_run::{NodeEvent, NodeRecord, NodeRun, Op, Proof};
+use crate::world::Hand;
 use crate::{Group, Invariant, SimDisk, Station, World, places};
 
 mod alone;
@@ -23,6 +24,7 @@ pub use alone::{guard, recover};
 #[derive(Clone, Debug)]
 pub struct Request {
     pub generation: u64,
+    pub channel: u32,
     pub probe: bool,
     pub op: Op,
 }
@@ -47,6 +49,9 @@ pub(super) struct Helper<'w> {
     pub journal: Option<Journal<SimDisk>>,
     pub run: NodeRun,
     pub generation: u64,
+    pub channel: u32,
+    /// The boot unit's or the guard's.
+    pub alone: bool,
     /// Nobody waits for the answer.
     pub orphaned: bool,
 }
@@ -66,13 +71,19 @@ fn in_journal(error: &JournalError) -> Fault {
 
 /// What the node remembers of the run; the error is damage.
 pub fn remember(world: &World) -> Result<NodeRun, JournalError> {
-    let disk = SimDisk::new(Rc::clone(&world.node), Group::Other);
-    let mut run = NodeRun::default();
-    if disk.read(Path::new(places::NODE_JOURNAL)).is_err() {
-        return Ok(run);
+    let path = Path::new(places::NODE_JOURNAL);
+    let node = world.node.borrow();
+    let Ok(bytes) = node.read(path) else { return Ok(NodeRun::default()) };
+    // The same bytes are the same story: most of them are asked for several times.
+    if let Some((known, run)) = world.remembered.borrow().as_ref()
+        && known == bytes
+    {
+        return Ok(run.clone());
     }
-    let (records, _) = belay_journal::read_on::<NodeRecord>(&disk, Path::new(places::NODE_JOURNAL))?;
+    let mut run = NodeRun::default();
+    let (records, _) = belay_journal::read_bytes::<NodeRecord>(path, bytes)?;
     records.iter().for_each(|record| run.add(&record.body, world.is_binary()));
+    *world.remembered.borrow_mut() = Some((bytes.to_vec(), run.clone()));
     Ok(run)
 }
 
@@ -84,8 +95,11 @@ pub fn serve(world: &mut World, request: &Request, orphaned: bool) -> Result<Rep
         world.settle();
         return Err(fault(FaultKind::Channel, "the helper died"));
     }
+    if answer.is_ok() && !orphaned {
+        world.renew();
+    }
     if answer.is_ok() && !request.probe {
-        check_durable(world);
+        check_durable(world, request.op);
     }
     answer
 }
@@ -102,6 +116,8 @@ fn admitted(world: &mut World, disk: &SimDisk, request: &Request, orphaned: bool
         journal: None,
         run: NodeRun::default(),
         generation: request.generation,
+        channel: request.channel,
+        alone: false,
         orphaned,
         world,
     };
@@ -117,14 +133,23 @@ fn admitted(world: &mut World, disk: &SimDisk, request: &Request, orphaned: bool
     match request.op {
         Op::Vouch if helper.run.vouched => {}
         Op::Vouch => helper.append(NodeEvent::Vouched)?,
-        Op::StandDown if helper.run.stood_down => {}
-        Op::StandDown => helper.append(NodeEvent::StoodDown)?,
+        Op::StandDown => {
+            if !helper.run.stood_down {
+                helper.append(NodeEvent::StoodDown)?;
+            }
+            Durable(&helper.disk).remove(Path::new(places::GUARD)).map_err(|error| on_disk(&error))?;
+            helper.world.lease = None;
+        }
         Op::Turn { seen, class } => {
             let run = &helper.run;
             let known = !run.stood_down && run.class == class && run.turned.is_some_and(|known| known >= seen);
             if !known {
                 let _ = Durable(&helper.disk).remove(Path::new(places::SECOND_RESERVE));
                 helper.append(NodeEvent::Turned { seen, class })?;
+            }
+            // Whoever goes back is guarded.
+            if let Some(lease) = helper.run.armed.filter(|_| !helper.is_armed()) {
+                helper.arm(lease)?;
             }
         }
         op => {
@@ -135,23 +160,52 @@ fn admitted(world: &mut World, disk: &SimDisk, request: &Request, orphaned: bool
     Ok(Reply::Done(serde_json::Value::Null))
 }
 
+/// A coordinator that only waits goes on; a twin of `edge/helper/src/lease.rs`. One that has resumed raises the fence by it.
+pub fn renew(world: &mut World, generation: u64) -> Result<(), Fault> {
+    if !world.node.borrow().power {
+        return Ok(());
+    }
+    let disk = SimDisk::new(Rc::clone(&world.node), Group::Helper);
+    let fence =
+        world.node.borrow().read(Path::new(places::FENCE)).map(|held| String::from_utf8_lossy(held).into_owned());
+    let Some((known, _)) = fence.ok().and_then(|text| held(&text)) else { return Ok(()) };
+    if generation < known {
+        return Err(fault(FaultKind::Fenced, format!("generation {generation} is overtaken by {known}")));
+    }
+    // What cannot be raised is raised, or refused, by the next request.
+    if generation > known
+        && let Ok(_lock) = disk.lock(Path::new(places::NODE_LOCK))
+    {
+        let _ = hold(&disk, (generation, 0));
+    }
+    if disk.is_dead() {
+        world.settle();
+        return Ok(());
+    }
+    world.renew();
+    Ok(())
+}
+
 /// As the helper's `admit`; invariant I17.
 fn admit(world: &mut World, disk: &SimDisk, request: &Request) -> Result<(), Fault> {
-    let held = match disk.read(Path::new(places::FENCE)) {
+    let holder = match disk.read(Path::new(places::FENCE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         bytes => {
             let text = String::from_utf8_lossy(&bytes.map_err(|error| on_disk(&error))?).into_owned();
-            let damaged = |_| fault(FaultKind::Failed, "the fence could not be read");
-            Some(text.trim().parse::<u64>().map_err(damaged)?)
+            Some(held(&text).ok_or_else(|| fault(FaultKind::Failed, "the fence could not be read"))?)
         }
     };
     let taking = request.op == Op::Fence;
-    match held {
-        Some(held) if request.generation < held && !mutated(Mutant::DropFence) => {
+    let asks = (request.generation, request.channel);
+    match holder {
+        Some((held, _)) if request.generation < held && !mutated(Mutant::DropFence) => {
             return Err(fault(FaultKind::Fenced, format!("generation {} is overtaken by {held}", request.generation)));
         }
+        Some(held) if asks < held && !mutated(Mutant::DropFence) => {
+            return Err(fault(FaultKind::Fenced, format!("channel {} was given up", request.channel)));
+        }
         Some(_) if taking || request.probe => {}
-        Some(held) if request.generation > held => hold(disk, request.generation)?,
+        Some(held) if asks > held => hold(disk, asks)?,
         Some(_) => Durable(disk).sync_parent(Path::new(places::FENCE)).map_err(|error| on_disk(&error))?,
         None if matches!(request.op, Op::Release { .. }) => {}
         None if !taking => return Err(fault(FaultKind::Refused, "the run has not taken this node")),
@@ -164,24 +218,32 @@ fn admit(world: &mut World, disk: &SimDisk, request: &Request) -> Result<(), Fau
     Ok(())
 }
 
-pub(super) fn hold(disk: &SimDisk, generation: u64) -> Result<(), Fault> {
-    let text = format!("{generation}\n");
+/// Generation and channel of whoever holds the node.
+pub(crate) fn held(fence: &str) -> Option<(u64, u32)> {
+    let (generation, channel) = fence.trim().split_once(' ')?;
+    Some((generation.parse().ok()?, channel.parse().ok()?))
+}
+
+pub(super) fn hold(disk: &SimDisk, (generation, channel): (u64, u32)) -> Result<(), Fault> {
+    let text = format!("{generation} {channel}\n");
     Durable(disk).replace(Path::new(places::FENCE), text.as_bytes(), 0o600).map_err(|error| on_disk(&error))
 }
 
-/// What a node has answered for survives a power cut.
-fn check_durable(world: &mut World) {
-    let tracked = [
-        (places::FENCE, Invariant::OneCoordinator),
+/// What a node has answered for survives a power cut. A note and a stop answer for nothing on an executable path: after a step
+/// that failed in its sync nobody said that it is there, and the next exchange, start or release has to make it so.
+fn check_durable(world: &mut World, op: Op) {
+    let always = [(places::FENCE, Invariant::OneCoordinator), (places::NODE_JOURNAL, Invariant::IntentFirst)];
+    let exchanged = [
         (places::MARKER, Invariant::NoHalfRestored),
         (places::BINARY, Invariant::AtomicSwap),
         (places::SERVER, Invariant::AtomicSwap),
         (places::KEEP, Invariant::WayBackStays),
         (places::SLOT, Invariant::WayBackStays),
-        (places::NODE_JOURNAL, Invariant::IntentFirst),
     ];
+    let noted = matches!(op, Op::Vouch | Op::Turn { .. } | Op::StandDown | Op::Stop);
+    let exchanged = exchanged.into_iter().filter(|_| !noted);
     let node = Rc::clone(&world.node);
-    for (path, invariant) in tracked {
+    for (path, invariant) in always.into_iter().chain(exchanged) {
         if !node.borrow().is_durable(Path::new(path)) {
             world.violate(invariant, format!("{path} was answered for and is not durable"));
         }
@@ -204,13 +266,21 @@ impl Helper<'_> {
     }
 
     pub(super) fn append(&mut self, ev: NodeEvent) -> Result<(), Fault> {
-        let record = NodeRecord { generation: self.generation, ev };
+        let record = NodeRecord { generation: self.generation, alone: self.alone, ev };
         let Some(journal) = &mut self.journal else {
             return Err(fault(FaultKind::Failed, "a probe writes no journal"));
         };
         journal.append(&record).map_err(|error| in_journal(&error))?;
         self.world.say(|| format!("node: {:?}", record.ev));
         self.run.add(&record, self.world.is_binary());
+        let node = self.world.node.borrow();
+        if let (Some((known, run)), Ok(bytes)) =
+            (self.world.remembered.borrow_mut().as_mut(), node.read(Path::new(places::NODE_JOURNAL)))
+            && bytes.starts_with(known)
+        {
+            known.extend_from_slice(bytes.get(known.len()..).unwrap_or_default());
+            run.clone_from(&self.run);
+        }
         Ok(())
     }
 
@@ -218,6 +288,7 @@ impl Helper<'_> {
     pub(super) fn carry_out(&mut self, op: Op) -> Result<Proof, Fault> {
         if let Found::Done(proof) = self.probe(op)? {
             if !self.remembers(&proof) {
+                self.secure()?;
                 self.append(NodeEvent::Outcome(proof.clone()))?;
             }
             return Ok(proof);
@@ -225,7 +296,7 @@ impl Helper<'_> {
         let before = self.before(op)?;
         self.append(NodeEvent::Intent { op, before })?;
         self.check_effect(op);
-        if self.world.hand == Some(true) {
+        if self.world.hand == Some(Hand::Before) {
             self.hand_start();
         }
         let acted = match std::mem::take(&mut self.world.fail_effect) {
@@ -235,12 +306,14 @@ impl Helper<'_> {
             }
             false => self.act(op),
         };
-        if self.world.hand == Some(false) {
+        if self.world.hand == Some(Hand::After) {
             self.hand_start();
         }
         match acted {
             Ok(proof) => {
-                self.append(NodeEvent::Outcome(proof.clone()))?;
+                if self.run.ended.is_none() {
+                    self.append(NodeEvent::Outcome(proof.clone()))?;
+                }
                 Ok(proof)
             }
             Err(fault) => {
@@ -253,7 +326,17 @@ impl Helper<'_> {
         }
     }
 
-    fn hand_start(&mut self) {
+    /// Whoever did it was killed before the sync, or its sync failed.
+    fn secure(&self) -> Result<(), Fault> {
+        let dirs = [places::BINARY, places::SERVER, places::INTERLOCK];
+        dirs.into_iter().try_for_each(|path| self.secure_parent(path))
+    }
+
+    pub(super) fn secure_parent(&self, path: &str) -> Result<(), Fault> {
+        Durable(&self.disk).sync_parent(Path::new(path)).map_err(|error| on_disk(&error))
+    }
+
+    pub(super) fn hand_start(&mut self) {
         self.world.hand = None;
         if self.world.k3s.is_none() && !self.disk.is_dead() {
             self.world.happened(crate::FaultKind::HandStart);

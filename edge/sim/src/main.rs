@@ -8,7 +8,7 @@ use std::time::Instant;
 use belay_sim::{Campaign, Wish, kill_all};
 
 const USAGE: &str = "\
-usage: belay-sim [--schedules N] [--seed S]   live N schedules from seed S on
+usage: belay-sim [--schedules N] [--seed S]   live N schedules from seed S on; stop at 20 that fail, or --failures N
        belay-sim --replay S                   the whole trace of one
        belay-sim --mutants [--schedules N]    which of the written-down bugs are found (feature `mutants`)";
 
@@ -26,13 +26,13 @@ fn main() -> ExitCode {
     let seed = value("--seed").unwrap_or(1);
     match value("--replay") {
         Some(seed) => replay(seed),
-        None if flag("--mutants") => mutants(seed, value("--schedules").unwrap_or(5000)),
-        None => campaign(seed, value("--schedules").unwrap_or(50_000)),
+        None if flag("--mutants") => mutants(seed, value("--schedules").unwrap_or(20_000)),
+        None => campaign(seed, value("--schedules").unwrap_or(50_000), value("--failures").unwrap_or(20)),
     }
 }
 
 fn known(word: &str) -> bool {
-    ["--schedules", "--seed", "--replay", "--mutants", "--help"].contains(&word)
+    ["--schedules", "--seed", "--failures", "--replay", "--mutants", "--help"].contains(&word)
 }
 
 fn replay(seed: u64) -> ExitCode {
@@ -50,10 +50,10 @@ fn replay(seed: u64) -> ExitCode {
     }
 }
 
-fn campaign(seed: u64, schedules: u64) -> ExitCode {
+fn campaign(seed: u64, schedules: u64, failures: u64) -> ExitCode {
     let mut campaign = Campaign::new();
     let began = Instant::now();
-    let next = campaign.run(seed, schedules, 20);
+    let next = campaign.run(seed, schedules, usize::try_from(failures).unwrap_or(usize::MAX));
     let seconds = began.elapsed().as_secs_f64();
     let coverage = &campaign.coverage;
     let points = campaign.points().len();
@@ -102,16 +102,11 @@ fn mutants(seed: u64, most: u64) -> ExitCode {
         return ExitCode::from(2);
     }
     println!("| mutant | killed by | after schedules | seed |\n|---|---|---|---|");
-    let killed = kill_all(seed, most);
+    let killed = kill_all(seed, most, |killed| match &killed.by {
+        Some((invariant, schedules, seed)) => println!("| `{}` | {invariant} | {schedules} | {seed} |", killed.mutant),
+        None => println!("| `{}` | **lived** | {most} | |", killed.mutant),
+    });
     let lived = killed.iter().filter(|killed| killed.by.is_none()).count();
-    for killed in &killed {
-        match &killed.by {
-            Some((invariant, schedules, seed)) => {
-                println!("| `{}` | {invariant} | {schedules} | {seed} |", killed.mutant);
-            }
-            None => println!("| `{}` | **lived** | {most} | |", killed.mutant),
-        }
-    }
     println!("\n{} of {} killed", killed.len() - lived, killed.len());
     if lived == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -57,9 +57,9 @@ pub struct Killed {
 }
 
 /// Switches every bug on, one at a time, and lives up to `most` schedules with it. Without the feature `mutants` none is on, and
-/// all live.
+/// all live. `told` hears of each as soon as it is known.
 #[must_use]
-pub fn kill_all(seed: u64, most: u64) -> Vec<Killed> {
+pub fn kill_all(seed: u64, most: u64, mut told: impl FnMut(&Killed)) -> Vec<Killed> {
     let kill = |mutant| {
         switch(Some(mutant));
         // The plans are made anew: some bugs are the planner's.
@@ -68,7 +68,9 @@ pub fn kill_all(seed: u64, most: u64) -> Vec<Killed> {
             let violation = campaign.live(seed + nth, Wish::default()).violation?;
             Some((violation.invariant, nth + 1, seed + nth))
         });
-        Killed { mutant, by: found }
+        let killed = Killed { mutant, by: found };
+        told(&killed);
+        killed
     };
     let killed = MUTANTS.iter().copied().map(kill).collect();
     switch(None);

@@ -12,6 +12,7 @@ pub enum Op {
     Backup,
     ProveBackup,
     Rebuild,
+    ArmGuard { lease: u64 },
     Stop,
     Keep,
     Swap,
@@ -30,6 +31,9 @@ pub enum Op {
 pub struct NodeRecord {
     #[serde(rename = "gen")]
     pub generation: u64,
+    /// By the boot unit or the guard.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub alone: bool,
     pub ev: NodeEvent,
 }
 
@@ -41,6 +45,8 @@ pub enum NodeEvent {
     Failed,
     Vouched,
     Turned { seen: u64, class: WayClass },
+    Guarded { attempt: u32 },
+    GuardDone,
     StoodDown,
     Ended { committed: bool },
 }
@@ -78,6 +84,7 @@ pub enum Proof {
     BackedUp,
     Proven,
     Rebuilt { inode: usize, objects: Vec<u32>, revision: u64 },
+    Armed { lease: u64 },
     Stopped { invocation: u64, boot: u64 },
     Kept(Kept),
     Swapped,
@@ -109,6 +116,12 @@ pub struct NodeRun {
     pub backed_up: bool,
     pub proven: bool,
     pub rebuilt: Option<(usize, Vec<u32>, u64)>,
+    pub armed: Option<u64>,
+    pub arm_proof: Option<u64>,
+    pub stop_intended: bool,
+    pub guarded: bool,
+    pub guard_tries: u32,
+    pub guard_done: bool,
     pub stopped: Option<(u64, u64)>,
     pub kept: Option<Kept>,
     pub swap_intended: bool,
@@ -134,7 +147,13 @@ impl NodeRun {
     pub fn add(&mut self, record: &NodeRecord, binary: bool) {
         self.records += 1;
         self.generation = self.generation.max(record.generation);
+        // One that comes after the guard begins anew.
+        if !record.alone {
+            (self.guard_tries, self.guard_done) = (0, false);
+        }
         match &record.ev {
+            NodeEvent::Guarded { attempt } => (self.guarded, self.guard_tries) = (true, *attempt),
+            NodeEvent::GuardDone => self.guard_done = true,
             NodeEvent::Intent { op, before } => self.intend(*op, before),
             NodeEvent::Outcome(proof) => self.prove(proof, binary),
             NodeEvent::Failed => {}
@@ -151,6 +170,8 @@ impl NodeRun {
 
     fn intend(&mut self, op: Op, before: &Before) {
         match (op, before) {
+            (Op::ArmGuard { lease }, _) => self.armed = Some(lease),
+            (Op::Stop, _) => self.stop_intended = true,
             (Op::Keep, _) => self.kept = None,
             (Op::Swap, before) => {
                 (self.swap_intended, self.swapped_back) = (true, false);
@@ -179,6 +200,7 @@ impl NodeRun {
     fn prove(&mut self, proof: &Proof, binary: bool) {
         match proof {
             Proof::Fenced { generation } => self.fenced = Some(*generation),
+            Proof::Armed { lease } => self.arm_proof = Some(*lease),
             Proof::Staged => self.staged = true,
             Proof::BackedUp => self.backed_up = true,
             Proof::Proven => self.proven = true,

@@ -41,13 +41,13 @@ pub fn live(seed: u64, shapes: &[Rc<Shape>], points: &[(Station, FaultKind)], wi
         shapes.iter().filter(|shape| first.is_none_or(|(station, _)| station.is_in(shape))).collect();
     let Some(shape) = dice.pick(&fitting).map(Rc::clone) else { return Lived::default() };
     let mut world = World::new(dice.throw(), shape, wish.traced);
-    world.guarded = dice.once_in(2);
     let bad = [Release::NoStart, Release::NeverWell, Release::DiesLater];
     world.release = if dice.once_in(2) { Release::Good } else { dice.pick(&bad).unwrap_or(Release::NeverWell) };
     world.holds = !dice.once_in(3);
     if let Some((station, fault)) = first {
         let mut plan = |station, fault| {
-            let nth = u32::try_from(dice.below(9)).unwrap_or(0);
+            // Alone the node does a whole way back in one go.
+            let nth = nth(&mut dice, if station == Station::Alone { 48 } else { 9 });
             world.planned.push(Planned { station, fault, nth });
         };
         plan(station, fault);
@@ -75,7 +75,7 @@ pub fn live(seed: u64, shapes: &[Rc<Shape>], points: &[(Station, FaultKind)], wi
         }
         for _ in 0..dice.below(3) {
             let Some((station, fault)) = dice.pick(points) else { break };
-            let nth = u32::try_from(dice.below(14)).unwrap_or(0);
+            let nth = nth(&mut dice, 14);
             world.planned.push(Planned { station, fault, nth });
         }
     }
@@ -83,13 +83,8 @@ pub fn live(seed: u64, shapes: &[Rc<Shape>], points: &[(Station, FaultKind)], wi
         world.release = Release::Good;
     }
     let name = world.shape.name.clone();
-    let what = (world.release, world.holds, world.guarded);
-    world.say(|| {
-        format!(
-            "seed {seed}: {name}; the new version is {:?}, the old one holds: {}, guard: {}",
-            what.0, what.1, what.2
-        )
-    });
+    let what = (world.release, world.holds);
+    world.say(|| format!("seed {seed}: {name}; the new version is {:?}, the old one holds: {}", what.0, what.1));
     let end = drive(&mut world);
     if world.violation.is_none() {
         judge(&mut world, end.as_ref(), wish);
@@ -106,6 +101,12 @@ pub fn live(seed: u64, shapes: &[Rc<Shape>], points: &[(Station, FaultKind)], wi
         violation: world.violation.take(),
         trace: world.trace.take().unwrap_or_default(),
     }
+}
+
+/// At which call it happens: mostly early, and now and then as late as the last line of an exchange.
+fn nth(dice: &mut Dice, few: u64) -> u32 {
+    let most = if dice.once_in(3) { 48 } else { few };
+    u32::try_from(dice.below(most)).unwrap_or(0)
 }
 
 /// So many turns of a loop, resumes and all, are more than any run may take.
@@ -136,6 +137,10 @@ fn drive(world: &mut World) -> Option<(Coordinator, EndState)> {
                 }
                 world.arrive(Station::Resume);
                 match begin(world, back, acknowledged) {
+                    Ok(_) if mend.is_some() => {
+                        world.violate(Invariant::ChainHolds, "a changed journal was opened");
+                        return None;
+                    }
                     Ok(new) => {
                         back = false;
                         if storm > 0 {
@@ -174,10 +179,6 @@ fn drive(world: &mut World) -> Option<(Coordinator, EndState)> {
             }
             Left::Gone(_) => {
                 coordinator = None;
-                if mend.take().is_some() {
-                    world.violate(Invariant::ChainHolds, "a changed journal was opened");
-                    return None;
-                }
                 match world.after_kill.take() {
                     Some(FaultKind::Rollback) => back = true,
                     Some(FaultKind::Storm) => storm = 34,

@@ -58,12 +58,13 @@ pub enum FaultKind {
 }
 
 impl Station {
-    pub const NODE_STEPS: [StepKind; 12] = [
+    pub const NODE_STEPS: [StepKind; 13] = [
         StepKind::Fence,
         StepKind::Stage,
         StepKind::Backup,
         StepKind::ProveBackup,
         StepKind::Rebuild,
+        StepKind::ArmGuard,
         StepKind::Stop,
         StepKind::Keep,
         StepKind::Swap,

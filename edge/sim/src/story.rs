@@ -1,10 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use belay_engine::steps::{Idempotence, declaration};
-use belay_engine::{EndState, Event, MAX_RESUMES, MAX_TRIES, ProbeState, Record};
+use belay_engine::{EndState, Event, MAX_RESUMES, MAX_TRIES, ProbeState, Record, TurnCause};
 use belay_plan::{Plan, Reached, Step, StepKind};
 
 use crate::Invariant;
+
+/// What a node says of its guard.
+pub const GUARD_ACTED: &str = "the guard acted";
 
 /// A second opinion on a coordinator's records, from the plan alone: what may follow what.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +51,10 @@ impl Story {
                     if stale && tries < MAX_TRIES {
                         self.stale = Some(step.clone());
                         self.forget(plan, step);
+                    } else if plan.any_step(step).is_some_and(|step| step.kind == StepKind::Commit) && tries < MAX_TRIES
+                    {
+                        // After the soak nothing is left but to tidy up, and the node may have ended the run: it is tried
+                        // again before the run turns, so an intent may follow that failure.
                     } else {
                         self.failed = Some(step.clone());
                     }
@@ -61,7 +68,7 @@ impl Story {
                 }
                 None
             }
-            Event::Turn { reached, .. } => self.turned(plan, *reached),
+            Event::Turn { reached, cause } => self.turned(plan, *reached, cause),
             Event::Resumed { .. } => {
                 self.resumes += 1;
                 if self.end == Some(EndState::NeedsHuman) {
@@ -157,7 +164,7 @@ impl Story {
         first.map(|invariant| (invariant, format!("{id} is out of order")))
     }
 
-    fn turned(&mut self, plan: &Plan, reached: Reached) -> Option<(Invariant, String)> {
+    fn turned(&mut self, plan: &Plan, reached: Reached, cause: &TurnCause) -> Option<(Invariant, String)> {
         let begun = |kind| self.begun.contains(&kind);
         let least = if begun(StepKind::Start) || begun(StepKind::Restore) {
             Reached::Started
@@ -166,10 +173,15 @@ impl Story {
         } else {
             Reached::Prepared
         };
+        if let Some(stale) = self.stale.as_ref().filter(|stale| cause.step.as_ref() == Some(*stale)) {
+            return Some((Invariant::Regated, format!("it turns because {stale} was stale, and did not do it again")));
+        }
         let first = self.turn.is_none();
         self.turns += 1;
         (self.turn, self.failed, self.stale, self.unknown) = (Some(reached), None, None, None);
-        if first && reached < least {
+        // Its guard lets a node go only where `stop` was never begun there, whatever was intended here.
+        let let_go = reached == Reached::Prepared && cause.why == GUARD_ACTED;
+        if first && reached < least && !let_go {
             return Some((Invariant::IntentFirst, format!("it turns at {reached:?}, and {least:?} was begun")));
         }
         let most = 1 + u32::from(plan.falls_from(Reached::Started));

@@ -4,11 +4,12 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
 
-use belay_facts::{Mutant, mutated};
-use belay_plan::WayClass;
+use belay_facts::{Mutant, Span, mutated};
+use belay_plan::{Step, StepKind, WayClass};
 
 use crate::datastore::Datastore;
 use crate::helper::{self, Request};
+use crate::node_run::NodeRun;
 use crate::platter::{Armed, Inode};
 use crate::{Dice, DiskFault, FaultKind, Group, Invariant, Platter, Shape, Station, Violation, places};
 
@@ -66,6 +67,15 @@ pub struct Lease {
     pub renewed_up: u64,
 }
 
+/// When the administrator starts K3s by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hand {
+    Before,
+    After,
+    /// After that many lines of an exchange.
+    Between(u32),
+}
+
 /// What a link does to the next request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkFate {
@@ -95,7 +105,6 @@ pub struct World {
     pub release: Release,
     /// The old version is well on what the new one wrote.
     pub holds: bool,
-    pub guarded: bool,
     pub lease: Option<Lease>,
     pub planned: Vec<Planned>,
     /// For whoever drives the coordinators.
@@ -107,7 +116,7 @@ pub struct World {
     pub station: Option<Station>,
     pub link: LinkFate,
     pub late: Vec<(Request, u32)>,
-    pub hand: Option<bool>,
+    pub hand: Option<Hand>,
     pub fail_effect: bool,
     pub generation_floor: u64,
     pub acknowledged: Vec<Acknowledged>,
@@ -119,6 +128,8 @@ pub struct World {
     pub violation: Option<Violation>,
     pub trace: Option<Vec<String>>,
     pub(crate) objects: u32,
+    /// The node's journal as it was read last, and what it says.
+    pub(crate) remembered: RefCell<Option<(Vec<u8>, NodeRun)>>,
 }
 
 impl World {
@@ -127,9 +138,13 @@ impl World {
         let mut dice = Dice::new(seed);
         let node = Rc::new(RefCell::new(Platter::new(dice.throw())));
         let desk = if shape.local { Rc::clone(&node) } else { Rc::new(RefCell::new(Platter::new(dice.throw()))) };
-        let longest = shape.plan.steps().map(|step| step.deadline.as_millis()).max().unwrap_or(0);
+        // What the coordinator may be silent for: the longest step with the guard armed, and of a soak what its deadline has
+        // beyond its length.
+        let armed = shape.plan.steps().skip_while(|step| step.kind != StepKind::ArmGuard);
+        let silent = |step: &Step| step.deadline.as_millis().saturating_sub(step.length.map_or(0, Span::as_millis));
+        let longest = armed.map(silent).max().unwrap_or(0);
         let original = places::furnish(&mut node.borrow_mut(), shape.plan.goal);
-        let lease_length = if mutated(Mutant::ShortLease) { longest / 4 } else { longest + 60_000 };
+        let lease_length = shape.plan.steps().find_map(|step| step.lease).map_or(0, Span::as_millis);
         let mut world = Self {
             dice,
             longest,
@@ -144,7 +159,6 @@ impl World {
             lives: 0,
             release: Release::Good,
             holds: true,
-            guarded: true,
             lease: None,
             planned: Vec::new(),
             driver: Vec::new(),
@@ -166,6 +180,7 @@ impl World {
             violation: None,
             trace: traced.then(Vec::new),
             objects: 1000,
+            remembered: RefCell::default(),
             shape,
         };
         world.start_k3s();
@@ -232,7 +247,13 @@ impl World {
                 FaultKind::Twice => self.link = LinkFate::Twice,
                 FaultKind::Late => self.link = LinkFate::Late,
                 FaultKind::LinkDown => self.link = LinkFate::Down(7),
-                FaultKind::HandStart => self.hand = Some(nth % 2 == 0),
+                FaultKind::HandStart => {
+                    self.hand = Some(match nth % 3 {
+                        0 => Hand::Before,
+                        1 => Hand::After,
+                        _ => Hand::Between(nth / 3 % 4),
+                    });
+                }
                 FaultKind::Fails => self.fail_effect = true,
                 FaultKind::ClockJump => {
                     self.wall += if nth % 2 == 0 { 90_000_000 } else { -90_000_000 };
@@ -332,7 +353,6 @@ impl World {
                     format!("it acted after {silent} ms, a step may take {}", self.longest),
                 );
             }
-            self.lease = None;
             helper::guard(self);
         }
     }

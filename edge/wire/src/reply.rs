@@ -43,6 +43,12 @@ pub enum Reply {
         /// What its guard did, if it has acted.
         #[serde(default)]
         guard: Option<GuardTale>,
+        /// K3s was asked to stop in this run.
+        #[serde(default)]
+        stopped: bool,
+        /// The new version may have run, or its data been exchanged.
+        #[serde(default)]
+        started: bool,
     },
     Port(PortSeen),
     /// `None`: no run is open on this node.

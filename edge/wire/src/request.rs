@@ -70,6 +70,9 @@ pub enum Request {
 pub struct Mutation {
     pub run: String,
     pub generation: u64,
+    /// How often this coordinator had to open its channel again: what an earlier one brings late is refused.
+    #[serde(default)]
+    pub channel: u32,
     /// The step's id in the plan, such as `n1.swap`; journalled on the node as well.
     pub step: String,
     pub way: Way,

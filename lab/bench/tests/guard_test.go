@@ -52,7 +52,7 @@ func TestCoordinatorPausedForLongerThanItsLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	late := x.end(120 * time.Second)
-	if late.Code != 4 || !late.Says("has stopped acting") || !late.Says("belay resume "+run) {
+	if late.Code != 4 || !late.Says("has left the node alone") || !late.Says("belay resume "+run) {
 		t.Errorf("the coordinator that was late: %s", late)
 	}
 	life := x.life()

@@ -5,7 +5,7 @@ use belay_plan::{Plan, Reached, Step, StepKind};
 use serde_json::Value;
 
 use super::{RunState, StepState};
-use crate::{Event, ProbeState, TurnCause};
+use crate::{Event, MAX_TRIES, ProbeState, TurnCause};
 
 /// What a node tells of a run from its own journal, as far as it was there alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -14,6 +14,10 @@ pub struct NodeTale {
     pub turned: bool,
     /// By which class, as it was told or decided last.
     pub class: WayClass,
+    /// K3s was asked to stop there, by whichever coordinator.
+    pub stopped: bool,
+    /// The new version may have run there, or its data been exchanged.
+    pub started: bool,
     /// How the run has ended on the node.
     pub ended: Option<String>,
     /// Its guard has acted: when and why, in a sentence.
@@ -22,6 +26,17 @@ pub struct NodeTale {
 
 /// Where `says` of a step comes from that nobody here has begun.
 const BY_ITSELF: &str = "the node did it by itself, at a boot or after its coordinator was gone";
+
+impl NodeTale {
+    /// How far the run has gone on the node.
+    const fn reached(&self) -> Reached {
+        match (self.started, self.stopped) {
+            (true, _) => Reached::Started,
+            (false, true) => Reached::Stopped,
+            (false, false) => Reached::Prepared,
+        }
+    }
+}
 
 impl RunState {
     /// The turns that the node has made, or was told of by a coordinator that died before it could journal them. To be
@@ -40,7 +55,15 @@ impl RunState {
             if tale.ended.is_some() && tale.guard.is_some() {
                 return Some(turn(Reached::Prepared, ""));
             }
-            let reached = self.reached(plan);
+            let own = self.reached(plan);
+            let reached = own.max(tale.reached());
+            // Whoever has an older copy of the journal knows nothing of what was done in between, and can only go back.
+            if reached > own && tale.ended.is_none() {
+                return Some(turn(
+                    reached,
+                    "another coordinator has gone on with this run, further than this journal tells",
+                ));
+            }
             let told = "the node was told to go back before this coordinator was killed";
             return (tale.turned && reached > Reached::Prepared).then(|| turn(reached, told));
         };
@@ -50,11 +73,15 @@ impl RunState {
     }
 
     /// The step of the way back that tells whether the node has gone it: asked for on the node, unless it is known.
+    /// `released`: the node has let the run go, and will not start anything for it either.
     #[must_use]
-    pub fn undo_to_adopt(&self, plan: &Plan) -> Option<Step> {
+    pub fn undo_to_adopt(&self, plan: &Plan, released: bool) -> Option<Step> {
         let (reached, _) = self.turn.as_ref()?;
+        let way = plan.inverse(*reached);
+        let open = |step: &Step| self.proof(&step.id).is_none();
+        let starts = released && way.iter().any(|step| step.kind == StepKind::Start && open(step));
         let undo = |step: &Step| matches!(step.kind, StepKind::PutBack | StepKind::SwapBack);
-        plan.inverse(*reached).into_iter().find(undo).filter(|step| self.proof(&step.id).is_none())
+        way.into_iter().find(undo).filter(|step| starts || open(step))
     }
 
     /// The records that take over a way back whose undo was found done on the node, with its proof. `released`: the node
@@ -66,6 +93,11 @@ impl RunState {
         let done = way.iter().take_while(|step| step.id != undo.id).map(|step| (step, Value::Null));
         let start = way.iter().filter(|step| released && step.kind == StepKind::Start).map(|step| (step, Value::Null));
         let mut events = Vec::new();
+        // A budget that is used up needs a human first, also for what is found done (I18).
+        let spent = |step: &&Step| self.proof(&step.id).is_none() && self.tries(&step.id) >= MAX_TRIES;
+        if way.iter().take_while(|step| step.id != undo.id).chain([undo]).any(|step| spent(&step)) {
+            return events;
+        }
         for (step, proof) in done.chain([(undo, proof.clone())]).chain(start) {
             if self.proof(&step.id).is_some() {
                 continue;

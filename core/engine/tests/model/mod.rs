@@ -166,6 +166,8 @@ impl World {
         NodeTale {
             turned: self.turned.is_some(),
             class: self.turned.unwrap_or_default(),
+            stopped: self.stop_asked,
+            started: false,
             ended: self.let_go.then(|| "unchanged".into()),
             guard: (self.acted > 0).then(|| "the guard of n1 acted".into()),
         }
@@ -343,7 +345,7 @@ impl Life<'_> {
         while let Some(turn) = self.state.adopted_turn(self.plan, &tale) {
             self.record(turn);
         }
-        let Some(undo) = self.state.undo_to_adopt(self.plan) else { return };
+        let Some(undo) = self.state.undo_to_adopt(self.plan, world.let_go) else { return };
         if world.is_done(undo.kind) {
             let proof = serde_json::Value::Null;
             for event in self.state.adopted_steps(self.plan, &undo, &proof, world.let_go) {

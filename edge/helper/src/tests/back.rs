@@ -362,3 +362,30 @@ fn somebody_who_reads_the_datastore_does_not_stop_the_way_back() {
     assert!(other.wait().unwrap().success());
     assert_back(&node, &kept);
 }
+
+/// Found by the simulation, seed 2795: a coordinator with an older copy of the run's directory turned before the stop that
+/// another one had done, and released a node on which K3s was down.
+#[test]
+fn a_node_whose_k3s_was_stopped_is_not_released() {
+    let node = Node::new();
+    node.forward(5);
+    let refused = node.fault(Op::Release { keep_way_back: false }, FaultKind::Human);
+    assert!(refused.contains("nobody has started it again"), "{refused}");
+    node.act(Op::SwapBack);
+    node.act(Op::Start);
+    node.act(Op::Release { keep_way_back: false });
+}
+
+/// Found by the simulation, seed 4090: the record after the end could not be written, the commit counted as failed, and the run
+/// turned back on a node that refused every step of it.
+#[test]
+fn nothing_is_written_after_the_end_of_a_run() {
+    let node = Node::new();
+    node.forward(8);
+    node.act(Op::Vouch);
+    node.act(Op::Release { keep_way_back: true });
+    assert_eq!(node.folded().last, "ended: committed");
+    let records = node.folded().records;
+    node.act(Op::Release { keep_way_back: true });
+    assert_eq!(node.folded().records, records);
+}

@@ -185,6 +185,33 @@ fn the_loser_is_told_who_holds_the_node_since_when_and_whether_that_process_live
     assert!(loses(&node).contains("holds this node, and has not ended"));
 }
 
+/// Found by the model (`SharedGeneration`): two that resumed at the same time, each from a copy of the run's directory, got the
+/// same generation, and the node let both act.
+#[test]
+fn a_generation_is_one_coordinators() {
+    let mut node = Node::new();
+    let ask = |node: &Node, op: Op, by: &belay_facts::Coordinator| {
+        mutate(&node.places, &node.mutation(op, Way::Do), &mut Speaking(by.clone()), &node.digests)
+    };
+    let (first, second) = (coordinator("n1", 7, "boot-1"), coordinator("laptop", 9, "boot-9"));
+    ask(&node, node.fence(), &first).unwrap();
+    node.generation = 2;
+    ask(&node, node.stage(), &first).unwrap();
+    for op in [node.stage(), Op::Backup, node.fence()] {
+        let fault = ask(&node, op, &second).unwrap_err();
+        assert_eq!(fault.kind, FaultKind::Fenced);
+        assert!(
+            fault.message.contains("another process's: this node is held, for root for anna on n1 (process 7)"),
+            "{}",
+            fault.message
+        );
+    }
+    // The same process over a new channel, and whoever took it over by a newer one.
+    ask(&node, Op::Backup, &first).unwrap();
+    node.generation = 3;
+    ask(&node, Op::ProveBackup, &second).unwrap();
+}
+
 /// A paused coordinator that is continued after the node was taken over: nothing that it asks for leaves a trace.
 #[test]
 fn nothing_that_a_superseded_coordinator_asks_for_changes_the_node() {
@@ -210,4 +237,25 @@ fn a_node_that_was_never_taken_can_be_released() {
     let node = Node::new();
     node.act(Op::Release { keep_way_back: false });
     assert!(!node.places.guard_unit().exists());
+}
+
+/// Found by the simulation, seed 3292: a `stop` that a broken channel had kept came after the way back was done, and stopped K3s.
+#[test]
+fn what_a_channel_that_was_given_up_brings_late_is_refused() {
+    let node = Node::new();
+    node.forward(6);
+    let over = |channel, op: Op| {
+        let mutation = belay_wire::Mutation { channel, ..node.mutation(op, Way::Do) };
+        mutate(&node.places, &mutation, &mut Quiet(Vec::new()), &node.digests)
+    };
+    over(1, Op::Swap).unwrap();
+    over(1, Op::Start).unwrap();
+    let late = over(0, Op::Stop).unwrap_err();
+    assert_eq!(late.kind, FaultKind::Fenced);
+    assert!(late.message.contains("channel 0 of generation 1 was given up"), "{}", late.message);
+    assert!(node.active());
+    // A later coordinator begins with its first channel.
+    let mut next = node;
+    next.generation = 2;
+    next.act(Op::Vouch);
 }

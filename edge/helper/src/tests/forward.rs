@@ -4,7 +4,9 @@ use belay_facts::WayClass;
 use belay_wire::{FaultKind, Op, Reply, StepProbe};
 
 use super::node::{NEW, Node, OLD, hash_of};
-use crate::node_run::all_runs;
+use crate::links::data_links;
+use crate::node_journal::NodeJournal;
+use crate::node_run::{Before, NodeEvent, all_runs};
 
 #[test]
 fn an_upgrade_goes_step_by_step_and_every_step_can_be_asked_for_twice() {
@@ -95,6 +97,29 @@ fn a_copy_is_stale_when_k3s_ran_after_it_and_the_write_is_in_the_next_one() {
     node.act(Op::Stop);
     node.act(Op::PutBack { seen: 0 });
     assert!(node.live().iter().any(|(name, _)| name.ends_with("/late")), "the write is not lost");
+}
+
+/// Found by cutting the power: the intent to swap was durable, the exchange was not, and every later copy was "done" already.
+#[test]
+fn a_swap_that_was_cut_before_its_exchange_is_done_after_a_boot() {
+    let node = Node::new();
+    node.forward(6);
+    let target = Box::new(node.target.clone());
+    let before = Before { links: data_links(&node.path("k3s")), ..Before::default() };
+    let intent = NodeEvent::Intent { step: "n1.swap".into(), op: Op::Swap, target, before };
+    NodeJournal::open(&node.places, &node.run, 1).unwrap().append(&node.places, intent).unwrap();
+    node.boot();
+    node.act(Op::Start);
+    node.put("/registry/configmaps/default/later", "by the old version, after the boot");
+    node.fault(Op::Swap, FaultKind::Stale);
+    for op in [Op::Stop, Op::Keep, Op::Swap, Op::Start] {
+        node.act(op);
+    }
+    assert_eq!(node.version(), NEW);
+    node.act(Op::Turn { seen: 7, class: WayClass::Keep, why: "test".into() });
+    node.act(Op::Stop);
+    node.act(Op::PutBack { seen: 7 });
+    assert!(node.live().iter().any(|(name, _)| name.ends_with("/later")), "the copy is the second one");
 }
 
 #[test]

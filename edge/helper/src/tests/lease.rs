@@ -120,6 +120,23 @@ fn a_commit_and_a_release_disarm() {
     }
 }
 
+/// Found by reading, while the model was brought to the guard: a node that stood down never went back by itself again, though a
+/// human had gone on with the run and the guard was armed anew.
+#[test]
+fn a_node_that_stood_down_is_armed_again() {
+    let node = Node::new();
+    node.forward(4);
+    node.act(Op::ArmGuard { lease: LEASE });
+    node.act(Op::StandDown { why: "test".into() });
+    assert!(!matches!(node.probe(Op::ArmGuard { lease: LEASE }), StepProbe::Done { .. }));
+    node.act(Op::ArmGuard { lease: LEASE });
+    assert!(matches!(node.probe(Op::ArmGuard { lease: LEASE }), StepProbe::Done { .. }));
+    assert!(!node.folded().stood_down);
+    node.act(Op::Stop);
+    abandoned(&node);
+    assert_eq!((node.version(), node.active()), (OLD, true));
+}
+
 /// A coordinator that only waits renews; one that is late is refused by the same request, and one that has resumed is
 /// known by it, so that the guard takes a higher generation.
 #[test]

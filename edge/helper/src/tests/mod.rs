@@ -14,6 +14,7 @@ mod guard_cut;
 mod lease;
 mod mutants;
 mod node;
+mod power;
 mod protocol;
 mod prune;
 mod races;

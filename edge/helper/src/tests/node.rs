@@ -21,7 +21,7 @@ pub const LEASE: Span = Span::seconds(210);
 
 /// A node with a running K3s 1.35.
 pub struct Node {
-    pub root: tempfile::TempDir,
+    pub root: Root,
     pub places: Places,
     pub target: NodeTarget,
     pub generation: u64,
@@ -29,6 +29,21 @@ pub struct Node {
     pub artifact: PathBuf,
     /// What the helper's process has hashed.
     pub digests: SeenDigests,
+}
+
+/// The directory that a node lives in: its own, which goes with it, or one that is there.
+pub enum Root {
+    Own(tempfile::TempDir),
+    There(PathBuf),
+}
+
+impl Root {
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Own(dir) => dir.path(),
+            Self::There(dir) => dir,
+        }
+    }
 }
 
 /// Nobody listens, and nobody sends.
@@ -103,12 +118,16 @@ esac
 
 impl Node {
     pub fn new() -> Self {
+        Self::with(Root::Own(tempfile::tempdir().unwrap()))
+    }
+
+    /// The same in a directory that is there and empty.
+    pub fn with(root: Root) -> Self {
         // Every test here must be able to fail: `./dev crash --mutants` runs them with a bug switched on.
         #[cfg(feature = "mutants")]
         if let Some(mutant) = std::env::var("BELAY_MUTANT").ok().and_then(|name| belay_facts::Mutant::named(&name)) {
             belay_facts::mutate(Some(mutant));
         }
-        let root = tempfile::tempdir().unwrap();
         let at = |path: &str| root.path().join(path);
         let write = |path: &str, text: &str, mode: u32| {
             fs::create_dir_all(at(path).parent().unwrap()).unwrap();
@@ -183,6 +202,19 @@ impl Node {
         node
     }
 
+    /// This node, as its disk is now.
+    pub fn again(&self) -> Self {
+        Self {
+            root: Root::There(self.root.path().to_owned()),
+            places: self.places.clone(),
+            target: self.target.clone(),
+            generation: self.generation,
+            run: self.run.clone(),
+            artifact: self.artifact.clone(),
+            digests: SeenDigests::default(),
+        }
+    }
+
     pub fn path(&self, path: &str) -> PathBuf {
         self.root.path().join(path)
     }
@@ -235,6 +267,7 @@ impl Node {
 
     pub fn mutation(&self, op: Op, way: Way) -> Mutation {
         Mutation {
+            channel: 0,
             run: self.run.clone(),
             generation: self.generation,
             step: "n1.step".into(),

@@ -289,3 +289,28 @@ fn a_restore_on_a_stale_copy_is_refused_and_leaves_no_marker() {
     node.act(Op::Release { keep_way_back: false });
     assert!(node.live().iter().any(|(name, _)| name.ends_with("/late")));
 }
+
+/// Found by the simulation, seed 2025: the disk was full when the intent of a restore should have been journalled. Its marker
+/// was there already, nothing took it away, and it would have kept K3s down for ever.
+#[test]
+fn a_marker_whose_restore_never_began_is_taken_away() {
+    for boots in [false, true] {
+        let (mut node, _, now) = committed();
+        let earlier = the(&node, CopyKind::Kept);
+        taking_back(&mut node, &earlier);
+        prepared(&node, &earlier);
+        let marker = node.path("k3s/.belay-put-back");
+        fs::write(&marker, "Belay run is exchanging\n").unwrap();
+        if boots {
+            node.boot();
+            let said = recover(&node.places);
+            assert!(said[0].contains("never began"), "{said:?}");
+        } else {
+            assert!(matches!(node.probe(Op::PutBack { seen: 0 }), StepProbe::Partial { .. }));
+            node.act(Op::PutBack { seen: 0 });
+            node.act(Op::Start);
+        }
+        assert!(!marker.exists());
+        assert_eq!(node.live(), now);
+    }
+}

@@ -83,6 +83,8 @@ fn read(dir: &Path, request: &Request) -> Reply {
             last: String::new(),
             ended: None,
             guard: None,
+            stopped: false,
+            started: false,
         },
         Request::Renew { .. } => Reply::Noted,
         other => panic!("{other:?}"),

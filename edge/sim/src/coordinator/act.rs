@@ -36,6 +36,7 @@ impl Coordinator {
             StepKind::Backup => Op::Backup,
             StepKind::ProveBackup => Op::ProveBackup,
             StepKind::Rebuild => Op::Rebuild,
+            StepKind::ArmGuard => Op::ArmGuard { lease: step.lease.map_or(0, belay_facts::Span::as_millis) },
             StepKind::Stop => Op::Stop,
             StepKind::Keep => Op::Keep,
             StepKind::Swap => Op::Swap,
@@ -57,9 +58,23 @@ impl Coordinator {
         }
     }
 
+    /// As `effect::settle`: what is there is confirmed, so that the node makes it durable and remembers it.
+    pub(super) fn settle(&mut self, world: &mut World, step: &Step) -> Result<(ProbeState, Value), Fault> {
+        let (state, _) = self.find_out(world, step)?;
+        let Some(op) = self.op(world, step).filter(|_| state == ProbeState::Done) else {
+            return Ok((state, Value::Null));
+        };
+        match self.ask(world, op, false) {
+            Ok(Reply::Done(proof)) => Ok((ProbeState::Done, proof)),
+            Ok(Reply::Probed(..)) => Err(fault(FaultKind::Failed, "a strange answer")),
+            Err(fault) if fault.kind.leaves_doubt() || fault.kind == FaultKind::Fenced => Err(fault),
+            Err(_) => Ok((ProbeState::Partial, Value::Null)),
+        }
+    }
+
     /// One request over the link, with what the link does to it.
     pub(super) fn ask(&mut self, world: &mut World, op: Op, probe: bool) -> Result<Reply, Fault> {
-        let request = Request { generation: self.generation, probe, op };
+        let request = Request { generation: self.generation, channel: self.channel, probe, op };
         let lost = || Err(fault(FaultKind::Channel, "the connection broke"));
         let fate = world.link;
         if !matches!(fate, LinkFate::Down(_)) {
@@ -157,10 +172,8 @@ impl Coordinator {
         for _ in 0..2 {
             let long = world.dice.below(longest);
             world.advance(long / 2);
-            if step.kind == StepKind::Soak {
-                // Every look at the unit goes through the helper, and renews.
-                world.renew();
-            }
+            // Whoever only waits tells so.
+            helper::renew(world, self.generation)?;
         }
         if std::mem::take(&mut world.fail_effect) {
             world.happened(crate::FaultKind::Fails);

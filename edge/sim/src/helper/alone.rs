@@ -1,8 +1,4 @@
-//! What the node does by itself: the boot unit (a twin of `edge/helper/src/recover.rs`) and the guard.
-//!
-//! The guard here is the simulation's own small description of the lease (design.md §10): armed at the forward `stop`, renewed
-//! by every request, disarmed by `release`. When it is over: the node's lock, the fence, then the old version if the gates
-//! never said yes, else the version that runs.
+//! What the node does by itself: twins of `edge/helper/src/{alone,recover,guard}.rs`.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -10,45 +6,68 @@ use std::rc::Rc;
 use belay_engine::{Fault, FaultKind};
 use belay_facts::{Mutant, mutated};
 use belay_journal::{Disk as _, Durable};
+use belay_plan::WayClass;
 
 use super::{ALONE, Helper, fault, hold, on_disk, remember};
-use crate::node_run::{NodeEvent, NodeRun, Op};
+use crate::node_run::{NodeEvent, NodeRun, Op, Proof};
+use crate::world::Version;
 use crate::{Group, Invariant, SimDisk, World, places};
+
+/// How often the guard tries in a row.
+const TRIES: u32 = 3;
 
 /// At boot, before K3s.
 pub fn recover(world: &mut World) {
     world.arrive(ALONE);
-    alone(world, finish);
+    alone(world, |world, disk, run| {
+        let marked = world.exists(places::MARKER);
+        if marked && run.turned.is_none() && !run.put_back_open() && run.restore_plan.is_none() {
+            return Durable(disk).remove(Path::new(places::MARKER)).map_err(|error| on_disk(&error));
+        }
+        let begun_here = run.put_back_open() || marked;
+        if !begun_here && run.stood_down || !(run.turned.is_some() || begun_here || run.restore_open()) {
+            return Ok(());
+        }
+        let restores = run.restore_open();
+        let mut alone = Alone::take(world, disk, run, false)?;
+        if restores {
+            alone.restore()?;
+        } else {
+            alone.go_back()?;
+        }
+        if !disk.is_dead() {
+            world.start_k3s();
+        }
+        Ok(())
+    });
 }
 
-/// The coordinator was silent for longer than the lease.
+/// The timer looks, and the coordinator was silent for longer than the lease.
 pub fn guard(world: &mut World) {
-    world.say(|| "the lease is over: the guard acts".to_owned());
     world.arrive(ALONE);
-    alone(world, |world, disk, mut run| {
-        if run.stood_down && !run.put_back_open() {
+    alone(world, |world, disk, run| {
+        let stays = run.vouched && run.turned.is_none();
+        if run.armed.is_none() || run.stood_down || stays && !mutated(Mutant::GuardIgnoresVouch) {
             return Ok(());
         }
-        if !mutated(Mutant::GuardWithoutFence) {
-            raise(disk, &run)?;
-        }
-        world.generation_floor = world.generation_floor.max(run.generation) + 1;
-        let vouched = run.vouched && run.turned.is_none();
-        if vouched && !mutated(Mutant::GuardIgnoresVouch) {
-            world.start_k3s();
+        if run.stop_intended && run.guard_done {
             return Ok(());
         }
-        if vouched {
+        if stays {
             world.violate(Invariant::GuardKeepsVouched, "the guard goes back although the gates had said yes");
         }
-        if run.turned.is_none() {
-            let mut helper = helper(world, disk, &run);
-            helper.open_journal()?;
-            let class = helper.class();
-            helper.append(NodeEvent::Turned { seen: 0, class })?;
-            run = helper.run.clone();
+        world.say(|| "the lease is over: the guard acts".to_owned());
+        let (attempt, lets_go) = (run.guard_tries + 1, !run.stop_intended);
+        let mut alone = Alone::take(world, disk, run, true)?;
+        if attempt > TRIES {
+            return alone.stand_down();
         }
-        finish(world, disk, run)
+        alone.note(NodeEvent::Guarded { attempt })?;
+        let done = if lets_go { alone.let_go() } else { alone.guard_back() };
+        match done {
+            Err(fault) if attempt == TRIES || fault.kind == FaultKind::Human => alone.stand_down(),
+            done => done,
+        }
     });
 }
 
@@ -70,59 +89,118 @@ fn alone(world: &mut World, act: impl FnOnce(&mut World, &SimDisk, NodeRun) -> R
     world.settle();
 }
 
-fn helper<'w>(world: &'w mut World, disk: &SimDisk, run: &NodeRun) -> Helper<'w> {
-    let generation = world.generation_floor.max(run.generation);
-    Helper { world, disk: disk.clone(), journal: None, run: run.clone(), generation, orphaned: true }
+struct Alone<'w> {
+    world: &'w mut World,
+    disk: SimDisk,
+    run: NodeRun,
+    generation: u64,
 }
 
-fn raise(disk: &SimDisk, run: &NodeRun) -> Result<u64, Fault> {
-    let held = disk.read(Path::new(places::FENCE)).map_err(|error| on_disk(&error))?;
-    let held = String::from_utf8_lossy(&held).trim().parse::<u64>();
-    let held = held.map_err(|_| fault(FaultKind::Failed, "the fence could not be read"))?;
-    let generation = held.max(run.generation) + 1;
-    hold(disk, generation)?;
-    Ok(generation)
-}
-
-/// Finishes a way back that was decided, and leaves everything else to `resume`.
-fn finish(world: &mut World, disk: &SimDisk, run: NodeRun) -> Result<(), Fault> {
-    let binary = world.is_binary();
-    let marked = world.exists(places::MARKER);
-    let begun_here = run.put_back_open() || marked;
-    if !begun_here && run.stood_down {
-        return Ok(());
-    }
-    let restores = run.restore_open();
-    if !(run.turned.is_some() || begun_here || restores) {
-        return Ok(());
-    }
-    let raised = if mutated(Mutant::GuardWithoutFence) { run.generation } else { raise(disk, &run)? };
-    world.generation_floor = world.generation_floor.max(raised);
-    let seen = run.turned.unwrap_or(0);
-    let step = |world: &mut World, op| {
-        let mut helper = helper(world, disk, &run);
-        helper.open_journal()?;
-        helper.carry_out(op).map(|_| ())
-    };
-    if world.k3s.is_some() {
-        step(world, Op::Stop)?;
-    }
-    if restores {
-        step(world, Op::Restore { seen })?;
-    } else {
-        let decided = match binary {
-            true => run.fell(binary),
-            false => helper(world, disk, &run).new_ran(),
-        };
-        if run.put_back_open() || marked || !run.put_back && decided {
-            step(world, Op::PutBack { seen })?;
-        } else if !run.put_back {
-            step(world, Op::SwapBack)?;
+impl<'w> Alone<'w> {
+    fn take(world: &'w mut World, disk: &SimDisk, run: NodeRun, guard: bool) -> Result<Self, Fault> {
+        let held = disk.read(Path::new(places::FENCE)).map_err(|error| on_disk(&error))?;
+        let (held, _) = super::held(&String::from_utf8_lossy(&held))
+            .ok_or_else(|| fault(FaultKind::Failed, "the fence could not be read"))?;
+        let generation = held.max(run.generation) + 1;
+        if !(guard && mutated(Mutant::GuardWithoutFence)) {
+            hold(disk, (generation, 0))?;
         }
+        world.generation_floor = world.generation_floor.max(generation);
+        Ok(Self { world, disk: disk.clone(), run, generation })
     }
-    if disk.is_dead() {
-        return Ok(());
+
+    fn helper(&mut self) -> Result<Helper<'_>, Fault> {
+        let mut helper = Helper {
+            disk: self.disk.clone(),
+            journal: None,
+            run: self.run.clone(),
+            generation: self.generation,
+            channel: 0,
+            alone: true,
+            orphaned: true,
+            world: self.world,
+        };
+        helper.open_journal()?;
+        Ok(helper)
     }
-    world.start_k3s();
-    Ok(())
+
+    fn step(&mut self, op: Op) -> Result<Proof, Fault> {
+        self.helper()?.carry_out(op)
+    }
+
+    fn note(&mut self, event: NodeEvent) -> Result<(), Fault> {
+        let mut helper = self.helper()?;
+        helper.append(event)?;
+        self.run = helper.run.clone();
+        Ok(())
+    }
+
+    fn stop(&mut self) -> Result<(), Fault> {
+        if self.world.k3s.is_some() { self.step(Op::Stop).map(|_| ()) } else { Ok(()) }
+    }
+
+    fn restore(&mut self) -> Result<(), Fault> {
+        self.stop()?;
+        let seen = self.run.turned.unwrap_or(0);
+        self.step(Op::Restore { seen }).map(|_| ())
+    }
+
+    fn go_back(&mut self) -> Result<(), Fault> {
+        let seen = self.run.turned.unwrap_or(0);
+        let binary = self.world.is_binary();
+        let decided = match binary {
+            true => self.run.fell(binary),
+            false if self.run.restore_plan.is_some() => true,
+            false => self.helper()?.new_ran(),
+        };
+        if self.run.put_back_open() || self.world.exists(places::MARKER) || !self.run.put_back && decided {
+            self.stop()?;
+            self.step(Op::PutBack { seen })?;
+        } else if !self.run.put_back {
+            if self.world.at_path(places::BINARY) != Some(Version::Old) {
+                self.stop()?;
+            }
+            self.step(Op::SwapBack)?;
+        }
+        Ok(())
+    }
+
+    fn bring_up(&mut self) -> Result<(), Fault> {
+        if self.world.k3s.is_none() {
+            self.step(Op::Start)?;
+        }
+        Ok(())
+    }
+
+    fn let_go(&mut self) -> Result<(), Fault> {
+        self.note(NodeEvent::GuardDone)?;
+        self.step(Op::Release { commit: false }).map(|_| ())
+    }
+
+    fn guard_back(&mut self) -> Result<(), Fault> {
+        let binary = self.world.is_binary();
+        if self.run.turned.is_none() {
+            let class = self.world.shape.plan.way_back.class;
+            self.note(NodeEvent::Turned { seen: 0, class })?;
+        }
+        let mut done = self.go_back().and_then(|()| self.bring_up());
+        if done.as_ref().is_err_and(|fault| fault.kind != FaultKind::Human) && binary {
+            self.run = remember(self.world).map_err(|_| fault(FaultKind::Failed, "the node's journal is gone"))?;
+            if !self.run.fell(binary) && self.run.kept.is_some() {
+                self.note(NodeEvent::Turned { seen: 0, class: WayClass::Keep })?;
+                done = self.go_back().and_then(|()| self.bring_up());
+            }
+        }
+        done?;
+        self.note(NodeEvent::GuardDone)
+    }
+
+    fn stand_down(&mut self) -> Result<(), Fault> {
+        self.note(NodeEvent::StoodDown)?;
+        if !self.world.exists(places::MARKER) && !self.disk.is_dead() {
+            self.world.start_k3s();
+        }
+        self.world.lease = None;
+        Durable(&self.disk).remove(Path::new(places::GUARD)).map_err(|error| on_disk(&error))
+    }
 }

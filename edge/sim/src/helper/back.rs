@@ -9,7 +9,7 @@ use belay_journal::{Disk as _, DiskFile as _, Durable};
 use super::{Found, Helper, fault, on_disk};
 use crate::node_run::{Before, Exchange, Proof};
 use crate::places;
-use crate::world::Version;
+use crate::world::{Hand, Version};
 
 const MARGIN: u64 = 1000;
 
@@ -57,6 +57,8 @@ impl Helper<'_> {
     pub(super) fn swap_back(&mut self) -> Result<Proof, Fault> {
         if self.world.at_path(places::BINARY) == Some(Version::New) {
             self.exchange_binary()?;
+        } else {
+            self.secure_parent(places::BINARY)?;
         }
         if let Some(link) = self.run.link_before.clone() {
             self.set_link(&link)?;
@@ -86,15 +88,30 @@ impl Helper<'_> {
     pub(super) fn probe_put_back(&self) -> Result<Found, Fault> {
         let Some(plan) = &self.run.put_back_plan else {
             let old = self.world.at_path(places::BINARY) == Some(Version::Old);
-            return Ok(if self.nothing_to_put_back() && old { Found::Done(Proof::PutBack) } else { Found::NotDone });
+            return Ok(match self.nothing_to_put_back() {
+                true if self.world.exists(places::MARKER) => Found::Partial,
+                true if old => Found::Done(Proof::PutBack),
+                _ => Found::NotDone,
+            });
         };
         let links = self.link() == plan.binary || self.run.put_back;
         Ok(if self.exchanged_whole(plan) && links { Found::Done(Proof::PutBack) } else { Found::Partial })
     }
 
+    /// The marker of a restore whose intent was never journalled.
+    pub(super) fn only_marked(&self) -> bool {
+        self.run.put_back_plan.is_none()
+            && self.nothing_to_put_back()
+            && self.world.exists(places::MARKER)
+            && self.world.at_path(places::BINARY) == Some(Version::Old)
+    }
+
     pub(super) fn before_put_back(&mut self, seen: u64) -> Result<Before, Fault> {
         if self.world.k3s.is_some() {
             return Err(fault(FaultKind::Stale, "K3s runs"));
+        }
+        if self.only_marked() {
+            return Ok(Before::Nothing);
         }
         if let Some(plan) = self.run.put_back_plan.clone()
             && (self.world.exists(places::MARKER) || self.world.inode(places::SERVER) == Some(plan.kept))
@@ -193,7 +210,7 @@ impl Helper<'_> {
         Durable(&self.disk).replace(marker, b"exchanging\n", 0o600).map_err(|error| on_disk(&error))
     }
 
-    fn drop_marker(&self) -> Result<(), Fault> {
+    pub(super) fn drop_marker(&self) -> Result<(), Fault> {
         Durable(&self.disk).remove(Path::new(places::MARKER)).map_err(|error| on_disk(&error))
     }
 
@@ -208,9 +225,17 @@ impl Helper<'_> {
         Err(fault(FaultKind::Human, "these are not the two directories of this run"))
     }
 
+    /// Somebody may start K3s between any two lines.
+    fn after_line(&mut self, line: u32) {
+        if self.world.hand == Some(Hand::Between(line)) {
+            self.hand_start();
+        }
+    }
+
     /// The lines, in their order.
     pub(super) fn put_back(&mut self, plan: &Exchange) -> Result<(), Fault> {
         self.set_marker()?;
+        self.after_line(0);
         if !self.exchanged(plan)? && !mutated(Mutant::ForgetRevision) {
             let log = Path::new(&plan.keep).join("wal");
             let raised = (|| {
@@ -220,6 +245,7 @@ impl Helper<'_> {
             })();
             raised.map_err(|error| on_disk(&error))?;
         }
+        self.after_line(1);
         if !self.exchanged(plan)? || mutated(Mutant::ExchangeBlindly) {
             let (keep, server) = (Path::new(&plan.keep), Path::new(places::SERVER));
             Durable(&self.disk).exchange(keep, server).map_err(|error| on_disk(&error))?;
@@ -227,12 +253,14 @@ impl Helper<'_> {
         if mutated(Mutant::MarkerGoneEarly) {
             self.drop_marker()?;
         }
+        self.after_line(2);
         if self.world.at_path(places::BINARY) != Some(side(&plan.binary)) {
             if self.world.at_path(places::SLOT) != Some(side(&plan.binary)) {
                 return Err(fault(FaultKind::Human, "the binary is not in the slot"));
             }
             self.exchange_binary()?;
         }
+        self.after_line(3);
         self.set_link(&plan.binary)?;
         for path in [places::SERVER, places::BINARY] {
             Durable(&self.disk).sync_parent(Path::new(path)).map_err(|error| on_disk(&error))?;

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use belay_engine::{Fault, FaultKind};
 use belay_facts::{Mutant, mutated};
 use belay_journal::{Disk as _, DiskFile as _, Durable};
-use belay_plan::WayClass;
 
 use super::{Helper, fault, hold, on_disk};
 use crate::datastore::Datastore;
@@ -36,6 +35,10 @@ impl Helper<'_> {
                 Ok(Proof::Proven)
             }
             Op::Rebuild => self.rebuild(),
+            Op::ArmGuard { lease } => {
+                self.arm(lease)?;
+                Ok(Proof::Armed { lease })
+            }
             Op::Stop => self.stop(),
             Op::Keep => {
                 let kept = self.keep();
@@ -55,6 +58,7 @@ impl Helper<'_> {
             }
             Op::Start => self.start(),
             Op::SwapBack => self.swap_back(),
+            Op::PutBack { .. } if self.only_marked() => self.drop_marker().map(|()| Proof::PutBack),
             Op::PutBack { .. } => {
                 let plan = self.run.put_back_plan.clone();
                 let plan = plan.ok_or_else(|| fault(FaultKind::Failed, "nothing was decided"))?;
@@ -76,7 +80,7 @@ impl Helper<'_> {
     }
 
     fn fence(&mut self) -> Result<Proof, Fault> {
-        hold(&self.disk, self.generation)?;
+        hold(&self.disk, (self.generation, self.channel))?;
         self.install_interlock()?;
         if self.run.turned.is_none() {
             let _ = self.write_new(places::SECOND_RESERVE, b"");
@@ -117,7 +121,12 @@ impl Helper<'_> {
 
     pub(super) fn remove_tree(&self, path: &str) -> io::Result<()> {
         if !self.world.exists(path) {
-            return Ok(());
+            let parent = Path::new(path).parent().and_then(Path::to_str);
+            return if parent.is_some_and(|dir| self.world.exists(dir)) {
+                Durable(&self.disk).sync_parent(Path::new(path))
+            } else {
+                Ok(())
+            };
         }
         let names = self.world.node.borrow().list(Path::new(path));
         for name in names {
@@ -151,17 +160,26 @@ impl Helper<'_> {
         if forward && self.orphaned {
             return Err(fault(FaultKind::Failed, "the coordinator went away before the unit was stopped"));
         }
-        if forward && self.world.guarded && !self.world.exists(places::GUARD) {
-            let armed = Durable(&self.disk).replace(Path::new(places::GUARD), b"[Timer]\n", 0o644);
-            armed.map_err(|error| on_disk(&error))?;
-            self.world.arm();
-        }
         self.beat()?;
         self.world.stops += 1;
         self.world.say(|| "K3s is stopped".to_owned());
         self.world.k3s = None;
         self.beat()?;
         Ok(Proof::Stopped { invocation: ended, boot })
+    }
+
+    /// Whether the timer looks now, and will after a boot.
+    pub(super) fn is_armed(&self) -> bool {
+        self.world.exists(places::GUARD) && self.world.lease.is_some()
+    }
+
+    pub(super) fn arm(&mut self, lease: u64) -> Result<(), Fault> {
+        let written = Durable(&self.disk).replace(Path::new(places::GUARD), b"[Timer]\n", 0o644);
+        written.map_err(|error| on_disk(&error))?;
+        self.beat()?;
+        self.world.lease_length = lease;
+        self.world.arm();
+        self.beat()
     }
 
     fn keep(&mut self) -> Result<Proof, Fault> {
@@ -173,7 +191,9 @@ impl Helper<'_> {
             (db, log) = (self.snapshot(places::BACKUP).ok_or_else(broken)?.snapshot(), Vec::new());
         }
         self.complete(places::PARTIAL, places::KEEP, &[("db", db), ("wal", log)])?;
-        let data = self.world.datastore(places::KEEP).ok_or_else(broken)?;
+        // Who has this bug takes the backup for what is live.
+        let of = if mutated(Mutant::BackupWithoutKeep) { places::SERVER } else { places::KEEP };
+        let data = self.world.datastore(of).ok_or_else(broken)?;
         let (Some(server), Some(copy)) = (self.world.inode(places::SERVER), self.world.inode(places::KEEP)) else {
             return Err(fault(FaultKind::Failed, "the copy vanished"));
         };
@@ -217,6 +237,8 @@ impl Helper<'_> {
                 self.exchange_binary()?;
                 return Err(fault(FaultKind::Stale, why));
             }
+        } else {
+            self.secure_parent(places::BINARY)?;
         }
         self.set_link("new")?;
         Ok(Proof::Swapped)
@@ -259,10 +281,6 @@ impl Helper<'_> {
         }
         self.end(committed)?;
         Ok(Proof::Released)
-    }
-
-    pub(super) fn class(&self) -> WayClass {
-        self.world.shape.plan.way_back.class
     }
 }
 

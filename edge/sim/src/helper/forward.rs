@@ -10,6 +10,10 @@ use crate::node_run::{Before, Kept, NodeEvent, Op, Proof};
 use crate::places;
 use crate::world::Version;
 
+fn path_is_not_old(world: &crate::World) -> bool {
+    world.at_path(places::BINARY) != Some(Version::Old)
+}
+
 impl Helper<'_> {
     pub(super) fn probe(&mut self, op: Op) -> Result<Found, Fault> {
         let path = self.world.at_path(places::BINARY);
@@ -19,6 +23,8 @@ impl Helper<'_> {
                 (None, false) => Found::NotDone,
                 _ => Found::Partial,
             },
+            // After the swap the other binary lies in the slot.
+            Op::Stage if self.run.staged && self.run.swap_intended => Found::Done(Proof::Staged),
             Op::Stage if self.run.staged && self.world.at_path(places::SLOT) == Some(Version::New) => {
                 Found::Done(Proof::Staged)
             }
@@ -29,6 +35,11 @@ impl Helper<'_> {
                     Found::Done(Proof::Rebuilt { inode, objects, revision })
                 }
                 _ => Found::NotDone,
+            },
+            Op::ArmGuard { lease } => match (self.run.armed == Some(lease), self.is_armed()) {
+                (true, true) => Found::Done(Proof::Armed { lease }),
+                (false, false) => Found::NotDone,
+                _ => Found::Partial,
             },
             Op::Stop if self.world.k3s.is_some() => Found::NotDone,
             Op::Stop => {
@@ -83,6 +94,7 @@ impl Helper<'_> {
             Proof::BackedUp => run.backed_up,
             Proof::Proven => run.proven,
             Proof::Rebuilt { .. } => run.rebuilt.is_some(),
+            Proof::Armed { lease } => run.arm_proof == Some(*lease),
             Proof::Stopped { invocation, boot } => run.stopped == Some((*invocation, *boot)),
             Proof::Kept(kept) => run.kept.as_ref() == Some(kept),
             Proof::Swapped => run.swapped,
@@ -99,6 +111,8 @@ impl Helper<'_> {
         let stale = |why: &str| Err(fault(FaultKind::Stale, why));
         let forward = self.run.turned.is_none();
         match op {
+            Op::ArmGuard { .. } if self.run.fenced.is_none() => refused("this run has not fenced the node"),
+            Op::Stage if path_is_not_old(self.world) => refused("the plan was made for another binary"),
             Op::Stop => {
                 if forward && (!self.run.staged || !self.run.proven) {
                     return refused("nothing is staged, or there is no receipt");
@@ -145,6 +159,9 @@ impl Helper<'_> {
             }
             Op::Release { commit: false } if self.run.expects_new() => {
                 Err(fault(FaultKind::Human, "another coordinator has gone on with this run"))
+            }
+            Op::Release { commit: false } if self.run.stopped.is_some() && self.world.k3s.is_none() => {
+                Err(fault(FaultKind::Human, "K3s was stopped by this run and nobody has started it again"))
             }
             _ => Ok(Before::Nothing),
         }
