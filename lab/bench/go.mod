@@ -3,6 +3,7 @@ module belay.dev/lab/bench
 go 1.26.0
 
 require (
+	github.com/mattn/go-sqlite3 v1.14.40
 	golang.org/x/sys v0.49.0
 	k8s.io/apimachinery v0.36.3
 	k8s.io/client-go v0.36.3

@@ -19,6 +19,12 @@ macro_rules! mutants {
                 match self { $(Self::$name => $kebab,)* }
             }
 
+            /// The one of this name.
+            #[must_use]
+            pub fn named(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|mutant| mutant.name() == name)
+            }
+
             /// What is wrong while it is on.
             #[must_use]
             pub const fn what(self) -> &'static str {

@@ -1,10 +1,11 @@
 //! What a node does for a run without a coordinator. The boot unit and the guard go this one way back, through the same
 //! effects as a coordinator would; they differ in when they begin and in how K3s is brought up.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use belay_facts::{Mutant, Span, mutated};
+use belay_journal::durable;
 use belay_wire::{Fault, Mutation, NodeTarget, Op, Way};
 
 use crate::digests::SeenDigests;
@@ -15,7 +16,7 @@ use crate::node_run::{NodeEvent, NodeRun};
 use crate::serve::Channel;
 use crate::step::{Effect, Step, carry_out};
 use crate::swap::new_ran;
-use crate::unit::Unit;
+use crate::unit::{Unit, queue};
 use crate::{Places, put_back, restore, stop, swap_back};
 
 /// Nobody listens.
@@ -153,7 +154,11 @@ impl<'a> Alone<'a> {
     }
 
     pub(crate) fn is_marked(&self) -> bool {
-        Path::new(&self.target.data_dir).join(belay_wire::MARKER).exists()
+        self.marker().exists()
+    }
+
+    fn marker(&self) -> PathBuf {
+        Path::new(&self.target.data_dir).join(belay_wire::MARKER)
     }
 
     fn stop(&self) -> Result<(), Fault> {
@@ -185,7 +190,12 @@ impl<'a> Alone<'a> {
         let put = run.put_back_open() || self.is_marked() || run.put_back.is_none() && decided()?;
         if put {
             self.stop()?;
-            self.carry_out::<put_back::PutBack>(Op::PutBack { seen }, patience)?;
+            let put_back = self.carry_out::<put_back::PutBack>(Op::PutBack { seen }, patience);
+            if put_back.is_err() && mutated(Mutant::StartHalfRestored) {
+                durable::remove(&self.marker()).attempt(|| "the marker could not be removed")?;
+                queue(self.places, "start", &self.target.unit)?;
+            }
+            put_back?;
         } else if run.put_back.is_none() {
             // Where the path names the old version already, what runs is that.
             if self.with(Op::SwapBack, patience, |step| step.binary_digest())? != self.target.old {

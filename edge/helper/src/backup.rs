@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use belay_facts::{DatastoreKind, Digest};
-use belay_journal::durable;
+use belay_journal::{crash_point, durable};
 use belay_wire::{Fault, Reply};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -127,6 +127,7 @@ fn take(step: &mut Step<'_>, to: &Path) -> Result<(), Fault> {
             durable::create_dir(old, 0o700).attempt(|| format!("{} could not be created", old.display()))?;
         }
         copy_online(step, &datastore)?;
+        crash_point(format_args!("copied the datastore online"));
         for name in ["tls", "cred", "token", "node-token", "agent-token", "manifests"] {
             copy_in(&server.join(name), &files)?;
         }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use belay_facts::{Coordinator, Digest, Life};
+use belay_facts::{Coordinator, Digest, Life, Mutant, mutated};
 use belay_journal::durable;
 use belay_wire::{Fault, FaultKind, FenceProof, Mutation, Op, Reply, Way};
 use serde::{Deserialize, Serialize};
@@ -98,7 +98,9 @@ pub(crate) fn admit(places: &Places, mutation: &Mutation, by: Option<Coordinator
         refuse_another(places, holder, mutation.generation, by.as_ref())?;
     }
     match holder {
-        Some(holder) if holder.run == mutation.run && mutation.generation < holder.generation => {
+        Some(holder)
+            if holder.run == mutation.run && mutation.generation < holder.generation && !mutated(Mutant::DropFence) =>
+        {
             return fenced(format!(
                 "generation {} of run {} is too old: this node has been taken over by generation {}{}",
                 mutation.generation,

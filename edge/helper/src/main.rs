@@ -16,6 +16,13 @@ belay-helper: acts on the K3s of this node for Belay. It is started by `belay` a
 ";
 
 fn main() -> ExitCode {
+    #[cfg(feature = "mutants")]
+    if let Ok(name) = std::env::var("BELAY_MUTANT") {
+        match belay_facts::Mutant::named(&name) {
+            Some(mutant) => belay_facts::mutate(Some(mutant)),
+            None => return ExitCode::from(2),
+        }
+    }
     let argument = std::env::args().nth(1).unwrap_or_default();
     match argument.as_str() {
         "serve" => ended(serve(&Places::host(), Link::new(io::stdin(), io::stdout()))),

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use belay_facts::{DatastoreKind, Digest};
+use belay_facts::{DatastoreKind, Digest, Mutant, mutated};
 use belay_wire::{DatastoreMark, Fault, FileStamp};
 
 use crate::content::TrimmedHash;
@@ -69,6 +69,10 @@ pub(crate) fn is_of_datastore(kind: DatastoreKind, name: &Path) -> bool {
 
 fn names(server: &Path, kind: DatastoreKind) -> Result<Vec<PathBuf>, Fault> {
     match kind {
+        // Whoever forgets the log forgets it here as well.
+        DatastoreKind::Sqlite if mutated(Mutant::LeaveStaleWal) => {
+            Ok(SQLITE.into_iter().take(1).map(PathBuf::from).collect())
+        }
         DatastoreKind::Sqlite => Ok(SQLITE.map(PathBuf::from).into()),
         DatastoreKind::Etcd => below(server, Path::new(ETCD)),
         DatastoreKind::External => Ok(Vec::new()),

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use belay_facts::Digest;
+use belay_facts::{Digest, Mutant, mutated};
 use belay_journal::durable;
 use belay_wire::{BackupReceipt, Fault, Reply};
 
@@ -39,7 +39,11 @@ impl Effect for ProveBackup {
     fn act(step: &mut Step<'_>) -> Result<BackupReceipt, Fault> {
         let backup = step.run().backed_up.clone().ok_or_else(|| refused("there is no backup of this run"))?;
         let within = step.mutation.deadline.duration().saturating_sub(step.begun.elapsed());
-        let receipt = prove(&backup, within)?;
+        let receipt = if mutated(Mutant::ProveTheLiveFile) {
+            prove_live(step, &backup, within)?
+        } else {
+            prove(&backup, within)?
+        };
         let path = backup.path;
         let what = || "the receipt could not be written";
         let json = serde_json::to_vec_pretty(&receipt).attempt(what)?;
@@ -58,6 +62,28 @@ impl Effect for ProveBackup {
     fn reply(proof: BackupReceipt) -> Reply {
         Reply::Proven(proof)
     }
+}
+
+/// What nobody should do, for [`Mutant::ProveTheLiveFile`]: the datastore that is read is the one that runs.
+fn prove_live(step: &Step<'_>, backup: &BackedUp, within: Duration) -> Result<BackupReceipt, Fault> {
+    let what = || "the live datastore could not be read";
+    let live = Datastore::of_server(&step.server(), step.target().datastore).attempt(what)?;
+    let integrity = live.integrity_check(within).attempt(what)?;
+    let manifest = fs::read(Path::new(&backup.path).join(MANIFEST)).attempt(what)?;
+    let manifest: Manifest = serde_json::from_slice(&manifest).attempt(what)?;
+    Ok(BackupReceipt {
+        path: backup.path.clone(),
+        kind: manifest.kind,
+        taken_at_unix: manifest.taken_at_unix,
+        size: backup.bytes,
+        digest: manifest.datastore,
+        integrity: integrity.unwrap_or_default(),
+        revision: live.revision().attempt(what)?,
+        keys: live.keys().attempt(what)?,
+        root: live.root().attempt(what)?,
+        files: manifest.files.into_iter().collect(),
+        level: "decrypts".into(),
+    })
 }
 
 /// Reads a stored backup to its end and compares it with its manifest.

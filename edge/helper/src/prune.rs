@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use belay_facts::{Mutant, mutated};
 use belay_journal::durable;
 use belay_wire::{Fault, Leftover, LeftoverKind};
 
@@ -44,7 +45,7 @@ pub(crate) fn leftovers(places: &Places) -> Result<Vec<Leftover>, Fault> {
             }
         };
         let backup = places.backup_dir(&run.id);
-        if last_good.as_deref() != Some(run.id.as_str()) {
+        if mutated(Mutant::DeleteLastBackup) || last_good.as_deref() != Some(run.id.as_str()) {
             add(backup.clone(), LeftoverKind::Backup);
         }
         add(backup.with_file_name(format!("{}.partial", run.id)), LeftoverKind::Partial);

@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use belay_facts::Span;
+use belay_facts::{Mutant, Span, mutated};
 use belay_journal::durable;
 use belay_wire::{Fault, KeepProof, Op, PutBackProof, Reply};
 
@@ -138,12 +138,15 @@ fn set_marker(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault> {
 pub(crate) fn raise_marker(step: &mut Step<'_>, keep: &str) -> Result<(), Fault> {
     install_interlock(step)?;
     let marker = step.marker();
+    if mutated(Mutant::ForgetInterlock) {
+        return Ok(());
+    }
     let text = format!("Belay run {} is exchanging {} with {keep}\n", step.mutation.run, step.server().display());
     durable::replace(&marker, text.as_bytes(), 0o600).attempt(|| format!("{} could not be written", marker.display()))
 }
 
 fn raise_revision(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault> {
-    if exchanged(step, plan)? {
+    if exchanged(step, plan)? || mutated(Mutant::ForgetRevision) {
         return Ok(());
     }
     // Into the copy, before it is live: a start in between is impossible, and one after it begins above.
@@ -159,7 +162,7 @@ fn carry_over(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault> {
 }
 
 fn exchange_servers(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault> {
-    if exchanged(step, plan)? {
+    if exchanged(step, plan)? && !mutated(Mutant::ExchangeBlindly) {
         return Ok(());
     }
     let server = step.server();
@@ -168,6 +171,9 @@ fn exchange_servers(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault
 }
 
 fn exchange_binary(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault> {
+    if mutated(Mutant::MarkerGoneEarly) {
+        remove_marker(step, plan)?;
+    }
     if step.binary_digest()? == plan.old {
         return Ok(());
     }
@@ -182,6 +188,9 @@ fn exchange_binary(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault>
 }
 
 fn move_links(step: &mut Step<'_>, plan: &PutBackPlan) -> Result<(), Fault> {
+    if mutated(Mutant::ForgetLinks) {
+        return Ok(());
+    }
     set_links(&step.data_dir(), &plan.links)?;
     for path in [step.server(), step.binary()] {
         durable::sync_parent(&path).attempt(|| format!("{} could not be made durable", path.display()))?;

@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use belay_facts::Digest;
+use belay_journal::crash_point;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest as _, Sha256};
@@ -231,6 +232,7 @@ impl Database {
             let sql = "INSERT INTO kine(id, name, created, deleted, create_revision, prev_revision, lease, value, \
                 old_value) VALUES(?1, ?2, 0, 1, 0, 0, 0, NULL, NULL)";
             self.connection.execute(sql, (id, format!("gap-{revision}"))).map_err(failed)?;
+            crash_point(format_args!("raised the revision"));
         }
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |_| Ok(())).map_err(failed)?;
         let path = self.path.clone();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use belay_journal::durable;
+use belay_journal::{crash_point, durable};
 use belay_wire::{ArtifactSpec, Fault, Op, Reply, StageProof};
 use rustix::fs::{Gid, OFlags, Uid};
 
@@ -98,7 +98,9 @@ fn stage(step: &mut Step<'_>, artifact: &ArtifactSpec, have: Option<&str>) -> Re
     if digest != artifact.digest {
         return Err(failed(format!("the artifact has {size} bytes and {digest}, expected {}", artifact.digest)));
     }
+    crash_point(format_args!("wrote the slot"));
     make_executable(step, &slot)?;
+    crash_point(format_args!("made the slot executable"));
     let scratch = scratch(step);
     tree::remove_tree(&scratch)?;
     fs::DirBuilder::new()
@@ -113,6 +115,7 @@ fn stage(step: &mut Step<'_>, artifact: &ArtifactSpec, have: Option<&str>) -> Re
     })?;
     step.channel.progress("extracting the new version ahead of time", 0, 0);
     run_staged(&slot, &scratch, &["kubectl", "version", "--client"], Duration::from_secs(120))?;
+    crash_point(format_args!("extracted"));
     let (data_hash, inner, extracted_before) = move_in(step, &slot, &scratch)?;
     Ok(StageProof { slot: slot.to_string_lossy().into_owned(), digest, version, data_hash, inner, extracted_before })
 }

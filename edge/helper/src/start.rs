@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use belay_facts::{Digest, Span};
+use belay_facts::{Digest, Mutant, Span, mutated};
 use belay_wire::{Fault, FaultKind, Reply, StartProof};
 
 use crate::fault::{failed, fault, refused};
@@ -74,6 +74,9 @@ impl Effect for Start {
                 life.clone_from(&unit.invocation);
             }
             if unit.active_state == "active" && unit.restarts == 0 && !life.is_empty() && unit.invocation == life {
+                if mutated(Mutant::DropKeepEarly) && step.run().expects_new() {
+                    let _ = crate::tree::remove_tree(&step.keep());
+                }
                 return Ok(StartProof { took: begun.elapsed().into(), ..proof(step, &unit) });
             }
             if let Some(why) = why_not(&unit, &life) {

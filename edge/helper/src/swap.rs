@@ -1,7 +1,11 @@
 //! `swap`: exchanges the binary with the staged slot, and moves the links of `data/` as an extracting start would.
 
-use belay_facts::Digest;
-use belay_journal::durable;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use belay_facts::{Digest, Mutant, mutated};
+use belay_journal::{crash_point, durable};
 use belay_wire::{Fault, Reply, SwapProof};
 
 use crate::down::Down;
@@ -54,7 +58,7 @@ impl Effect for Swap {
             return Err(stale(format!("the stopped copy is stale: {why}")));
         }
         // Hashed from the path that will be executed, now or before the stop and unchanged since (invariant I4).
-        if slot != Some(target.new) {
+        if slot != Some(target.new) && !mutated(Mutant::SwapUnverified) {
             return Err(refused(format!("the slot {} is not the verified artifact", step.slot().display())));
         }
         let path = step.binary_digest()?;
@@ -105,10 +109,28 @@ impl Effect for Swap {
 /// Exchanges binary and slot; the caller knows by their digests that it is due, because twice undoes itself.
 pub(crate) fn exchange(step: &Step<'_>) -> Result<(), Fault> {
     let (path, slot) = (step.binary(), step.slot());
+    if mutated(Mutant::CopyOverLivePath) {
+        return copy_over(step, &path, &slot);
+    }
     durable::exchange(&slot, &path)
         .attempt(|| format!("{} could not be exchanged with {}", path.display(), slot.display()))?;
     step.digests.renamed(&path);
     step.digests.renamed(&slot);
+    Ok(())
+}
+
+/// What installers do, for [`Mutant::CopyOverLivePath`].
+fn copy_over(step: &Step<'_>, path: &Path, slot: &Path) -> Result<(), Fault> {
+    let what = || format!("{} could not be copied over", path.display());
+    let (live, other) = (fs::read(path).attempt(what)?, fs::read(slot).attempt(what)?);
+    let (begin, end) = other.split_at(other.len() / 2);
+    fs::write(path, begin).attempt(what)?;
+    crash_point(format_args!("copying over {}", path.display()));
+    let mut file = fs::OpenOptions::new().append(true).open(path).attempt(what)?;
+    file.write_all(end).attempt(what)?;
+    fs::write(slot, live).attempt(what)?;
+    step.digests.renamed(path);
+    step.digests.renamed(slot);
     Ok(())
 }
 

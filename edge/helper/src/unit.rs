@@ -3,6 +3,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use belay_facts::Span;
+use belay_journal::crash_point;
 use belay_wire::Fault;
 
 use crate::Places;
@@ -116,7 +117,9 @@ impl Unit {
 pub(crate) fn queue(places: &Places, verb: &str, name: &str) -> Result<(), Fault> {
     let mut command = systemctl(places);
     command.args(["--no-block", verb, "--", name]);
+    crash_point(format_args!("queueing {verb} {name}"));
     run_well(&mut command, SYSTEMCTL).attempt(|| format!("systemd did not accept to {verb} {name}"))?;
+    crash_point(format_args!("queued {verb} {name}"));
     Ok(())
 }
 
@@ -135,6 +138,7 @@ pub(crate) fn command(places: &Places, words: &[&str], what: impl FnOnce() -> St
 pub(crate) fn daemon_reload(places: &Places) -> Result<(), Fault> {
     let mut command = systemctl(places);
     run_well(command.arg("daemon-reload"), Duration::from_secs(90)).attempt(|| "systemd did not reload its units")?;
+    crash_point(format_args!("reloaded"));
     Ok(())
 }
 

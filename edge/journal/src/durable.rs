@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use belay_facts::{Mutant, mutated};
 use rustix::fs::{FallocateFlags, fallocate};
 
-use crate::{Disk, DiskFile as _, Kernel};
+use crate::{Disk, DiskFile as _, Kernel, crash_point};
 
 /// Writes `bytes` to `path` so that the path names the old content or the new one, never a part; mode is exact.
 ///
@@ -74,6 +74,7 @@ pub fn reserve(path: &Path, bytes: u64) -> io::Result<()> {
         let _ = remove(path);
         return Err(error.into());
     }
+    crash_point(format_args!("reserved {}", path.display()));
     file.sync_all()?;
     sync_parent(path)
 }
@@ -93,7 +94,10 @@ pub fn remove(path: &Path) -> io::Result<()> {
 pub fn remove_tree(path: &Path) -> io::Result<()> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Durable(&Kernel).sync_found(path),
-        removed => removed.and_then(|()| sync_parent(path)),
+        removed => {
+            crash_point(format_args!("removed {}", path.display()));
+            removed.and_then(|()| sync_parent(path))
+        }
     }
 }
 

@@ -191,6 +191,10 @@ impl<D: Disk> Journal<D> {
         }
         let seq = self.records + 1;
         let line = line::render(seq, &self.last, &json);
+        #[cfg(feature = "crash-points")]
+        let name = crate::crash_point::record_name(&json);
+        #[cfg(feature = "crash-points")]
+        crate::crash_point(format_args!("before {name}"));
         let written = self.file.write_all(line.as_bytes()).and_then(|()| self.sync());
         #[cfg(feature = "crash-points")]
         let written = written.and_then(|()| self.fail_here(seq));
@@ -200,6 +204,8 @@ impl<D: Disk> Journal<D> {
         }
         self.records = seq;
         self.last = line::hash(line.trim_end_matches('\n').as_bytes());
+        #[cfg(feature = "crash-points")]
+        crate::crash_point(format_args!("after {name}"));
         #[cfg(feature = "crash-points")]
         self.crash_here();
         Ok(seq)

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use crate::{Disk, DiskFile, Lock, LockError};
+use crate::{Disk, DiskFile, Lock, LockError, crash_point};
 
 /// The file system of this machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,7 +20,12 @@ impl Disk for Kernel {
     }
 
     fn create_new(&self, path: &Path) -> io::Result<File> {
-        OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)
+        OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .inspect(|_| crash_point(format_args!("made {}", path.display())))
     }
 
     fn append_to(&self, path: &Path) -> io::Result<File> {
@@ -34,27 +39,34 @@ impl Disk for Kernel {
     }
 
     fn remove_file(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
+        fs::remove_file(path).inspect(|()| crash_point(format_args!("removed {}", path.display())))
     }
 
     fn rename_over(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
+        crash_point(format_args!("renaming to {}", to.display()));
+        fs::rename(from, to).inspect(|()| crash_point(format_args!("renamed to {}", to.display())))
     }
 
     fn rename_new(&self, from: &Path, to: &Path) -> io::Result<()> {
-        Ok(renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?)
+        crash_point(format_args!("renaming to {}", to.display()));
+        renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)?;
+        crash_point(format_args!("renamed to {}", to.display()));
+        Ok(())
     }
 
     fn exchange(&self, a: &Path, b: &Path) -> io::Result<()> {
-        Ok(renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?)
+        crash_point(format_args!("exchanging {}", b.display()));
+        renameat_with(CWD, a, CWD, b, RenameFlags::EXCHANGE)?;
+        crash_point(format_args!("exchanged {}", b.display()));
+        Ok(())
     }
 
     fn symlink(&self, target: &Path, path: &Path) -> io::Result<()> {
-        symlink(target, path)
+        symlink(target, path).inspect(|()| crash_point(format_args!("linked {}", path.display())))
     }
 
     fn make_dir(&self, path: &Path, mode: u32) -> io::Result<()> {
-        DirBuilder::new().mode(mode).create(path)
+        DirBuilder::new().mode(mode).create(path).inspect(|()| crash_point(format_args!("created {}", path.display())))
     }
 
     fn is_dir(&self, path: &Path) -> bool {

@@ -10,6 +10,7 @@
 //! 000142 1a2b3c4d 17 <64 hex> {"run":"2026-11-23-3fa9",…}
 //! ```
 
+mod crash_point;
 mod disk;
 pub mod durable;
 mod journal;
@@ -19,6 +20,7 @@ mod lock;
 mod process;
 mod reader;
 
+pub use crash_point::crash_point;
 pub use disk::{Disk, DiskFile};
 pub use durable::Durable;
 pub use journal::{CRASH_AFTER_RECORD, FAIL_AT_RECORD, Journal, JournalError};

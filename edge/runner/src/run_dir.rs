@@ -115,7 +115,8 @@ impl RunDir {
         self.0.join(format!("report.{extension}"))
     }
 
-    /// Makes the directory with plan and facts, durable before the journal begins.
+    /// Makes the directory with plan and facts, durable before the journal's first record. The plan comes last, since a run is
+    /// there when its plan is: what a kill left before that is no run, and what it left after can be resumed.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -126,9 +127,23 @@ impl RunDir {
             durable::create_dir(dir, 0o700).map_err(file("could not create", dir))?;
         }
         self.write("facts.json", &serde_json::to_vec_pretty(facts).unwrap_or_default())?;
-        self.write("plan.yaml", plan.as_bytes())?;
         self.reserve()?;
-        Ok(Journal::create(&self.journal_path())?)
+        let journal = self.begin_journal()?;
+        self.write("plan.yaml", plan.as_bytes())?;
+        Ok(journal)
+    }
+
+    /// A new one, or one without a record that a kill left: its lock says that nobody is about to begin with it.
+    fn begin_journal(&self) -> Result<Journal, RunError> {
+        let path = self.journal_path();
+        let error = match Journal::create(&path) {
+            Err(error) if path.is_file() => error,
+            created => return Ok(created?),
+        };
+        match Journal::open_exclusive(&path) {
+            Ok(journal) if journal.records() == 0 => Ok(journal),
+            _ => Err(error.into()),
+        }
     }
 
     /// Room for the journal on a disk that may be full when it is needed most: between stop and start.

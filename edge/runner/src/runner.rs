@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use belay_engine::{Command, EndState, Event, Fault, FaultKind, Outage, ProbeState, RunState, TurnCause};
-use belay_facts::{Destination, Facts, Span};
+use belay_facts::{Destination, Facts, Mutant, Span, mutated};
 use belay_journal::{Journal, JournalError, LockError};
 use belay_plan::{Plan, Reached};
 use belay_wire::Op;
@@ -132,7 +132,8 @@ impl Runner {
         session.copy = copy;
         // A boot that finished a way back has raised the node's fence by itself.
         let remembered = session.remember().await.ok();
-        let generation = own.max(remembered.as_ref().map_or(0, |remembered| remembered.generation)) + 1;
+        let generation = own.max(remembered.as_ref().map_or(0, |remembered| remembered.generation))
+            + if mutated(Mutant::KeepGeneration) { 0 } else { 1 };
         session.generation = generation;
         let unopened = records.is_empty();
         let (digest, from, to) = (plan.digest, plan.from.clone(), plan.to.clone());
@@ -196,7 +197,9 @@ impl Runner {
             }
             match self.book.state().next(self.book.plan()) {
                 Command::Do { step, attempt } => {
-                    self.book.record(Event::Intent { step: step.id.clone(), attempt })?;
+                    if !mutated(Mutant::EffectBeforeIntent) {
+                        self.book.record(Event::Intent { step: step.id.clone(), attempt })?;
+                    }
                     if self.book.unwritten().is_some() && self.book.state().turn().is_none() {
                         // No effect without its intent; the way back is the node's to remember.
                         continue;
@@ -205,6 +208,9 @@ impl Runner {
                     let began = Instant::now();
                     let done = effect::carry_out(&mut self.session, &step, &mut self.book, &self.artifact).await?;
                     self.book.rest();
+                    if mutated(Mutant::EffectBeforeIntent) {
+                        self.book.record(Event::Intent { step: step.id.clone(), attempt })?;
+                    }
                     let took = Span::from(began.elapsed());
                     let (ok, proof, fault) = match done {
                         Ok(proof) => (true, proof, None),

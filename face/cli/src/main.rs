@@ -18,6 +18,13 @@ use clap::Parser;
 use crate::args::Args;
 
 fn main() -> ExitCode {
+    #[cfg(feature = "mutants")]
+    if let Ok(name) = std::env::var("BELAY_MUTANT") {
+        match belay_facts::Mutant::named(&name) {
+            Some(mutant) => belay_facts::mutate(Some(mutant)),
+            None => return ExitCode::from(2),
+        }
+    }
     // Two TLS providers in one program panic at the first connection: there is one, named here.
     if rustls::crypto::aws_lc_rs::default_provider().install_default().is_err() {
         return output::fail(&error::CommandError::internal("a TLS provider was installed before main"), false);

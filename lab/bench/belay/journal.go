@@ -31,6 +31,7 @@ type Record struct {
 	Says    string          `json:"says"`
 	Why     string          `json:"why"`
 	Asked   bool            `json:"asked"`
+	Back    bool            `json:"back"`
 	Reached string          `json:"reached"`
 	Proof   json.RawMessage `json:"proof"`
 	Fault   *struct {
@@ -95,27 +96,56 @@ func ReadJournal(text []byte) (Journal, error) {
 	return j, nil
 }
 
+// Bodies checks the lines of any journal in the same way, the node's own as
+// well, and returns what is in them.
+func Bodies(text []byte) ([]json.RawMessage, error) {
+	var all []json.RawMessage
+	previous := strings.Repeat("0", 64)
+	for len(text) > 0 {
+		line, rest, whole := bytes.Cut(text, []byte{'\n'})
+		if !whole {
+			break
+		}
+		text = rest
+		body, err := checkLine(line, len(all)+1, previous)
+		if err != nil {
+			return nil, fmt.Errorf("journal, record %d: %w", len(all)+1, err)
+		}
+		all = append(all, body)
+		sum := sha256.Sum256(line)
+		previous = hex.EncodeToString(sum[:])
+	}
+	return all, nil
+}
+
 func readLine(line []byte, seq int, previous string) (Record, error) {
-	var r Record
+	r := Record{Seq: seq}
+	body, err := checkLine(line, seq, previous)
+	if err != nil {
+		return r, err
+	}
+	return r, json.Unmarshal(body, &r)
+}
+
+func checkLine(line []byte, seq int, previous string) (json.RawMessage, error) {
 	f := bytes.SplitN(line, []byte{' '}, 5)
 	if len(f) != 5 {
-		return r, fmt.Errorf("it has %d fields", len(f))
+		return nil, fmt.Errorf("it has %d fields", len(f))
 	}
 	body := line[len(f[0])+len(f[1])+2:]
 	if n, err := strconv.Atoi(string(f[0])); err != nil || n != len(body) {
-		return r, fmt.Errorf("it says %s bytes and has %d", f[0], len(body))
+		return nil, fmt.Errorf("it says %s bytes and has %d", f[0], len(body))
 	}
 	if sum := fmt.Sprintf("%08x", crc32.Checksum(body, castagnoli)); sum != string(f[1]) {
-		return r, fmt.Errorf("its sum is %s, not %s", sum, f[1])
+		return nil, fmt.Errorf("its sum is %s, not %s", sum, f[1])
 	}
 	if string(f[2]) != strconv.Itoa(seq) {
-		return r, fmt.Errorf("it is number %s", f[2])
+		return nil, fmt.Errorf("it is number %s", f[2])
 	}
 	if string(f[3]) != previous {
-		return r, fmt.Errorf("it follows %s, not %s", f[3], previous)
+		return nil, fmt.Errorf("it follows %s, not %s", f[3], previous)
 	}
-	r.Seq = seq
-	return r, json.Unmarshal(f[4], &r)
+	return f[4], nil
 }
 
 // Last is the last record; the zero Record when there is none.

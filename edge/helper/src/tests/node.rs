@@ -123,6 +123,11 @@ impl Node {
 
     /// The same in a directory that is there and empty.
     pub fn with(root: Root) -> Self {
+        // Every test here must be able to fail: `./dev crash --mutants` runs them with a bug switched on.
+        #[cfg(feature = "mutants")]
+        if let Some(mutant) = std::env::var("BELAY_MUTANT").ok().and_then(|name| belay_facts::Mutant::named(&name)) {
+            belay_facts::mutate(Some(mutant));
+        }
         let at = |path: &str| root.path().join(path);
         let write = |path: &str, text: &str, mode: u32| {
             fs::create_dir_all(at(path).parent().unwrap()).unwrap();

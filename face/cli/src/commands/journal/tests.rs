@@ -15,6 +15,26 @@ fn written(state: &StateDir) -> (RunDir, Vec<Record>) {
     (dir, story.records)
 }
 
+#[test]
+fn a_run_that_was_killed_before_its_journal_is_no_run_and_can_be_begun_again() {
+    let temp = tempfile::tempdir().unwrap();
+    let (state, story) = (StateDir::new(temp.path()), story::kubelet_no());
+    let dir = state.run(&story.plan.id);
+    let create = || dir.create(&story.plan.to_yaml().unwrap(), &story::facts("v1.35.4+k3s1", 3));
+    // Whatever keeps the journal from being made comes before the run is there.
+    std::fs::create_dir_all(dir.journal_path()).unwrap();
+    assert!(create().is_err());
+    assert!(state.runs().unwrap().is_empty(), "`resume` would find a run that it cannot read");
+    // Killed between the journal and the plan.
+    std::fs::remove_dir(dir.journal_path()).unwrap();
+    std::fs::write(dir.journal_path(), "").unwrap();
+    let mut journal = create().unwrap();
+    assert_eq!(state.find(None).unwrap().id(), story.plan.id);
+    journal.append(&story.records[0]).unwrap();
+    drop(journal);
+    assert!(create().is_err(), "a run that was begun is begun once");
+}
+
 fn found_of(dir: &RunDir) -> Found {
     let name = dir.journal_path();
     Found { bytes: std::fs::read(&name).unwrap(), name, dir: Some(dir.clone()) }
