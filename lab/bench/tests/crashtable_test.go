@@ -63,8 +63,8 @@ func (r crashRow) rng(seed uint64) *rand.Rand {
 // The steps of each kind of run, in their order. The box holds those of an
 // upgrade against a plan of Belay's, so none can be forgotten here.
 var (
-	upgradeSteps = []string{"fence", "stage", "backup", "prove-backup", "baseline", "stop", "keep", "swap", "start", "gate", "soak", "commit"}
-	restoreSteps = []string{"fence", "stage", "backup", "prove-backup", "rebuild", "stop", "keep", "restore", "start", "gate", "soak", "commit"}
+	upgradeSteps = []string{"fence", "stage", "backup", "prove-backup", "baseline", "arm-guard", "stop", "keep", "swap", "start", "gate", "soak", "commit"}
+	restoreSteps = []string{"fence", "stage", "backup", "prove-backup", "rebuild", "arm-guard", "stop", "keep", "restore", "start", "gate", "soak", "commit"}
 	putBackSteps = []string{"back.stop", "back.put-back", "back.start", "back.gate", "back.release"}
 
 	crashSteps = map[runKind][]string{anUpgrade: upgradeSteps, aPutBack: putBackSteps, aRollback: restoreSteps, aRestore: restoreSteps}
