@@ -16,12 +16,13 @@ pub enum GateName {
     Kubelet,
     /// Does a write come back when it is read?
     Datastore,
-    /// Is a new pod scheduled, does it become ready, does it answer?
-    CanaryPod,
     /// Does the cluster's DNS answer on the node?
     Dns,
     /// Are the workloads no worse than before?
     Workloads,
+    /// Is a new pod scheduled, does it become ready, does it answer? It is made as soon as the cluster is known to be the same, so
+    /// that it comes up while the others are asked.
+    CanaryPod,
     /// Does the probe see the API without a further outage?
     Probe,
 }
@@ -33,9 +34,9 @@ impl GateName {
         Self::Readyz,
         Self::Kubelet,
         Self::Datastore,
-        Self::CanaryPod,
         Self::Dns,
         Self::Workloads,
+        Self::CanaryPod,
         Self::Probe,
     ];
 

@@ -235,8 +235,9 @@ impl Measures {
             .map(|kind| {
                 let mut step = Step::new(node, "", kind, self.deadline(kind));
                 let asks = |gate: &GateName| match kind {
-                    // The probe budget is about the time after the stop; before it there is nothing to compare.
-                    StepKind::Baseline => *gate != GateName::Probe,
+                    // The probe budget and what has become of workloads are about the time after the stop; before it there is
+                    // nothing to compare.
+                    StepKind::Baseline => !matches!(gate, GateName::Probe | GateName::Workloads),
                     StepKind::Gate => true,
                     // A canary pod at every round of a soak would be load, not evidence (I23).
                     StepKind::Soak => !matches!(gate, GateName::CanaryPod | GateName::Datastore),

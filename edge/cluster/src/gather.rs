@@ -2,7 +2,7 @@ use belay_facts::{ClusterFacts, Digest, DnsService, K3sVersion};
 use k8s_openapi::api::core::v1::Service;
 use serde::Deserialize;
 
-use crate::{Api, ClusterError, canary_image, deprecated, node};
+use crate::{Api, ClusterError, canary_image, deprecated, node, upgrade_tools};
 
 /// `/metrics` of a busy apiserver is some megabytes.
 const METRICS_LONGEST: usize = 128 * 1024 * 1024;
@@ -23,25 +23,37 @@ impl Api {
     /// Without the cluster's identity and its nodes there are no facts. Everything else that could not be read is
     /// `None`, with a note.
     pub async fn facts(&self, node: &str, server_ca: &str, cluster_domain: &str) -> Result<Gathered, ClusterError> {
-        let id = self.cluster_id().await?;
-        let nodes = self.nodes().await?;
+        // All at once: for a consistent list the API server waits until its cache has caught up, up to a second on K3s, and
+        // one wait serves them all.
+        let (id, nodes, workloads, version, readiness, dns, deprecated, plans) = tokio::join!(
+            self.cluster_id(),
+            self.nodes(),
+            self.workloads(),
+            self.version(),
+            self.readyz(),
+            self.dns(cluster_domain),
+            self.deprecated_apis(),
+            self.upgrade_plans(),
+        );
+        let (id, nodes) = (id?, nodes?);
         let mut notes = Vec::new();
-        let workloads = noted(&mut notes, self.workloads().await);
-        let upgrade_tools = match &workloads {
-            Some(workloads) => noted(&mut notes, self.upgrade_tools(&nodes, workloads).await),
-            None => None,
+        let workloads = noted(&mut notes, workloads);
+        let plans = noted(&mut notes, plans);
+        let upgrade_tools = match (&workloads, plans) {
+            (Some(workloads), Some(plans)) => Some(upgrade_tools::found(&nodes, workloads, &plans)),
+            _ => None,
         };
         let canary = nodes.iter().find(|n| n.metadata.name.as_deref() == Some(node)).and_then(canary_image::choose);
         let facts = ClusterFacts {
             id,
             ca: Digest::of(server_ca.as_bytes()),
-            version: noted(&mut notes, self.version().await).flatten(),
-            readiness: noted(&mut notes, self.readyz().await),
+            version: noted(&mut notes, version).flatten(),
+            readiness: noted(&mut notes, readiness),
             nodes: nodes.iter().map(node::facts_of).collect(),
             workloads,
-            dns: noted(&mut notes, self.dns(cluster_domain).await).flatten(),
+            dns: noted(&mut notes, dns).flatten(),
             canary,
-            deprecated_apis: noted(&mut notes, self.deprecated_apis().await),
+            deprecated_apis: noted(&mut notes, deprecated),
             upgrade_tools,
         };
         Ok(Gathered { facts, notes })

@@ -15,8 +15,8 @@ pub struct Identity {
 
 impl Api {
     pub async fn identity(&self) -> Result<Identity, ClusterError> {
-        let id = self.cluster_id().await?;
-        let nodes = self.nodes().await?.into_iter().filter_map(|node| node.metadata.name).collect();
+        let (id, nodes) = tokio::try_join!(self.cluster_id(), self.nodes())?;
+        let nodes = nodes.into_iter().filter_map(|node| node.metadata.name).collect();
         Ok(Identity { id, nodes })
     }
 

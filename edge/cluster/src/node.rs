@@ -59,7 +59,7 @@ impl Api {
     }
 
     pub(crate) async fn nodes(&self) -> Result<Vec<Node>, ClusterError> {
-        let mut nodes = self.list("listing the nodes", &kube::Api::<Node>::all(self.client.clone())).await?;
+        let mut nodes = self.list_cached("listing the nodes", &kube::Api::<Node>::all(self.client.clone())).await?;
         nodes.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         Ok(nodes)
     }

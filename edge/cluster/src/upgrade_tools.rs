@@ -12,24 +12,25 @@ use crate::{Api, ClusterError};
 const PLANS: &str = "plans.upgrade.cattle.io";
 
 impl Api {
-    /// Plans of the system-upgrade-controller that select a node, and Rancher's agent, which makes such plans.
-    pub(crate) async fn upgrade_tools(
-        &self,
-        nodes: &[Node],
-        workloads: &[Workload],
-    ) -> Result<Vec<UpgradeTool>, ClusterError> {
-        let mut found: Vec<UpgradeTool> = workloads.iter().filter_map(rancher).collect();
+    /// Plans of the system-upgrade-controller; none where its kind is not defined.
+    pub(crate) async fn upgrade_plans(&self) -> Result<Vec<DynamicObject>, ClusterError> {
         let definitions = kube::Api::<CustomResourceDefinition>::all(self.client.clone());
         let asking = "reading the custom resource definition plans.upgrade.cattle.io";
-        if self.ask_for(asking, definitions.get_metadata(PLANS)).await?.is_some() {
-            let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("upgrade.cattle.io", "v1", "Plan"));
-            let plans = kube::Api::<DynamicObject>::all_with(self.client.clone(), &kind);
-            let plans = self.list("listing the Plans of the system-upgrade-controller", &plans).await?;
-            found.extend(plans.iter().filter_map(|plan| upgrade_controller(plan, nodes)));
+        if self.ask_for(asking, definitions.get_metadata(PLANS)).await?.is_none() {
+            return Ok(Vec::new());
         }
-        found.sort();
-        Ok(found)
+        let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("upgrade.cattle.io", "v1", "Plan"));
+        let plans = kube::Api::<DynamicObject>::all_with(self.client.clone(), &kind);
+        self.list("listing the Plans of the system-upgrade-controller", &plans).await
     }
+}
+
+/// Plans of the system-upgrade-controller that select a node, and Rancher's agent, which makes such plans.
+pub(crate) fn found(nodes: &[Node], workloads: &[Workload], plans: &[DynamicObject]) -> Vec<UpgradeTool> {
+    let mut found: Vec<UpgradeTool> = workloads.iter().filter_map(rancher).collect();
+    found.extend(plans.iter().filter_map(|plan| upgrade_controller(plan, nodes)));
+    found.sort();
+    found
 }
 
 fn rancher(workload: &Workload) -> Option<UpgradeTool> {

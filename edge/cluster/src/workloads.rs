@@ -11,11 +11,10 @@ impl Api {
         let deployments = kube::Api::<Deployment>::all(self.client.clone());
         let stateful_sets = kube::Api::<StatefulSet>::all(self.client.clone());
         let daemon_sets = kube::Api::<DaemonSet>::all(self.client.clone());
-        // Beside each other: for a consistent answer the API server waits until its cache has caught up, some 0.2 s.
         let (deployments, stateful_sets, daemon_sets) = tokio::try_join!(
-            self.list("listing the Deployments", &deployments),
-            self.list("listing the StatefulSets", &stateful_sets),
-            self.list("listing the DaemonSets", &daemon_sets),
+            self.list_cached("listing the Deployments", &deployments),
+            self.list_cached("listing the StatefulSets", &stateful_sets),
+            self.list_cached("listing the DaemonSets", &daemon_sets),
         )?;
         for deployment in deployments {
             let desired = deployment.spec.as_ref().and_then(|spec| spec.replicas);

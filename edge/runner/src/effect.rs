@@ -189,14 +189,19 @@ async fn before_the_stop(
     book: &mut Book,
 ) -> Result<Result<Value, Fault>, RunError> {
     let expected = expectation(session, step, book);
+    // Listed while the gates are asked: on K3s the API server takes up to a second for a consistent list.
+    let listing = session.api().await.map(|api| tokio::spawn(async move { api.workloads().await }));
     let answered = gates::ask_all(session, step, &expected, book).await?;
     let mut proof = match answered {
         Ok(proof) => proof,
         Err(fault) => return Ok(Err(fault)),
     };
-    let listed = match session.api().await {
-        Ok(api) => api.workloads().await,
-        Err(error) => Err(error),
+    let listed = match listing {
+        Ok(listing) => listing
+            .await
+            .map_err(|error| error.to_string())
+            .and_then(|listed| listed.map_err(|error| error.to_string())),
+        Err(error) => Err(error.to_string()),
     };
     let workloads = match listed {
         Ok(workloads) => workloads,

@@ -87,6 +87,9 @@ func (f *Front) Serve(l net.Listener) error { return f.server.ServeTLS(l, "", ""
 
 // Stop drops the port, gives open requests a moment, then drops the rest.
 func (f *Front) Stop(grace time.Duration) {
+	// On K3s this and kube-apiserver are one process, and end together. Here a spare connection, which was dialled and then
+	// not needed, would keep kube-apiserver from its end for five seconds: Go takes it for a client that is about to ask.
+	defer f.drop()
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	if f.server.Shutdown(ctx) == nil {
@@ -94,6 +97,14 @@ func (f *Front) Stop(grace time.Duration) {
 	}
 	if err := f.server.Close(); err != nil {
 		logrus.Warnf("listener: %v", err)
+	}
+}
+
+func (f *Front) drop() {
+	for _, proxy := range []*httputil.ReverseProxy{f.named, f.plain} {
+		if transport, ok := proxy.Transport.(*http.Transport); ok {
+			transport.CloseIdleConnections()
+		}
 	}
 }
 

@@ -1,0 +1,41 @@
+use belay_cluster::{CanaryTime, ClusterError};
+
+use super::Session;
+use crate::canary_ahead::CanaryAhead;
+
+impl Session {
+    /// The image that a canary starts from; `None` where the node has none.
+    #[must_use]
+    pub fn canary_image(&self) -> Option<String> {
+        Some(self.before.cluster.as_ref()?.canary.as_ref()?.image.clone())
+    }
+
+    /// The canary that is asked for next: begun now, unless it was. One before the stop may still be going when that after
+    /// the start comes, so they have names of their own.
+    ///
+    /// # Errors
+    /// When the API cannot be reached now.
+    pub async fn begin_canary(&mut self, started: bool) -> Result<Option<&mut CanaryAhead>, ClusterError> {
+        if self.canary.as_ref().is_none_or(CanaryAhead::is_spent)
+            && let Some(image) = self.canary_image()
+        {
+            let (api, node) = (self.api().await?, self.node().to_owned());
+            let when = if started { CanaryTime::AfterStart } else { CanaryTime::BeforeStop };
+            self.canary = Some(CanaryAhead::begin(api, (self.run.clone(), when), node, image));
+        }
+        Ok(self.canary.as_mut())
+    }
+
+    /// Takes away what a canary or a gate of this run may have left in the cluster.
+    pub async fn clean_cluster(&mut self) -> Vec<String> {
+        // What goes already is let go; what was begun for nothing is taken away below.
+        if let Some(mut canary) = self.canary.take().filter(CanaryAhead::is_spent) {
+            canary.ended().await;
+        }
+        let run = self.run.clone();
+        match self.api().await {
+            Ok(api) => api.cleanup(&run).await.unwrap_or_default(),
+            Err(_) => Vec::new(),
+        }
+    }
+}
