@@ -22,6 +22,7 @@ fuzz_target!(|data: &[u8]| {
     assert!(bolt.unchanged().is_ok());
     let _ = (bolt.check(), bolt.last_key(&bolt.root()));
     let Ok(store) = Store::open(&path) else { return };
+    let _ = fuzzing::etcd_members(&store);
     let (Ok(revision), Ok(compacted)) = (store.revision(), store.compacted()) else { return };
     assert!(revision >= compacted);
     let mut live = 0;

@@ -87,7 +87,8 @@ impl FromStr for Destination {
                 && !word.starts_with('-')
                 && word.chars().all(|c| c.is_ascii_graphic() && !"'\"\\`$;|&<>/".contains(c))
         };
-        if !plain(host) || user.is_some_and(|user| !plain(user)) {
+        // In brackets stands an IPv6 address; with one colon it would be read as host and port when it is read again.
+        if !plain(host) || host.matches(':').count() == 1 || user.is_some_and(|user| !plain(user)) {
             return Err(fail("the user or the host"));
         }
         Ok(Self { user: user.map(str::to_owned), host: host.to_owned(), port: port.transpose()?, config: None })
@@ -132,6 +133,14 @@ mod tests {
         }
         let parsed: Destination = "root@[fd00::1]:22".parse().unwrap();
         assert_eq!((parsed.user(), parsed.host(), parsed.port()), (Some("root"), "fd00::1", Some(22)));
+    }
+
+    #[test]
+    fn a_name_with_a_port_in_brackets_is_not_read_back_as_another_host() {
+        for text in ["[n1:22]", "root@[n1:22]", "[:]:22", "[n1:]"] {
+            assert!(text.parse::<Destination>().is_err(), "{text}");
+        }
+        assert_eq!("[n1]:22".parse::<Destination>().unwrap().to_string(), "n1:22");
     }
 
     #[test]

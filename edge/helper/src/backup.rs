@@ -223,6 +223,6 @@ fn write_manifest(step: &Step<'_>, to: &Path) -> Result<(), Fault> {
         .ok_or_else(|| failed("the copy of the datastore is missing"))?;
     let manifest = Manifest { taken_at_unix: step.now().wall / 1000, kind: step.target().datastore, datastore, files };
     let what = || "the backup's manifest could not be written";
-    let json = serde_json::to_vec_pretty(&manifest).attempt(what)?;
+    let json = serde_json::to_vec(&manifest).attempt(what)?;
     durable::replace(&to.join(MANIFEST), &json, 0o600).attempt(what)
 }

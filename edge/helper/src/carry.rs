@@ -32,7 +32,7 @@ pub(crate) fn to_carry(abandoned: &Path, kept: &Path) -> Result<Vec<String>, Fau
             }
         }
     }
-    carry.sort();
+    carry.sort_unstable();
     Ok(carry)
 }
 

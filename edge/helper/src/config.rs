@@ -127,7 +127,7 @@ fn files(base: &Path) -> Vec<PathBuf> {
         let suffix = path.extension().map(|ext| ext.to_string_lossy().to_ascii_lowercase());
         path.is_file() && suffix.is_some_and(|suffix| suffix == "yaml" || suffix == "yml")
     });
-    drop_ins.sort();
+    drop_ins.sort_unstable();
     let base = base.is_file().then(|| base.to_path_buf());
     base.into_iter().chain(drop_ins).collect()
 }

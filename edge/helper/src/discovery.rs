@@ -1,4 +1,3 @@
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -33,7 +32,7 @@ impl Installation {
                 found.push((unit, role));
             }
         }
-        found.sort_by_key(|(unit, role)| {
+        found.sort_unstable_by_key(|(unit, role)| {
             (unit.active_state != "active", *role != NodeRole::Server, !unit.enabled, unit.name.clone())
         });
         let mut found = found.into_iter();
@@ -74,7 +73,7 @@ fn role(exec: &[String]) -> Option<NodeRole> {
 
 /// Names of the service units whose file mentions such an ExecStart. Files, because systemd lists only what it has
 /// loaded, and a stopped unit need not be.
-fn unit_names(places: &Places) -> BTreeSet<String> {
+fn unit_names(places: &Places) -> Vec<String> {
     let dirs = std::iter::once(&places.units).chain(&places.vendor_units);
     let entries = dirs.flat_map(|dir| fs::read_dir(dir).into_iter().flatten().flatten());
     let named = entries.filter_map(|entry| {
@@ -83,7 +82,10 @@ fn unit_names(places: &Places) -> BTreeSet<String> {
         let regular = entry.file_type().ok()?.is_file() && name.ends_with(".service");
         (regular && runs_k3s(&fs::read_to_string(entry.path()).ok()?)).then_some(name)
     });
-    named.collect()
+    let mut names: Vec<String> = named.collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn runs_k3s(text: &str) -> bool {

@@ -26,6 +26,10 @@ mod tests;
 #[cfg(feature = "fuzzing")]
 pub(crate) use bolt::seal;
 pub use bolt::{Bolt, BoltError, Bucket};
+#[cfg(feature = "fuzzing")]
+pub(crate) use health::told;
+#[cfg(feature = "fuzzing")]
+pub(crate) use members::stored;
 pub(crate) use members::{content, facts, observed};
 pub use page::{Leaf, Page};
 pub use snapshot::check_trailer;

@@ -63,7 +63,7 @@ pub(crate) fn hashes(data: &Path) -> Vec<String> {
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| is_hash(name))
         .collect();
-    names.sort();
+    names.sort_unstable();
     names
 }
 

@@ -17,7 +17,7 @@ use crate::config::masked_argv;
 use crate::digests::digest_file;
 use crate::disk::disk_facts;
 use crate::etcd;
-use crate::process::process_facts;
+use crate::process::{kilobytes, process_facts};
 use crate::sqlite::Database;
 use crate::unit::Unit;
 use crate::{Installation, Now, Places, links, node_run};
@@ -108,12 +108,9 @@ fn cgroup(places: &Places) -> Option<Cgroup> {
     }
 }
 
-fn memory(places: &Places) -> Option<MemoryFacts> {
+pub(crate) fn memory(places: &Places) -> Option<MemoryFacts> {
     let info = text(&places.proc.join("meminfo"))?;
-    let bytes = |key: &str| {
-        let line = info.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
-        Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
-    };
+    let bytes = |key: &str| kilobytes(info.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?);
     Some(MemoryFacts { total: bytes("MemTotal")?, available: bytes("MemAvailable")? })
 }
 
@@ -276,7 +273,7 @@ fn certificates(data_dir: &Path, notes: &mut Vec<String>) -> Vec<PemFile> {
     let entries = dirs.iter().flat_map(|dir| fs::read_dir(dir).into_iter().flatten().flatten());
     let mut files: Vec<PathBuf> =
         entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ext| ext == "crt")).collect();
-    files.sort();
+    files.sort_unstable();
     let mut pems = Vec::new();
     for path in files {
         let name = path.to_string_lossy().into_owned();

@@ -27,7 +27,7 @@ pub fn data_links(data_dir: &Path) -> Vec<DataLink> {
             Some(DataLink { name, target })
         })
         .collect();
-    links.sort();
+    links.sort_unstable();
     links
 }
 
@@ -48,7 +48,7 @@ pub fn links_for(data_dir: &Path, hash: &str, now: &[DataLink]) -> Vec<DataLink>
     };
     links.push(DataLink { name: "current".into(), target });
     links.extend(previous.map(|target| DataLink { name: "previous".into(), target }));
-    links.sort();
+    links.sort_unstable();
     links
 }
 

@@ -67,7 +67,7 @@ pub(crate) fn compare(kept: &Datastore, since: Since, abandoned: &Datastore) -> 
             lost.add(&name, Change::Deleted);
         }
     }
-    lost.objects.sort();
+    lost.objects.sort_unstable();
     Ok(lost)
 }
 

@@ -54,7 +54,7 @@ pub(crate) fn stamps(server: &Path, kind: DatastoreKind) -> Result<Vec<FileStamp
         let Stamp { inode, size, modified, changed, .. } = stamp;
         stamps.push(FileStamp { name: name.to_string_lossy().into_owned(), inode, size, modified, changed });
     }
-    stamps.sort();
+    stamps.sort_unstable();
     Ok(stamps)
 }
 
@@ -94,7 +94,7 @@ fn marked(
         let (digest, size) = hash(&path).attempt(|| format!("{} could not be read", path.display()))?;
         files.push((name.to_string_lossy().into_owned(), size, stamp.modified, digest));
     }
-    files.sort();
+    files.sort_unstable();
     Ok(files)
 }
 

@@ -164,9 +164,7 @@ fn dispatch<E: Effect>(admitted: Admitted<'_>, channel: &mut dyn Channel) -> Res
     match admitted.mutation.way {
         Way::Probe => {
             let probe = match E::probe(&mut step)? {
-                Found::Done(proof) => {
-                    StepProbe::Done { proof: serde_json::to_value(proof).attempt(|| "a proof has no JSON form")? }
-                }
+                Found::Done(proof) => StepProbe::Done { proof: as_value(serde_json::to_vec(&proof))? },
                 Found::NotDone => StepProbe::NotDone,
                 Found::Partial(what) => StepProbe::Partial { what },
             };
@@ -177,6 +175,11 @@ fn dispatch<E: Effect>(admitted: Admitted<'_>, channel: &mut dyn Channel) -> Res
             Ok(E::reply(proof))
         }
     }
+}
+
+/// Through the text, because a second serializer for every type of proof would be a good part of the helper's size.
+fn as_value(json: Result<Vec<u8>, serde_json::Error>) -> Result<serde_json::Value, Fault> {
+    json.and_then(|json| serde_json::from_slice(&json)).attempt(|| "a proof has no JSON form")
 }
 
 /// Remembers something, once.

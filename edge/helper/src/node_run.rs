@@ -273,7 +273,7 @@ pub fn all_runs(places: &Places) -> Vec<NodeRun> {
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
         .collect();
-    names.sort();
+    names.sort_unstable();
     let damaged = |name: &str, error: &JournalError| NodeRun {
         id: name.to_owned(),
         records: 1,

@@ -91,7 +91,7 @@ impl Record {
 }
 
 /// Whether any of the kernel's tables (`/proc/net/tcp` and `tcp6`) has a listener on the port. One of them may be missing.
-fn is_listened_on(tables: &[PathBuf], port: u16) -> io::Result<bool> {
+pub(crate) fn is_listened_on(tables: &[PathBuf], port: u16) -> io::Result<bool> {
     let mut read = Err(io::Error::from(io::ErrorKind::NotFound));
     for table in tables {
         match File::open(table) {

@@ -105,9 +105,14 @@ pub fn process_facts(places: &Places, pid: u32, data_dir: &Path) -> Option<Proce
     let start_ticks = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
     let status = fs::read_to_string(dir.join("status")).ok()?;
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let resident = resident.and_then(|text| text.trim().trim_end_matches(" kB").parse::<u64>().ok());
+    let resident = resident.and_then(kilobytes).unwrap_or_default();
     let data_hash = data_hash(data_dir, &exe);
-    Some(ProcessFacts { pid, exe, data_hash, start_ticks, resident: resident.unwrap_or_default() * 1024 })
+    Some(ProcessFacts { pid, exe, data_hash, start_ticks, resident })
+}
+
+/// The bytes of `  460000 kB`, as the kernel writes sizes.
+pub(crate) fn kilobytes(text: &str) -> Option<u64> {
+    text.trim().trim_end_matches(" kB").parse::<u64>().ok()?.checked_mul(1024)
 }
 
 /// The `<hash>` when `exe` lies in `<data_dir>/data/<hash>/bin`.
@@ -157,6 +162,12 @@ mod tests {
     fn process(exe: &str, argv: &[&str], cgroup: &str) -> Process {
         let argv = argv.iter().map(|&arg| arg.to_owned()).collect();
         Process { pid: 1, exe: Some(exe.to_owned()), argv, cgroup: cgroup.to_owned() }
+    }
+
+    #[test]
+    fn a_size_beyond_all_memory_is_none_and_not_another_one() {
+        assert_eq!(kilobytes("   460000 kB"), Some(471_040_000));
+        assert_eq!(kilobytes("18446744073709551615 kB"), None);
     }
 
     #[test]

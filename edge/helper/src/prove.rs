@@ -46,7 +46,7 @@ impl Effect for ProveBackup {
         };
         let path = backup.path;
         let what = || "the receipt could not be written";
-        let json = serde_json::to_vec_pretty(&receipt).attempt(what)?;
+        let json = serde_json::to_vec(&receipt).attempt(what)?;
         durable::replace(&Path::new(&path).join(RECEIPT), &json, 0o600).attempt(what)?;
         Ok(receipt)
     }

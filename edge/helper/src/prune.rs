@@ -1,7 +1,6 @@
 //! `prune`: what earlier runs left on this node, and its removal. Nothing of an open run, never the last good backup
 //! (invariant I8), nothing that a process runs from.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -34,11 +33,12 @@ pub(crate) fn leftovers(places: &Places) -> Result<Vec<Leftover>, Fault> {
         return Err(Fault { hint: Some(hint), ..refused(why) });
     }
     let mut found = Vec::new();
-    let mut seen = BTreeSet::new();
+    let mut seen: Vec<PathBuf> = Vec::new();
     let last_good = last_good_backup(places, &runs);
     for run in &runs {
         let mut add = |path: PathBuf, what| {
-            if inode(&path).is_some() && seen.insert(path.clone()) {
+            if inode(&path).is_some() && !seen.contains(&path) {
+                seen.push(path.clone());
                 let bytes = inspect::size_of(&path);
                 let path = path.to_string_lossy().into_owned();
                 found.push(Leftover { path, what, run: run.id.clone(), bytes });
@@ -114,8 +114,10 @@ fn unused_data(places: &Places, run: &NodeRun, data_dir: &Path) -> Vec<PathBuf> 
     let before = run.links_before.iter().filter_map(|link| hash(&data_dir.join(&link.target)));
     let named = |path: &PathBuf| path.file_name().is_some_and(|name| name.len() == 64) && path.is_dir();
     let used = |path: &PathBuf| linked.iter().any(|link| link.starts_with(path)) || runs_from(places, path);
-    let unused: BTreeSet<PathBuf> = staged.chain(before).filter(named).filter(|path| !used(path)).collect();
-    unused.into_iter().collect()
+    let mut unused: Vec<PathBuf> = staged.chain(before).filter(named).filter(|path| !used(path)).collect();
+    unused.sort_unstable();
+    unused.dedup();
+    unused
 }
 
 /// Whether any process runs a file below `dir`. One that cannot be looked at counts as one that does.

@@ -32,8 +32,8 @@ pub(crate) fn list(places: &Places, run: &str) -> Result<Reply, Fault> {
             listing.links.push((name(), target.to_string_lossy().into_owned()));
         }
     }
-    listing.files.sort();
-    listing.links.sort();
+    listing.files.sort_unstable();
+    listing.links.sort_unstable();
     Ok(Reply::Backup(listing))
 }
 

@@ -18,9 +18,10 @@ pub fn resolve(server: &str, name: &str, within: Duration) -> Result<(Vec<String
     let id = std::process::id().to_be_bytes();
     let [.., high, low] = id;
     let query = query([high, low], name).ok_or_else(|| refused(format!("`{name}` is not a name that DNS can hold")))?;
-    let local = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    // As an address and not as text: text might be a name, and with it glibc's whole resolver would come into the helper.
+    let local: IpAddr = if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     let what = || format!("{server} could not be asked for {name}");
-    let socket = UdpSocket::bind(local).attempt(what)?;
+    let socket = UdpSocket::bind((local, 0)).attempt(what)?;
     socket.connect((address, 53)).attempt(what)?;
     let deadline = Instant::now() + within;
     let mut answer = vec![0; 4096];
@@ -53,7 +54,7 @@ fn query(id: [u8; 2], name: &str) -> Option<Vec<u8>> {
 }
 
 /// Addresses and code of an answer to our question; `None` when it is none.
-fn read_answer(id: [u8; 2], bytes: &[u8]) -> Option<(Vec<String>, String)> {
+pub(crate) fn read_answer(id: [u8; 2], bytes: &[u8]) -> Option<(Vec<String>, String)> {
     let (head, _) = bytes.split_at_checked(12)?;
     let [a, b, flags, code, _, _, high, low, ..] = head else { return None };
     if [*a, *b] != id || flags & 0x80 == 0 {

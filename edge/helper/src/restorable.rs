@@ -21,7 +21,7 @@ use crate::{Places, tree};
 pub(crate) fn restorables(places: &Places) -> Vec<Restorable> {
     let runs = all_runs(places);
     let mut found: Vec<Restorable> = runs.iter().flat_map(|run| [backup(places, run), kept(run)]).flatten().collect();
-    found.sort_by_key(|one| (one.taken_at_unix, one.what));
+    found.sort_unstable_by(|a, b| (a.taken_at_unix, a.what, &a.run).cmp(&(b.taken_at_unix, b.what, &b.run)));
     found
 }
 

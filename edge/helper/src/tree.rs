@@ -76,7 +76,7 @@ impl<'a> TreeCopy<'a> {
         // Closed until its own mode is set at the end: state.db is 0644, and only its directories keep others out.
         fs::DirBuilder::new().mode(0o700).create(to).attempt(what)?;
         let mut entries = fs::read_dir(from).attempt(what)?.collect::<io::Result<Vec<_>>>().attempt(what)?;
-        entries.sort_by_key(fs::DirEntry::file_name);
+        entries.sort_unstable_by_key(fs::DirEntry::file_name);
         for entry in entries {
             let (from, to, name) = (entry.path(), to.join(entry.file_name()), name.join(entry.file_name()));
             let what = || format!("{} could not be copied", from.display());

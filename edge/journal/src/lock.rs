@@ -61,7 +61,7 @@ impl Lock {
 #[must_use]
 pub fn holder(path: &Path) -> (Option<Coordinator>, Life) {
     let text = fs::read_to_string(path).unwrap_or_default();
-    let named: Option<Coordinator> = text.lines().nth(1).and_then(|line| serde_json::from_str(line).ok());
+    let named: Option<Coordinator> = text.lines().nth(1).and_then(|line| serde_json::from_slice(line.as_bytes()).ok());
     let life = named.as_ref().map_or(Life::Unknown, |holder| process::life(holder, Path::new("/proc")));
     (named, life)
 }

@@ -61,7 +61,7 @@ pub fn read_on<T: DeserializeOwned>(disk: &impl Disk, path: &Path) -> Result<(Ve
 pub fn read_bytes<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<(Vec<Record<T>>, Tail), JournalError> {
     let mut records = Vec::new();
     let verified = walk(path, bytes, |seq, hash, json| {
-        records.push(Record { seq, hash: hash.to_owned(), body: serde_json::from_str(json)? });
+        records.push(Record { seq, hash: hash.to_owned(), body: serde_json::from_slice(json.as_bytes())? });
         Ok(())
     })?;
     Ok((records, verified.tail))
@@ -81,7 +81,7 @@ pub fn verify(path: &Path) -> Result<Verified, JournalError> {
 /// As [`verify`].
 pub fn verify_on(disk: &impl Disk, path: &Path) -> Result<Verified, JournalError> {
     let bytes = disk.read(path).map_err(|source| JournalError::Read { path: path.into(), source })?;
-    walk(path, &bytes, |_, _, json| serde_json::from_str::<IgnoredAny>(json).map(|_| ()))
+    walk(path, &bytes, |_, _, json| serde_json::from_slice::<IgnoredAny>(json.as_bytes()).map(|_| ()))
 }
 
 pub(crate) fn walk(

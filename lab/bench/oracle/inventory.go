@@ -149,6 +149,9 @@ func compare(before, after Inventory, mayAdd bool) []Difference {
 	var diffs []Difference
 	for key, a := range before {
 		b, ok := after[key]
+		if !ok && mayAdd && isTheServersToRemove(a) {
+			continue
+		}
 		if !ok {
 			diffs = append(diffs, Difference{Key: key, OnlyIn: "before"})
 			continue
@@ -173,6 +176,19 @@ func compare(before, after Inventory, mayAdd bool) []Difference {
 	}
 	sort.Slice(diffs, func(i, j int) bool { return diffs[i].Key < diffs[j].Key })
 	return diffs
+}
+
+// isTheServersToRemove says whether an API server removes the object when its
+// own version no longer has it: flow schemas and priority levels that say so
+// themselves (Kubernetes 1.34 dropped two of its flow schemas).
+func isTheServersToRemove(object json.RawMessage) bool {
+	var o struct {
+		Metadata struct {
+			Annotations map[string]string `json:"annotations"`
+		} `json:"metadata"`
+	}
+	_ = json.Unmarshal(object, &o)
+	return o.Metadata.Annotations["apf.kubernetes.io/autoupdate-spec"] == "true"
 }
 
 // leaveToTheServer takes out of two states of one object what an API server

@@ -55,7 +55,7 @@ type Evidence struct {
 	After  Inventory
 	Losses []Loss
 	// Upgraded says that another version serves now: it may add objects and
-	// fields, but not take any away.
+	// fields, but not take any away, unless the server owns them.
 	Upgraded bool
 }
 

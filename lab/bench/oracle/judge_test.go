@@ -131,6 +131,9 @@ func TestAnUpgradeMayReconcileWhatTheServerOwns(t *testing.T) {
 	role := func(uid, own, verbs string) json.RawMessage {
 		return json.RawMessage(fmt.Sprintf(`{"metadata":{"uid":%q,"annotations":{"rbac.authorization.kubernetes.io/autoupdate":%q}},"rules":[%q]}`, uid, own, verbs))
 	}
+	flow := func(own string) json.RawMessage {
+		return json.RawMessage(fmt.Sprintf(`{"metadata":{"annotations":{"apf.kubernetes.io/autoupdate-spec":%q}}}`, own))
+	}
 	for _, c := range []struct {
 		name          string
 		before, after json.RawMessage
@@ -139,9 +142,17 @@ func TestAnUpgradeMayReconcileWhatTheServerOwns(t *testing.T) {
 		{"a default role, reconciled", role("u", "true", "get"), role("u", "true", "list"), true, true},
 		{"a role of a user, changed", role("u", "false", "get"), role("u", "false", "list"), true, false},
 		{"a default role, made anew", role("u", "true", "get"), role("v", "true", "get"), true, false},
+		{"a default role, gone", role("u", "true", "get"), nil, true, false},
+		{"a flow schema of the server, gone", flow("true"), nil, true, true},
+		{"a flow schema of a user, gone", flow("false"), nil, true, false},
+		{"a flow schema of the server, gone after a way back", flow("true"), nil, false, false},
 		{"a default role, changed by a way back", role("u", "true", "get"), role("u", "true", "list"), false, false},
 	} {
-		v := Judge(Evidence{Before: Inventory{"clusterroles x": c.before}, After: Inventory{"clusterroles x": c.after}, Upgraded: c.upgraded})
+		after := Inventory{}
+		if c.after != nil {
+			after["clusterroles x"] = c.after
+		}
+		v := Judge(Evidence{Before: Inventory{"clusterroles x": c.before}, After: after, Upgraded: c.upgraded})
 		if v.OK() != c.ok {
 			t.Errorf("%s: %s", c.name, v)
 		}

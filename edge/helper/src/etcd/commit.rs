@@ -47,7 +47,7 @@ pub(super) fn set(path: &Path, bucket: &[u8], entries: &[(&[u8], Vec<u8>)]) -> R
             None => inside.push(Leaf { key: key.to_vec(), value: value.clone(), is_bucket: false }),
         }
     }
-    inside.sort_by(|a, b| a.key.cmp(&b.key));
+    inside.sort_unstable_by(|a, b| a.key.cmp(&b.key));
     let content = Page::of_leaves(&inside).ok_or_else(too_large)?;
     let sequence = entry.value.get(8..16).unwrap_or(&[0; 8]).to_vec();
     entry.value = match inner {

@@ -10,8 +10,11 @@ const LARGEST: u64 = 16 * 1024 * 1024;
 
 /// Whether etcd says of itself that it has a leader, no alarm, and answers a read; `None` when nobody listens.
 pub(super) fn healthy() -> Option<bool> {
-    let answer = get("/health")?;
-    let told: serde_json::Value = serde_json::from_str(answer.trim()).ok()?;
+    says_healthy(&get("/health")?)
+}
+
+fn says_healthy(answer: &str) -> Option<bool> {
+    let told: serde_json::Value = serde_json::from_slice(answer.trim().as_bytes()).ok()?;
     Some(told.get("health").and_then(serde_json::Value::as_str) == Some("true"))
 }
 
@@ -23,7 +26,7 @@ pub(super) fn metrics() -> Option<Metrics> {
 }
 
 impl Metrics {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn of(text: &str) -> Self {
         Self(text.to_owned())
     }
@@ -42,6 +45,13 @@ impl Metrics {
         let (_, rest) = self.line(name)?.split_once(&format!("{label}=\""))?;
         Some(rest.split_once('"')?.0.to_owned())
     }
+}
+
+/// What is read of both answers: health, and of the metric `name` its value and its label `a`.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn told(text: &str, name: &str) -> (Option<bool>, Option<f64>, Option<String>) {
+    let metrics = Metrics::of(text);
+    (says_healthy(text), metrics.value(name), metrics.label(name, "a"))
 }
 
 /// One request over loopback; HTTP/1.0, so that the answer ends with the connection and is in one piece.

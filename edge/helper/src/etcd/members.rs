@@ -20,7 +20,7 @@ const READ_FOR_FACTS: u64 = 256 * 1024 * 1024;
 /// When the database cannot be read.
 pub(crate) fn observed(server: &Path) -> Result<EtcdFacts, StoreError> {
     let path = server.join(DATABASE);
-    let mut facts = between_writes(&path, read)?;
+    let mut facts = between_writes(&path, stored)?;
     facts.cluster = identity(&server.join(LOG)).map(|(cluster, _)| format!("{cluster:x}"));
     facts.healthy = healthy();
     Ok(facts)
@@ -87,7 +87,7 @@ pub(super) fn between_writes<T>(path: &Path, read: impl Fn(&Store) -> Result<T, 
     Err(last.unwrap_or(StoreError::Foreign { path: path.into(), why: "it was not read" }))
 }
 
-fn read(store: &Store) -> Result<EtcdFacts, StoreError> {
+pub(crate) fn stored(store: &Store) -> Result<EtcdFacts, StoreError> {
     let bolt = store.bolt();
     let mut facts = EtcdFacts {
         cluster: None,
@@ -133,15 +133,15 @@ pub(super) struct Member {
 }
 
 fn member(id: &[u8], json: &[u8]) -> EtcdMember {
-    let stored: Member = serde_json::from_slice(json).unwrap_or_default();
-    EtcdMember { id: String::from_utf8_lossy(id).into_owned(), name: stored.name, learner: stored.learner }
+    let written: Member = serde_json::from_slice(json).unwrap_or_default();
+    EtcdMember { id: String::from_utf8_lossy(id).into_owned(), name: written.name, learner: written.learner }
 }
 
 /// The ids of the cluster and of its member here: only the log names the first.
 pub(super) fn identity(log: &Path) -> Option<(u64, u64)> {
     let mut segments: Vec<_> = fs::read_dir(log).ok()?.flatten().map(|entry| entry.path()).collect();
     segments.retain(|path| wal::first_entry(path).is_some());
-    segments.sort();
+    segments.sort_unstable();
     let content = start_of(segments.last()?)?;
     wal::identity(&content)
 }

@@ -39,7 +39,7 @@ impl Tail {
                 segments.push((first, path));
             }
         }
-        segments.sort();
+        segments.sort_unstable();
         // The last segment that begins at or before what is looked for, and all after it.
         let next = after.saturating_add(1);
         let begin = segments.iter().rposition(|(first, _)| *first <= next).unwrap_or(0);
