@@ -7,7 +7,7 @@
 use std::fs;
 
 use belay_facts::{Coordinator, Mutant, Span, mutated};
-use belay_journal::durable;
+use belay_journal::{durable, without_crash_points};
 use belay_wire::{Fault, FaultKind};
 use serde::{Deserialize, Serialize};
 
@@ -111,7 +111,8 @@ impl Renewal {
             return;
         }
         // What cannot be written now is tried at the next request; the journal's records are signs of life as well.
-        if admitted(places, run, *generation).is_ok() && Lease::renew(places, run, *generation).is_ok() {
+        let renewed = || Lease::renew(places, run, *generation).is_ok();
+        if admitted(places, run, *generation).is_ok() && without_crash_points(renewed) {
             self.last = Some(now);
         }
     }

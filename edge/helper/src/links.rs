@@ -19,7 +19,9 @@ use crate::process::is_hash;
 pub fn data_links(data_dir: &Path) -> Vec<DataLink> {
     let data = data_dir.join("data");
     let cni = fs::read_dir(data.join("cni")).into_iter().flatten().flatten();
-    let names = cni.map(|entry| format!("cni/{}", entry.file_name().to_string_lossy()));
+    let names = cni.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    // A link that was about to be moved when somebody was killed is none.
+    let names = names.filter(|name| !durable::is_cut_off(name)).map(|name| format!("cni/{name}"));
     let names = names.chain(["current".to_owned(), "previous".to_owned()]);
     let mut links: Vec<DataLink> = names
         .filter_map(|name| {
@@ -55,6 +57,10 @@ pub fn links_for(data_dir: &Path, hash: &str, now: &[DataLink]) -> Vec<DataLink>
 /// Makes the links as given, each one atomically, and all of them durable; one that is right already is not touched.
 pub(crate) fn set_links(data_dir: &Path, links: &[DataLink]) -> Result<(), Fault> {
     let data = data_dir.join("data");
+    let mut names = links.iter().map(|link| link.name.as_str()).chain(["previous"]);
+    names
+        .try_for_each(|name| durable::remove_cut_off(&data.join(name)))
+        .attempt(|| format!("{} could not be tidied", data.display()))?;
     let moved = |link: &&DataLink| {
         fs::read_link(data.join(&link.name)).ok().as_deref().map(Path::as_os_str) != Some(OsStr::new(&link.target))
     };
@@ -96,5 +102,21 @@ mod tests {
         }
         set_links(dir.path(), &before).unwrap();
         assert_eq!(data_links(dir.path()), before);
+    }
+
+    /// Found by `./dev crash`: killed between the making of a link and its rename, which would have made a `previous` that there
+    /// had not been; the way back left it beside K3s' own links for ever.
+    #[test]
+    fn a_link_that_was_cut_off_is_none_and_does_not_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        fs::create_dir_all(data.join("cni")).unwrap();
+        let link = |name: &str| std::os::unix::fs::symlink(data.join("a".repeat(64)), data.join(name)).unwrap();
+        ["current", "cni/bridge"].into_iter().for_each(link);
+        let before = data_links(dir.path());
+        [".previous.belay-new", ".current.belay-new", "cni/.bridge.belay-new"].into_iter().for_each(link);
+        assert_eq!(data_links(dir.path()), before);
+        set_links(dir.path(), &before).unwrap();
+        assert_eq!((fs::read_dir(&data).unwrap().count(), fs::read_dir(data.join("cni")).unwrap().count()), (2, 1));
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 
-use belay_facts::{Digest, Mutant, mutated};
+use belay_facts::{DataLink, Digest, Mutant, mutated};
 use belay_journal::{crash_point, durable};
 use belay_wire::{Fault, Reply, SwapProof};
 
@@ -33,8 +33,7 @@ impl Effect for Swap {
         let Some(staged) = &step.run().staged else {
             return Ok(Found::Partial("the new version is in place, and nothing is staged".into()));
         };
-        let links = data_links(&step.data_dir());
-        if links != links_for(&step.data_dir(), &staged.data_hash, &links) {
+        if data_links(&step.data_dir()) != links_after(step, &staged.data_hash) {
             return Ok(Found::Partial("the links of data/ name the old version".into()));
         }
         Ok(Found::Done(proof(step, path)))
@@ -84,8 +83,7 @@ impl Effect for Swap {
         }
         let hash = step.run().staged.as_ref().map(|staged| staged.data_hash.clone());
         let hash = hash.ok_or_else(|| refused("nothing is staged on this node"))?;
-        let links = links_for(&step.data_dir(), &hash, &data_links(&step.data_dir()));
-        set_links(&step.data_dir(), &links)?;
+        set_links(&step.data_dir(), &links_after(step, &hash))?;
         let path = step.binary_digest()?;
         if path != step.target().new {
             return Err(failed(format!("after the exchange {} is {path}", step.target().binary)));
@@ -104,6 +102,16 @@ impl Effect for Swap {
     fn reply(proof: SwapProof) -> Reply {
         Reply::Swapped(proof)
     }
+}
+
+/// The links as an extracting start of the new version would leave them. A try that was cut off may have moved some already, and
+/// then `current` does not say any more what `previous` should be: the first intent does.
+fn links_after(step: &Step<'_>, hash: &str) -> Vec<DataLink> {
+    let before = match step.run().links_before.as_slice() {
+        [] => data_links(&step.data_dir()),
+        known => known.to_vec(),
+    };
+    links_for(&step.data_dir(), hash, &before)
 }
 
 /// Exchanges binary and slot; the caller knows by their digests that it is due, because twice undoes itself.

@@ -9,7 +9,15 @@
 pub fn crash_point(_: std::fmt::Arguments<'_>) {}
 
 #[cfg(feature = "crash-points")]
-pub use armed::crash_point;
+pub use armed::{crash_point, without_crash_points};
+
+/// Carries out what has no points, in any build: what is done as often as a run is slow has no order that a second run would
+/// repeat.
+#[cfg(not(feature = "crash-points"))]
+#[inline(always)]
+pub fn without_crash_points<T>(work: impl FnOnce() -> T) -> T {
+    work()
+}
 
 /// What a record is about, as the name of a point.
 #[cfg(feature = "crash-points")]
@@ -29,6 +37,7 @@ pub(crate) fn record_name(json: &str) -> String {
 
 #[cfg(feature = "crash-points")]
 mod armed {
+    use std::cell::Cell;
     use std::fmt::Arguments;
     use std::fs::{self, File, OpenOptions};
     use std::io::{self, Write as _};
@@ -40,9 +49,21 @@ mod armed {
     /// The directory in which points are noted (`trace`) and kills are ordered (`kill`).
     const POINTS: &str = "BELAY_CRASH_POINTS";
 
+    thread_local! {
+        static UNNOTED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Carries out what has no points, on this thread.
+    pub fn without_crash_points<T>(work: impl FnOnce() -> T) -> T {
+        let before = UNNOTED.replace(true);
+        let done = work();
+        UNNOTED.set(before);
+        done
+    }
+
     /// Notes that this point is passed, and kills whom the harness has ordered to be killed here.
     pub fn crash_point(name: Arguments<'_>) {
-        if let Some(dir) = std::env::var_os(POINTS) {
+        if let Some(dir) = std::env::var_os(POINTS).filter(|_| !UNNOTED.get()) {
             // A harness that cannot be read orders nothing.
             let _ = pass(Path::new(&dir), &name.to_string());
         }

@@ -79,12 +79,29 @@ pub fn reserve(path: &Path, bytes: u64) -> io::Result<()> {
     sync_parent(path)
 }
 
-/// Removes a file if it is there.
+/// Removes a file if it is there, and what a [`replace`] of it that was cut off has left beside it.
 ///
 /// # Errors
 /// When it is there and cannot be removed, or the directory cannot be synced.
 pub fn remove(path: &Path) -> io::Result<()> {
     Durable(&Kernel).remove(path)
+}
+
+/// Removes what a [`replace`] or [`replace_links`] of `path` that was cut off has left beside it; `path` stays as it is.
+///
+/// # Errors
+/// When something is there and cannot be removed, or the directory cannot be synced.
+pub fn remove_cut_off(path: &Path) -> io::Result<()> {
+    match Kernel.remove_file(&beside(path)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.and_then(|()| sync_parent(path)),
+    }
+}
+
+/// Whether a file of this name is one that a replace writes before it renames it.
+#[must_use]
+pub fn is_cut_off(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(NEW)
 }
 
 /// Removes a directory with all that is in it, if it is there.
@@ -206,6 +223,7 @@ impl<D: Disk> Durable<'_, D> {
     /// # Errors
     /// The same.
     pub fn remove(&self, path: &Path) -> io::Result<()> {
+        let _ = self.0.remove_file(&beside(path));
         match self.0.remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.sync_found(path),
             removed => removed.and_then(|()| self.sync_parent(path)),
@@ -257,11 +275,13 @@ fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
+const NEW: &str = ".belay-new";
+
 /// The temporary name: hidden, and the same for every try, so that a crash leaves at most one.
 fn beside(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
-    name.push(".belay-new");
+    name.push(NEW);
     path.with_file_name(name)
 }
 
@@ -282,6 +302,24 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o755);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "no temporary file stays");
         assert!(replace(&dir.path().join("no/such"), b"", 0o600).is_err());
+    }
+
+    #[test]
+    fn what_a_replace_that_was_cut_off_has_left_goes_with_its_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |path: &str| dir.path().join(path);
+        fs::write(at("drop-in"), "x").unwrap();
+        fs::write(at(".drop-in.belay-new"), "y").unwrap();
+        remove_cut_off(&at("drop-in")).unwrap();
+        remove_cut_off(&at("drop-in")).unwrap();
+        assert!(at("drop-in").exists() && !at(".drop-in.belay-new").exists());
+        fs::write(at(".drop-in.belay-new"), "y").unwrap();
+        remove(&at("drop-in")).unwrap();
+        // Also where it was cut off before it had made the path.
+        fs::write(at(".drop-in.belay-new"), "y").unwrap();
+        remove(&at("drop-in")).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert!(is_cut_off(".drop-in.belay-new") && !is_cut_off("drop-in.belay-new") && !is_cut_off(".drop-in"));
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod lock;
 mod process;
 mod reader;
 
-pub use crash_point::crash_point;
+pub use crash_point::{crash_point, without_crash_points};
 pub use disk::{Disk, DiskFile};
 pub use durable::Durable;
 pub use journal::{CRASH_AFTER_RECORD, FAIL_AT_RECORD, Journal, JournalError};

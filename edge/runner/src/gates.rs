@@ -115,6 +115,11 @@ pub async fn ask_all(
                 Answer::NotYet { .. } if session.link.is_lost().await => return Ok(Err(unheard(session, gate))),
                 Answer::NotYet { says, evidence } => {
                     if began.elapsed() >= step.deadline.duration() {
+                        // Whoever stood still until the deadline had passed may find the node taken over: then it says nothing
+                        // about it, and asks nothing more.
+                        if let Err(fault) = session.renew().await {
+                            return Ok(Err(fault));
+                        }
                         break settled(gate, Verdict::Inconclusive, says, evidence);
                     }
                     book.doing(&format!("gate {gate}: {says}"));

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use belay_engine::{Command, EndState, Event, Fault, FaultKind, Outage, ProbeState, RunState, TurnCause};
+use belay_engine::{Command, EndState, Event, Fault, FaultKind, ProbeState, RunState, TurnCause};
 use belay_facts::{Destination, Facts, Mutant, Span, mutated};
 use belay_journal::{Journal, JournalError, LockError};
 use belay_plan::{Plan, Reached};
@@ -14,11 +14,7 @@ use crate::session::{Session, fault};
 use crate::{Clock, Holding, RunDir, RunError, Sink, effect};
 
 mod halting;
-
-/// How often in a row a broken channel is opened again before the run is left for a resume.
-const RECONNECTS: u32 = 5;
-/// How long to wait before a broken channel is opened again; doubled each time, so that a node may boot meanwhile.
-const RECONNECT_AFTER: Duration = Duration::from_secs(1);
+mod leaving;
 
 /// A person's wish to stop: the current step is finished or undone, then the run halts safe.
 #[derive(Clone, Debug, Default)]
@@ -147,7 +143,7 @@ impl Runner {
         let mut runner = Self { book, session, artifact, halted: false };
         // The node knows of this generation before it is asked what it did: its guard, or a boot, takes a higher one.
         if let Err(fault) = runner.session.renew().await {
-            return Err(runner.superseded(fault.message).await);
+            return Err(runner.superseded(fault.message));
         }
         runner.adopt().await?;
         // Nothing is waited for until here but the disk and the helper: the API may be away for long.
@@ -240,7 +236,7 @@ impl Runner {
                 }
                 Command::Turn { reached, cause } => self.turn(reached, cause).await?,
                 // Not ours any more: no step, no note, nothing in the cluster.
-                Command::Leave { why } => return Err(self.superseded(why).await),
+                Command::Leave { why } => return Err(self.superseded(why)),
                 Command::End { state, why } => {
                     for leftover in self.session.clean_cluster().await {
                         self.book.record(Event::Note { says: format!("removed {leftover}") })?;
@@ -266,35 +262,28 @@ impl Runner {
         if reached != Reached::Prepared {
             let step = format!("{}.turn", self.session.node());
             let class = self.book.plan().class_from(reached);
-            let told = self.session.note(&step, Op::Turn { seen, class, why: cause.why.clone() }).await;
-            if let Err(error) = told {
-                if fault(&error).kind == FaultKind::Fenced {
+            let mut broken = 0;
+            loop {
+                let turn = Op::Turn { seen, class, why: cause.why.clone() };
+                let Err(error) = self.session.note(&step, turn).await else { break };
+                let fault = fault(&error);
+                if fault.kind == FaultKind::Fenced {
                     return self.book.record(Event::Superseded { says: error.to_string() });
                 }
-                self.book.record(Event::Note {
-                    says: format!("the node could not be told that the run goes back: {error}"),
-                })?;
+                // A node that cannot be reached is told before anything else: its guard leaves a vouched one as it is, also
+                // where this way back had stopped K3s. One that is there and cannot write goes back all the same.
+                if fault.kind.leaves_doubt() {
+                    broken += 1;
+                    self.reopen(broken, &fault).await?;
+                    continue;
+                }
+                let says = format!("the node could not be told that the run goes back: {error}");
+                self.book.record(Event::Note { says })?;
+                break;
             }
         }
         self.measured().await?;
         self.book.record(Event::Turn { reached, cause })
-    }
-
-    /// The node is somebody else's: its guard's, or another coordinator's. What this process saw until now is written, since
-    /// nobody else knows it, and nothing is done any more.
-    async fn superseded(&mut self, why: String) -> RunError {
-        if let Err(error) = self.measured().await {
-            return error;
-        }
-        RunError::Superseded { run: self.book.plan().id.clone(), why }
-    }
-
-    async fn measured(&mut self) -> Result<(), RunError> {
-        let measured = self.session.prober.measure();
-        let outages = measured.outages.iter().map(|outage| told(measured.began, outage)).collect();
-        let seen = self.session.prober.seen_revision().unwrap_or(0);
-        let on_node = self.session.node_probe().await;
-        self.book.record(Event::Measured { outages, shots: measured.shots, seen, on_node })
     }
 
     /// What the node did by itself while nobody was here: a boot in the middle of a way back finishes it, and a guard goes
@@ -344,55 +333,9 @@ impl Runner {
         }
         Ok(())
     }
-
-    /// Waits until the node is there again, so that an attempt at a step is never spent on a node that is away.
-    async fn reopen(&mut self, times: u32, fault: &Fault) -> Result<(), RunError> {
-        let mut last = fault.message.clone();
-        for time in times..=RECONNECTS {
-            tokio::time::sleep(RECONNECT_AFTER * 2u32.saturating_pow(time.saturating_sub(1))).await;
-            match self.session.reconnect().await {
-                Ok(()) => return Ok(()),
-                Err(error) => last = error.to_string(),
-            }
-        }
-        // What this process saw until now is known to nobody else.
-        self.measured().await?;
-        Err(RunError::Lost {
-            run: self.book.plan().id.clone(),
-            node: self.session.node().to_owned(),
-            times: RECONNECTS + 1,
-            last,
-        })
-    }
 }
 
 /// Who types: `root`, or `root for anna` behind sudo.
 fn somebody() -> String {
     belay_journal::this_process().user
-}
-
-fn told(began: jiff::Timestamp, outage: &belay_cluster::Outage) -> Outage {
-    let at = |span: Span| {
-        began
-            .checked_add(jiff::SignedDuration::from_millis(i64::try_from(span.as_millis()).unwrap_or(0)))
-            .unwrap_or(began)
-    };
-    let causes = &outage.causes;
-    let mut counted = std::collections::BTreeMap::new();
-    for (name, count) in [
-        ("refused", causes.refused),
-        ("unreachable", causes.unreachable),
-        ("timeout", causes.timeout),
-        ("untrusted", causes.untrusted),
-        ("broken", causes.broken),
-        (Outage::UNSEEN, causes.severed),
-    ] {
-        if count > 0 {
-            counted.insert(name.to_owned(), u64::from(count));
-        }
-    }
-    for (status, count) in &causes.status {
-        counted.insert(format!("status {status}"), u64::from(*count));
-    }
-    Outage { from: at(outage.from), to: outage.to.map(at), gap: outage.length, causes: counted }
 }

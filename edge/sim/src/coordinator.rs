@@ -300,12 +300,22 @@ impl Coordinator {
         let seen = world.seen.max(self.state.seen());
         if reached != Reached::Prepared && !mutated(Mutant::TurnNotTold) {
             let class = self.plan.class_from(reached);
-            if let Err(error) = self.ask(world, Op::Turn { seen, class }, false) {
+            self.broken = 0;
+            while let Err(error) = self.ask(world, Op::Turn { seen, class }, false) {
                 if error.kind == FaultKind::Fenced {
                     return self.record(world, Event::Superseded { says: error.message });
                 }
+                if error.kind.leaves_doubt() {
+                    if self.disk.is_dead() {
+                        return Err(Left::Gone("killed".to_owned()));
+                    }
+                    self.broken += 1;
+                    self.reopen(world, &error)?;
+                    continue;
+                }
                 let says = format!("the node could not be told that the run goes back: {}", error.message);
                 self.record(world, Event::Note { says })?;
+                break;
             }
         }
         self.measured(world)?;

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -53,5 +54,21 @@ func TestAListingThatDiffersIsToldByLine(t *testing.T) {
 	}
 	if d := Differs([]string{"a", "c"}, []string{"a", "b"}); !reflect.DeepEqual(d, []string{"+c", "-b"}) {
 		t.Errorf("it differs by %v", d)
+	}
+}
+
+func TestARunThatTurnedEarlierMayLackItsOwnFilesAndNothingElse(t *testing.T) {
+	was := Result{Reached: "started", Listing: []string{"/etc/k3s", "/var/lib/rancher/k3s/server.belay-RUN/"}}
+	for _, c := range []struct {
+		is   Result
+		want []string
+	}{
+		{Result{Reached: "stopped", Listing: []string{"/etc/k3s"}}, nil},
+		{Result{Reached: "started", Listing: []string{"/etc/k3s"}}, []string{"-/var/lib/rancher/k3s/server.belay-RUN/"}},
+		{Result{Reached: "stopped", Listing: []string{"/etc/k3s.RUN"}}, []string{"+/etc/k3s.RUN", "-/etc/k3s"}},
+	} {
+		if d := unlike(c.is, was); !slices.Equal(d, c.want) {
+			t.Errorf("%v differs by %v, not %v", c.is, d, c.want)
+		}
 	}
 }

@@ -1,15 +1,12 @@
 package crash
 
 import (
-	"crypto/sha256"
 	"database/sql"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"sort"
 	"strings"
 
@@ -158,7 +155,7 @@ type row struct {
 func (g *game) written() {
 	var highest int64
 	expected, given := map[string]row{}, map[string]bool{}
-	dropped := g.dropped()
+	dropped, restored := g.dropped(), false
 	for _, line := range strings.Split(strings.TrimSpace(g.w.Text("log/writes")), "\n") {
 		f := strings.Split(line, "\t")
 		if len(f) != 4 {
@@ -170,7 +167,9 @@ func (g *game) written() {
 			g.wrong("revisions ran backwards: %d after %d (%s)", rev, highest, f[3])
 		}
 		highest = max(highest, rev)
-		if f[1] == dropped {
+		restored = restored || f[1] != Old.Tag
+		// What the old version wrote before there was another is in every copy.
+		if f[1] == dropped && (restored || dropped != Old.Tag) {
 			given[f[3]] = true
 			continue
 		}
@@ -210,6 +209,9 @@ func (g *game) dropped() string {
 	switch {
 	case goal.Before != nil && g.r.End == "committed":
 		return goal.To.Tag
+	case goal.Before != nil && g.r.End == "restored":
+		// A rollback that was taken back: what the old version wrote once it was live again.
+		return Old.Tag
 	case goal.Before == nil && g.r.End == "restored" && (!goal.Data || g.putBack()):
 		return goal.To.Tag
 	}
@@ -222,10 +224,14 @@ func (g *game) putBack() bool {
 
 // named: what was given up stands in the report.
 func (g *game) named(given map[string]bool) {
-	if len(given) == 0 || g.s.Goal.Before != nil {
+	if len(given) == 0 {
 		return
 	}
-	text := g.w.Text(filepath.Join(state, "runs", g.run, "lost.json"))
+	list := "lost.json"
+	if g.s.Goal.Before != nil && g.r.End == "committed" {
+		list = "left.json"
+	}
+	text := g.w.Text(filepath.Join(state, "runs", g.run, list))
 	for key := range given {
 		name := key[strings.LastIndex(key, "/")+1:]
 		if strings.Contains(key, "/leases/") || strings.Contains(name, "canary") || strings.HasSuffix(name, "-gate") {
@@ -279,92 +285,6 @@ func (g *game) live() (map[string]int64, error) {
 		live[name] = id
 	}
 	return live, rows.Err()
-}
-
-// listing is everything on the node that a run touches, without what differs from run to run.
-func (g *game) listing() []string {
-	var names []string
-	ids := g.runIDs()
-	if g.first != "" {
-		ids = append(ids, g.first)
-	}
-	for _, top := range []string{"/usr/local", "/etc", "/var/lib/rancher", "/var/lib/belay/node"} {
-		root := g.w.Path(top)
-		_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			if err != nil {
-				return nil
-			}
-			rel, _ := filepath.Rel(root, path)
-			name := top + "/" + rel
-			for _, id := range ids {
-				name = strings.ReplaceAll(name, id, map[bool]string{true: "FIRST", false: "RUN"}[id == g.first])
-			}
-			if what := content(path, d, name); what != "" {
-				for _, id := range ids {
-					what = strings.ReplaceAll(what, id, "RUN")
-				}
-				names = append(names, name+what)
-			}
-			return nil
-		})
-	}
-	sort.Strings(names)
-	return names
-}
-
-var varies = regexp.MustCompile(`/db/state\.db|journal$|/fence$|/lock$|\.json$|-shm$|-wal$|\.lock$`)
-
-func content(path string, d fs.DirEntry, name string) string {
-	switch {
-	case d.IsDir():
-		return "/"
-	case d.Type()&fs.ModeSymlink != 0:
-		to, _ := os.Readlink(path)
-		return " -> " + to
-	case strings.HasSuffix(name, "-shm"), strings.HasSuffix(name, "-wal"):
-		return ""
-	case varies.MatchString(name), strings.Contains(name, "/backups/"):
-		return ""
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return " unreadable"
-	}
-	return " " + sum(text)[:12]
-}
-
-func sum(text []byte) string {
-	s := sha256.Sum256(text)
-	return hex.EncodeToString(s[:])
-}
-
-func clip(list []string) []string {
-	if len(list) > 8 {
-		return append(list[:8:8], fmt.Sprintf("and %d more", len(list)-8))
-	}
-	return list
-}
-
-// Differs says how a listing differs from the undisturbed one.
-func Differs(is, was []string) []string {
-	count := map[string]int{}
-	for _, l := range is {
-		count[l]++
-	}
-	for _, l := range was {
-		count[l]--
-	}
-	var out []string
-	for l, n := range count {
-		switch {
-		case n > 0:
-			out = append(out, "+"+l)
-		case n < 0:
-			out = append(out, "-"+l)
-		}
-	}
-	sort.Strings(out)
-	return out
 }
 
 // order: what the two journals promise each other, whatever came of the run. An intent of the coordinator is durable before the

@@ -46,9 +46,11 @@ type Result struct {
 	Trace []string
 	End   string
 	Why   string
-	Code  int
-	Took  time.Duration
-	Wrong []string
+	// Reached is how far it had gone forward when it turned back; "" when it did not.
+	Reached string
+	Code    int
+	Took    time.Duration
+	Wrong   []string
 	// Log is what was typed and answered.
 	Log []string
 	// Listing is what is on the node at the end.
@@ -300,6 +302,11 @@ func (g *game) over() bool {
 		return false
 	}
 	g.r.End, g.r.Why = end.State, end.Why
+	for _, r := range g.journal() {
+		if r.Event == "turn" {
+			g.r.Reached = r.Reached
+		}
+	}
 	return true
 }
 

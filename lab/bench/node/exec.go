@@ -167,13 +167,17 @@ func (p *Process) Pid(ctx context.Context) (int, error) {
 }
 
 // Signal reaches the command, not the nsenter around it: SIGKILL here is a
-// real kill -9 of the program under test.
+// real kill -9 of the program under test. An nsenter whose child stops stops
+// itself, and nobody but us wakes it: without that it never tells the end.
 func (p *Process) Signal(ctx context.Context, sig syscall.Signal) error {
 	pid, err := p.Pid(ctx)
 	if err != nil {
 		return err
 	}
-	return syscall.Kill(pid, sig)
+	if err := syscall.Kill(pid, sig); err != nil || sig != syscall.SIGCONT {
+		return err
+	}
+	return p.cmd.Process.Signal(sig)
 }
 
 // Wait returns the exit code, 128 + n for signal n.

@@ -122,6 +122,25 @@ fn a_swap_that_was_cut_before_its_exchange_is_done_after_a_boot() {
     assert!(node.live().iter().any(|(name, _)| name.ends_with("/later")), "the copy is the second one");
 }
 
+/// Found by `./dev crash`: killed when `current` named the new version and `previous` was not there yet, the swap was taken for
+/// done, and the old version was not named by anything.
+#[test]
+fn a_swap_that_was_cut_between_two_links_moves_the_other_one_too() {
+    let node = Node::new();
+    node.forward(6);
+    let (old, links) = (node.current(), data_links(&node.path("k3s")));
+    node.act(Op::Swap);
+    let previous = node.path("k3s/data/previous");
+    assert_eq!(fs::read_link(&previous).unwrap(), old);
+    fs::remove_file(&previous).unwrap();
+    assert!(matches!(node.probe(Op::Swap), StepProbe::Partial { .. }));
+    node.act(Op::Swap);
+    assert_eq!(fs::read_link(&previous).unwrap(), old);
+    node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "test".into() });
+    node.act(Op::SwapBack);
+    assert_eq!(data_links(&node.path("k3s")), links);
+}
+
 #[test]
 fn a_boot_or_a_write_alone_make_a_copy_stale() {
     let node = Node::new();

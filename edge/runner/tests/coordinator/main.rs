@@ -16,11 +16,16 @@ mod run;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
-const TESTS: [(&str, fn()); 7] = [
+const TESTS: [(&str, fn()); 9] = [
     ("a_wish_to_halt_ends_the_run_as_ctrl_c_does_and_says_who", run::a_wish_to_halt_ends_the_run_as_ctrl_c_does),
     ("a_wish_for_a_process_that_is_gone_halts_nobody", run::a_wish_for_a_process_that_is_gone_halts_nobody),
     ("a_superseded_coordinator_leaves_the_node_alone", run::a_superseded_coordinator_leaves_the_node_alone),
     ("a_probe_that_is_refused_ends_it_as_well", run::a_probe_that_is_refused_ends_it_as_well),
+    (
+        "whoever_is_superseded_while_a_gate_is_asked_asks_nothing_more",
+        run::whoever_is_superseded_in_a_gate_asks_nothing_more,
+    ),
+    ("a_turn_is_told_before_anything_is_done_back", run::a_turn_is_told_before_anything_is_done_back),
     ("a_broken_journal_never_leaves_k3s_down", run::a_broken_journal_never_leaves_k3s_down),
     ("a_broken_journal_with_k3s_up_stops_everything", run::a_broken_journal_with_k3s_up_stops_everything),
     ("a_resume_decides_before_the_api_says_anything", run::a_resume_decides_before_the_api_says_anything),

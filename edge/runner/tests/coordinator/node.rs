@@ -15,11 +15,13 @@ use belay_wire::{
 
 /// The variable that names the directory of the node; whoever has it is no test but one of its processes.
 pub const DIRECTORY: &str = "BELAY_TEST_NODE";
-/// Files in it: what was asked; the step that is refused and everything after it; the step that waits for `go`.
+/// Files in it: what was asked; the step or question that is refused, and everything after it; the step that waits for `go`; the step at
+/// which the channel breaks, once.
 pub const ASKED: &str = "asked";
 pub const REFUSES: &str = "refuses";
 pub const WAITS: &str = "waits";
 pub const GO: &str = "go";
+pub const BREAKS: &str = "breaks";
 
 pub fn serve(dir: &Path) -> ExitCode {
     let (mut from, mut to) = (io::stdin(), io::stdout());
@@ -37,23 +39,35 @@ pub fn serve(dir: &Path) -> ExitCode {
 fn answer(dir: &Path, request: &Request, refusing: &mut bool) -> Reply {
     let Request::Mutate(mutation) = request else {
         let name: String = format!("{request:?}").chars().take_while(|c| c.is_alphanumeric()).collect();
-        note(dir, &name.to_lowercase());
-        return read(dir, request);
+        let name = name.to_lowercase();
+        note(dir, &name);
+        *refusing |= told(dir, REFUSES, &name);
+        return if *refusing { fenced() } else { read(dir, request) };
     };
     let what = if mutation.way == Way::Probe { "probe " } else { "" };
     note(dir, &format!("{what}{}", mutation.step));
-    let told = |file: &str| fs::read_to_string(dir.join(file)).unwrap_or_default().trim() == mutation.step;
+    let told = |file: &str| told(dir, file, &mutation.step);
     if told(WAITS) {
         while !dir.join(GO).exists() {
             std::thread::sleep(Duration::from_millis(5));
         }
     }
-    *refusing |= told(REFUSES);
-    if *refusing {
-        let message = "generation 2 is too old: this node has been taken over by generation 9".to_owned();
-        return Reply::Fault(Fault { kind: FaultKind::Fenced, message, hint: None });
+    if told(BREAKS) {
+        fs::remove_file(dir.join(BREAKS)).unwrap();
+        std::process::exit(1);
     }
-    done(mutation)
+    *refusing |= told(REFUSES);
+    if *refusing { fenced() } else { done(mutation) }
+}
+
+/// Whether a file of the directory names this request.
+fn told(dir: &Path, file: &str, what: &str) -> bool {
+    fs::read_to_string(dir.join(file)).unwrap_or_default().trim() == what
+}
+
+fn fenced() -> Reply {
+    let message = "generation 2 is too old: this node has been taken over by generation 9".to_owned();
+    Reply::Fault(Fault { kind: FaultKind::Fenced, message, hint: None })
 }
 
 fn note(dir: &Path, what: &str) {

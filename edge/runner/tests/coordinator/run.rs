@@ -11,7 +11,7 @@ use belay_plan::{Reached, StepKind};
 use belay_runner::{Interrupt, RunDir, Runner, StateDir};
 
 use crate::made::{facts, left_in, made};
-use crate::node::{ASKED, DIRECTORY, GO, REFUSES, WAITS};
+use crate::node::{ASKED, BREAKS, DIRECTORY, GO, REFUSES, WAITS};
 
 /// One coordinator, on a node in `dir`: `new`, `resume` or `rollback`. Says how it ended on its standard output.
 pub fn act(dir: &Path, what: &str) -> ExitCode {
@@ -188,6 +188,41 @@ pub fn a_probe_that_is_refused_ends_it_as_well() {
     assert!(said.contains("generation 9"), "{said}");
     assert_eq!(scene.asked().last().unwrap(), "probe n1.keep");
     assert!(scene.events().iter().any(|event| matches!(event, Event::Superseded { .. })));
+}
+
+/// The guard has acted while the API said nothing: the next word to the node is the last.
+pub fn whoever_is_superseded_in_a_gate_asks_nothing_more() {
+    let scene = Scene::new();
+    left_in(&scene.state(), StepKind::Start);
+    scene.write(WAITS, "n1.start");
+    let child = scene.coordinator("resume", None);
+    scene.wait("start", |scene| scene.dir.path().join(ASKED).exists() && scene.asked().contains(&"n1.start".into()));
+    scene.write(REFUSES, "renew");
+    scene.write(GO, "");
+    let said = said(child.wait_with_output().unwrap());
+    assert!(said.contains("is not this process's any more") && said.contains("generation 9"), "{said}");
+    assert_eq!(scene.asked().last().unwrap(), "renew", "{:?}", scene.asked());
+    let events = scene.events();
+    let verdict = |event: &Event| matches!(event, Event::Gate { .. } | Event::Turn { .. } | Event::End { .. });
+    assert!(!events.iter().any(verdict), "it says nothing of a node that is not its own: {events:?}");
+    assert!(matches!(events.last(), Some(Event::Measured { on_node: None, .. })), "{events:?}");
+}
+
+/// Found by reading, while the model was made: the turn was journalled though the channel broke before the node knew of it. With K3s
+/// stopped by the way back and the coordinator gone for good, the guard of a vouched node would have left it down.
+pub fn a_turn_is_told_before_anything_is_done_back() {
+    let scene = Scene::new();
+    left_in(&scene.state(), StepKind::Keep);
+    scene.write(BREAKS, "n1.turn");
+    let said = scene.acted("rollback", None);
+    let asked = scene.asked();
+    assert_eq!(asked.iter().filter(|asked| *asked == "n1.turn").count(), 2, "{said} {asked:?}");
+    let last = asked.iter().rposition(|asked| asked == "n1.turn").unwrap();
+    assert!(!asked[..last].iter().any(|asked| asked.starts_with("n1.back.")), "{asked:?}");
+    let events = scene.events();
+    assert!(turn(&events).is_some(), "{events:?}");
+    let untold = |event: &Event| matches!(event, Event::Note { says } if says.contains("could not be told"));
+    assert!(!events.iter().any(untold), "{events:?}");
 }
 
 /// EIO of the coordinator's disk at each record while K3s is down: the old version is up in the end, and the journal was

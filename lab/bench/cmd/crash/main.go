@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -31,13 +32,13 @@ func run() (bool, error) {
 	seed := flag.Uint64("seed", uint64(time.Now().Unix()), "of what is sampled")
 	single := flag.Bool("single", false, "every point once, with one victim each, and nothing sampled")
 	standing := flag.Bool("standing", false, "every point once, with the process that stands at it, and nothing sampled")
-	parallel := flag.Int("parallel", 24, "worlds beside each other; most of their time they wait")
+	parallel := flag.Int("parallel", 6*runtime.NumCPU(), "worlds beside each other; half of their time they wait")
 	names := flag.String("goals", "", "only these, separated by commas")
 	again := flag.String("again", "", "repeat one schedule, as a failure prints it")
 	keep := flag.Bool("keep", false, "leave the world of a failure")
 	mutants := flag.String("mutants", "", "hunt bugs: all, or some by name, separated by commas")
 	tests := flag.String("helper-tests", "", "the helper's tests, built with the bugs in them")
-	limit := flag.Int("limit", 0, "at most so many singles")
+	limit := flag.Int("limit", 0, "at most so many singles, drawn by the seed")
 	flag.Parse()
 	goals := crash.Goals
 	if *names != "" {
@@ -84,6 +85,7 @@ func run() (bool, error) {
 	all := s.Singles(goals, rng, kills)
 	rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 	if *limit > 0 && len(all) > *limit {
+		fmt.Printf("a share: %d of %d single kills, drawn by seed %d\n", *limit, len(all), *seed)
 		all = all[:*limit]
 	}
 	if !*single {

@@ -1,5 +1,4 @@
-// Command stub is K3s, systemctl and process 1 of the crash tests, told apart
-// by its name: one small program that a world can be made of.
+// Command stub is K3s and process 1 of the crash tests, told apart by its name.
 package main
 
 import (
@@ -14,16 +13,12 @@ import (
 func main() {
 	var err error
 	switch name := filepath.Base(os.Args[0]); {
-	case name == "systemctl":
-		os.Exit(systemd.Systemctl(os.Args[1:]))
-	case name == "journalctl":
-		fmt.Println("nothing is logged here")
 	case name == "k3s":
 		err = k3s.Main()
 	case len(os.Args) == 4 && os.Args[1] == "init":
 		err = systemd.Init(os.Args[2], os.Args[3])
 	default:
-		err = fmt.Errorf("usage: stub init ROOT PROGRAMS; otherwise by the names systemctl, journalctl, k3s")
+		err = fmt.Errorf("usage: stub init ROOT PROGRAMS; otherwise by the name k3s")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "stub:", err)

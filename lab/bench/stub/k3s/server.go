@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 )
@@ -22,6 +24,9 @@ const (
 
 // Main is `k3s server`.
 func Main() error {
+	// It lives for seconds, on a machine with many beside it.
+	debug.SetGCPercent(-1)
+	runtime.GOMAXPROCS(1)
 	r, err := ownRelease()
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -35,6 +36,15 @@ type Done struct {
 	Err   string
 	State string // ActiveState of K3s
 	Hung  bool   // it was not done in time
+}
+
+const socket = "/run/systemd/private"
+
+// reply is what systemctl says, and its exit code of one digit.
+type reply struct {
+	Code int
+	Out  string
+	Err  string
 }
 
 type manager struct {
@@ -85,7 +95,7 @@ func enter(root, programs string) error {
 		}
 	}
 	for _, name := range []string{"systemctl", "journalctl"} {
-		if err := unix.Mount(filepath.Join(programs, "stub"), filepath.Join(root, "usr/bin", name), "", unix.MS_BIND, ""); err != nil {
+		if err := unix.Mount(filepath.Join(programs, "systemctl"), filepath.Join(root, "usr/bin", name), "", unix.MS_BIND, ""); err != nil {
 			return fmt.Errorf("bind %s: %w", name, err)
 		}
 	}
@@ -203,9 +213,10 @@ func (m *manager) serve(l net.Listener) {
 		}
 		go func() {
 			defer conn.Close()
-			var args []string
-			if json.NewDecoder(conn).Decode(&args) == nil {
-				_ = json.NewEncoder(conn).Encode(m.systemctl(args))
+			// As cmd/systemctl asks.
+			if line, err := bufio.NewReader(conn).ReadString('\n'); err == nil {
+				r := m.systemctl(strings.Split(strings.TrimSuffix(line, "\n"), "\x00"))
+				fmt.Fprintf(conn, "%d\x00%s\x00%s", r.Code, r.Out, r.Err)
 			}
 		}()
 	}
@@ -297,7 +308,7 @@ func (m *manager) state() string {
 
 // settled waits until nothing of Belay works any more and K3s is up or down.
 func (m *manager) settled(within time.Duration) Done {
-	for end := time.Now().Add(within); ; time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(within); ; time.Sleep(10 * time.Millisecond) {
 		s := m.state()
 		if !anybody("belay", "belay-helper") && (s == "active" || s == "inactive" || s == "failed") {
 			return Done{State: s}
