@@ -116,7 +116,7 @@ func TestPowerCutOfBinary(t *testing.T) {
 	}
 	x.end(10 * time.Second)
 	x.followed()
-	x.diesAfter(3, "turn", "rollback") // resumed, measured, turn
+	x.diesAfter(4, "turn", "rollback") // resumed, note, measured, turn
 	if err := x.n.PowerCut(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func (x *box) scripts() (upgrade, rollback script) {
 		}
 	}
 	upgrade = append(upgrade, "measured", "end")
-	rollback = script{"resumed", "measured", "turn"}
+	rollback = script{"resumed", "note", "measured", "turn"} // the note: how long it took to decide
 	for _, step := range []string{"stop", "put-back", "start", "gate", "release"} {
 		gates := 0
 		if step == "gate" {
