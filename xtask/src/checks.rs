@@ -3,17 +3,32 @@ use std::path::Path;
 
 use belay_checks::{Knowledge, RuleRow, table};
 
-/// The table of rules in Markdown.
+mod cases;
+pub mod page;
+
+/// The table of rules in Markdown, and how many of the known failures they name.
 ///
 /// # Errors
 /// When the knowledge is broken, or a rule lacks its red or its green fixture: a rule that nobody has seen fire, or
 /// seen silent, is not knowledge.
 pub fn run() -> Result<String, String> {
-    let knowledge = Knowledge::embedded().map_err(|error| error.to_string())?;
-    let rows = table(&knowledge);
+    let rows = rows()?;
+    Ok(format!("{}\n{} rules; {}", markdown(&rows)?, rows.len(), cases::covered(&rows)))
+}
+
+/// Every rule, worst first.
+pub fn rows() -> Result<Vec<RuleRow>, String> {
+    Ok(table(&Knowledge::embedded().map_err(|error| error.to_string())?))
+}
+
+/// The table alone.
+///
+/// # Errors
+/// As [`run`].
+pub fn markdown(rows: &[RuleRow]) -> Result<String, String> {
     let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../core/checks");
-    let lacking = lacking(&rows, |fixture| crate_dir.join(fixture).is_file());
-    if lacking.is_empty() { Ok(markdown(&rows)) } else { Err(lacking.join("\n")) }
+    let lacking = lacking(rows, |fixture| crate_dir.join(fixture).is_file());
+    if lacking.is_empty() { Ok(lines(rows)) } else { Err(lacking.join("\n")) }
 }
 
 /// One line per fixture that is not there.
@@ -25,7 +40,7 @@ fn lacking(rows: &[RuleRow], there: impl Fn(&str) -> bool) -> Vec<String> {
         .collect()
 }
 
-fn markdown(rows: &[RuleRow]) -> String {
+fn lines(rows: &[RuleRow]) -> String {
     let mut text =
         String::from("| rule | severity | what it says | sources | as of | fixtures |\n|---|---|---|---|---|---|\n");
     for row in rows {
@@ -33,8 +48,9 @@ fn markdown(rows: &[RuleRow]) -> String {
         // Writing to a String does not fail.
         let _ = writeln!(
             text,
-            "| `{}` | {severity} | {} | {} | {} | [red](../core/checks/{}) [green](../core/checks/{}) |",
+            "| [`{}`](checks/{}) | {severity} | {} | {} | {} | [red](../core/checks/{}) [green](../core/checks/{}) |",
             row.id,
+            page::name(row),
             cell(&row.title),
             cell(&row.sources.join(" · ")),
             row.as_of,
@@ -65,8 +81,10 @@ mod tests {
     #[test]
     fn every_rule_has_a_line() {
         let rows = table(&Knowledge::embedded().unwrap());
-        let text = markdown(&rows);
+        let text = lines(&rows);
         assert_eq!(text.lines().count(), rows.len() + 2);
-        assert!(text.contains("| `belay-cgroup-v1-kubelet` | block | The kubelet of 1.35 and later"));
+        assert!(text.contains(
+            "| [`belay-cgroup-v1-kubelet`](checks/cgroup-v1-kubelet.md) | block | The kubelet of 1.35 and later"
+        ));
     }
 }

@@ -1,31 +1,47 @@
 use std::path::{Path, PathBuf};
 
-use crate::checks;
+use crate::checks::{self, page};
+
+/// One page per rule; nothing else is there.
+const CHECKS: &str = "docs/checks";
 
 /// The pages that are written from declarations and data, never by hand.
-fn pages() -> Result<Vec<(&'static str, String)>, String> {
+fn pages() -> Result<Vec<(String, String)>, String> {
+    let rows = checks::rows()?;
     let steps = format!(
         "# Steps\n\nWhat every step needs, does, proves and leaves to its undo. Written by `cargo xtask docs` from \
          `core/engine/src/steps/`.\n\n{}",
         belay_engine::steps::table()
     );
     let risks = format!(
-        "# Risks\n\nEvery rule that `belay check` evaluates. Written by `cargo xtask docs` from \
-         `core/checks/knowledge/rules/`.\n\n{}",
-        checks::run()?
+        "# Risks\n\nEvery rule that `belay check` evaluates, each with a page of its own. Written by `cargo xtask docs` \
+         from `core/checks/knowledge/rules/`.\n\n{}",
+        checks::markdown(&rows)?
     );
     let tidy = |text: String| format!("{}\n", text.trim_end());
-    Ok(vec![("docs/steps.md", tidy(steps)), ("docs/risks.md", tidy(risks))])
+    let mut pages = vec![("docs/steps.md".to_owned(), tidy(steps)), ("docs/risks.md".to_owned(), tidy(risks))];
+    pages.extend(rows.iter().map(|row| (format!("{CHECKS}/{}", page::name(row)), tidy(page::markdown(row)))));
+    Ok(pages)
 }
 
 /// Writes the pages.
 pub fn run() -> Result<String, String> {
-    let mut written = Vec::new();
-    for (page, text) in pages()? {
+    let pages = pages()?;
+    for (page, text) in &pages {
         std::fs::write(root().join(page), text).map_err(|error| format!("could not write {page}: {error}"))?;
-        written.push(page);
     }
-    Ok(format!("written: {}", written.join(", ")))
+    for stale in stale(&pages)? {
+        std::fs::remove_file(root().join(&stale)).map_err(|error| format!("could not remove {stale}: {error}"))?;
+    }
+    Ok(format!("written: docs/steps.md, docs/risks.md and {} pages in {CHECKS}", pages.len() - 2))
+}
+
+/// Pages of rules that are no more.
+fn stale(pages: &[(String, String)]) -> Result<Vec<String>, String> {
+    let entries =
+        std::fs::read_dir(root().join(CHECKS)).map_err(|error| format!("could not read {CHECKS}: {error}"))?;
+    let there = entries.flatten().map(|entry| format!("{CHECKS}/{}", entry.file_name().display()));
+    Ok(there.filter(|file| !pages.iter().any(|(page, _)| page == file)).collect())
 }
 
 fn root() -> PathBuf {
@@ -38,8 +54,10 @@ mod tests {
 
     #[test]
     fn the_pages_are_as_their_sources() {
-        for (page, text) in pages().unwrap() {
-            let there = std::fs::read_to_string(root().join(page)).unwrap_or_default();
+        let pages = pages().unwrap();
+        assert_eq!(stale(&pages).unwrap(), [""; 0], "run `cargo xtask docs`");
+        for (page, text) in pages {
+            let there = std::fs::read_to_string(root().join(&page)).unwrap_or_default();
             assert_eq!(there, text, "{page} is stale: run `cargo xtask docs`");
         }
     }

@@ -13,8 +13,8 @@ usage: cargo xtask <task>
 
   layers   fail on a dependency between crates that the house does not allow (design: floors and arrows)
   writes   fail on a write to the file system that goes past belay_journal::durable (ADR 0011)
-  checks   print the table of rules, and fail when a rule lacks a fixture
-  docs     write the pages that are made from declarations: docs/steps.md, docs/risks.md
+  checks   print the table of rules and which known failures they name; fail when a rule lacks a fixture
+  docs     write the pages that are made from declarations: docs/steps.md, docs/risks.md, docs/checks/
   dist     build, prove and pack a release: tarball, deb, bill of materials, sums [--out DIR]
 ";
 

@@ -1,16 +1,18 @@
 use std::collections::BTreeSet;
 
-use crate::{KnowledgeError, Releases, Rule, ServerFlags};
+use crate::{Advisories, KnowledgeError, Releases, Removed, Rule, ServerFlags};
 
 include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
-/// Everything that is known about risks and releases: rules, release tables, flag tables.
+/// Everything that is known about risks and releases: rules, release tables, flag tables, advisories.
 #[derive(Debug)]
 pub struct Knowledge {
     /// Sorted by id.
     pub rules: Vec<Rule>,
     pub releases: Releases,
     pub flags: ServerFlags,
+    pub removed: Removed,
+    pub advisories: Advisories,
 }
 
 impl Knowledge {
@@ -22,7 +24,8 @@ impl Knowledge {
         Self::parse(RULES, include_str!("../knowledge/releases.toml"), include_str!("../knowledge/server-flags.toml"))
     }
 
-    /// Knowledge from texts: rules as (file name without `.toml`, text), and the two tables.
+    /// Knowledge from texts: rules as (file name without `.toml`, text), the release and the flag table; the tables of what was
+    /// removed and of advisories are the embedded ones.
     ///
     /// # Errors
     /// When a text is broken, or two rules have the same id.
@@ -34,7 +37,13 @@ impl Knowledge {
         if let Some(twice) = rules.iter().find(|rule| !seen.insert(rule.id.as_str())) {
             return Err(KnowledgeError::rule("rules", format!("two rules have the id `{}`", twice.id)));
         }
-        Ok(Self { rules, releases: Releases::parse(releases)?, flags: ServerFlags::parse(flags)? })
+        Ok(Self {
+            rules,
+            releases: Releases::parse(releases)?,
+            flags: ServerFlags::parse(flags)?,
+            removed: Removed::parse(include_str!("../knowledge/removed.toml"))?,
+            advisories: Advisories::parse(include_str!("../knowledge/advisories.toml"))?,
+        })
     }
 
     /// The rule with this id.

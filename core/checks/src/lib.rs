@@ -4,6 +4,8 @@
 //! are read (edge) nor what is done about a finding (plan). Pure: the day and the facts' time are given.
 
 mod accepted;
+mod advisory;
+mod arguments;
 mod check;
 mod error;
 mod finding;
@@ -11,6 +13,7 @@ mod flags;
 mod knowledge;
 mod predicate;
 mod release;
+mod removed;
 mod rule;
 mod situation;
 mod space;
@@ -20,12 +23,14 @@ mod template;
 mod variables;
 
 pub use accepted::{Acceptance, Policy};
+pub use advisory::{Advisories, Advisory, AdvisoryComponent};
 pub use check::{Edge, check};
 pub use error::KnowledgeError;
 pub use finding::{Finding, Severity, Verdict, blocks, worst};
 pub use flags::ServerFlags;
 pub use knowledge::Knowledge;
 pub use release::{Hazard, Release, Releases};
+pub use removed::{Gone, GoneIn, Removed};
 pub use rule::{Rule, Scope};
 pub use space::Space;
 pub use survey::{Channel, MinorLine, Support, Survey};

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
-use belay_facts::{ConfigFacts, Facts, K3sVersion, NodeFacts, Pre};
+use belay_facts::{ClusterFacts, ConfigFacts, Facts, K3sVersion, NodeFacts, Pre};
 use serde_json::{Map, Value as Json, json};
 
+use crate::arguments::{arguments, gates};
 use crate::{Edge, Knowledge, Severity, Space};
 
 /// The variables of rules that are asked once: `cluster`, `nodes`, `edge`, `now`.
@@ -11,18 +12,39 @@ use crate::{Edge, Knowledge, Severity, Space};
 /// - `nodes`: every node, in the shape of `node` (below).
 /// - `edge.from`, `edge.to`: major, minor, patch, k3s, pre (`rc1`, or empty), tag, the release tables' knowledge
 ///   (known, etcd, etcd_minor, etcd_patch, containerd_minor, kine_minor, end_of_life, latest, hazards, bad) and
-///   server_flags; `edge.minors`, `edge.downgrade`, `edge.same`. Without a target only `edge.from` is there.
+///   server_flags, removed (flags, gates and APIs that Kubernetes of that minor no longer has), advisories; `edge.minors`, `edge.downgrade`, `edge.same`. Without a target only `edge.from` is there.
 /// - `now`: when the facts were taken, RFC 3339 in UTC; such texts (and dates) compare in order of time.
 ///
+/// Nodes of `cluster.nodes` have `minor`, the Kubernetes minor of their kubelet.
+///
 /// For a rule of scope `node` there is `node` as well: the facts of the node, with `config`, `config_keys`, `args`,
-/// `kubelet_args`, `open_runs` and `needs` instead of what they are derived from.
+/// `kubelet_args`, `arguments` (component, name, value, place), `gates`, `kernel_number` (5.15 is 5015), `start_seconds` (the unit's last start), `open_runs` and
+/// `needs` instead of what they are derived from.
 pub(crate) fn shared(facts: &Facts, edge: &Edge, knowledge: &Knowledge) -> Json {
     json!({
-        "cluster": facts.cluster.as_ref().map_or_else(|| json!({}), |cluster| json!(cluster)),
+        "cluster": facts.cluster.as_ref().map_or_else(|| json!({}), cluster),
         "nodes": facts.nodes.iter().map(node).collect::<Vec<_>>(),
         "edge": edge_of(edge, knowledge),
         "now": facts.taken_at.to_string(),
     })
+}
+
+fn cluster(cluster: &ClusterFacts) -> Json {
+    let mut facts = json!(cluster);
+    for node in facts.get_mut("nodes").and_then(Json::as_array_mut).into_iter().flatten() {
+        let kubelet = node.get("kubelet").and_then(Json::as_str).and_then(|text| text.parse::<K3sVersion>().ok());
+        if let (Json::Object(members), Some(version)) = (node, kubelet) {
+            members.insert("minor".into(), json!(version.minor));
+        }
+    }
+    facts
+}
+
+/// `5015` of `5.15.0-91-generic`.
+fn kernel_number(release: &str) -> Option<u32> {
+    let mut numbers = release.split(['.', '-', '+', ' ']).map(str::parse::<u32>);
+    let (major, minor) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    Some(major.saturating_mul(1000).saturating_add(minor))
 }
 
 /// The variable `node`.
@@ -41,6 +63,9 @@ pub(crate) fn node(node: &NodeFacts) -> Json {
             members.insert("open_runs".into(), json!(node.helper.open_run.iter().collect::<Vec<_>>()));
         }
         members.insert("needs".into(), json!(Space::needed_on(node)));
+        members.insert("kernel_number".into(), json!(kernel_number(&node.kernel)));
+        let start = node.unit.as_ref().and_then(|unit| unit.last_start);
+        members.insert("start_seconds".into(), json!(start.map(belay_facts::Span::as_seconds)));
     }
     facts
 }
@@ -49,7 +74,10 @@ fn configuration(config: &ConfigFacts) -> Map<String, Json> {
     let effective: BTreeMap<&str, Vec<&str>> =
         config.keys.iter().map(|entry| (entry.key.as_str(), config.effective(&entry.key))).collect();
     let args = |key: &str| effective.get(key).cloned().unwrap_or_default();
+    let arguments = arguments(config);
     let derived = json!({
+        "arguments": &arguments,
+        "gates": gates(&arguments),
         "config": &effective,
         "config_keys": &config.keys,
         "kubelet_args": args("kubelet-arg"),
@@ -92,6 +120,8 @@ fn version(tag: &K3sVersion, knowledge: &Knowledge) -> Json {
         members.insert("pre".into(), json!(tag.pre.map_or_else(String::new, pre)));
         members.insert("tag".into(), json!(tag.tag()));
         members.insert("server_flags".into(), json!(knowledge.flags.of(tag)));
+        members.insert("removed".into(), json!(knowledge.removed.in_minor(tag.minor)));
+        members.insert("advisories".into(), json!(knowledge.advisories.of(tag, &knowledge.releases)));
     }
     facts
 }

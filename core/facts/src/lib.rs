@@ -13,6 +13,7 @@ mod mutant;
 mod node;
 mod secret;
 mod span;
+mod surroundings;
 mod version;
 mod way_class;
 
@@ -31,5 +32,6 @@ pub use node::{
 };
 pub use secret::Secret;
 pub use span::Span;
+pub use surroundings::{ContainerdTemplate, Manifest, Surroundings};
 pub use version::{K3sVersion, Pre, VersionError};
 pub use way_class::WayClass;

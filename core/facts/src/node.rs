@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, K3sVersion, Span};
+use crate::{Digest, K3sVersion, Span, Surroundings};
 
 /// What is true on one node, as the helper read it there. `None` means "could not be read", never "no".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub struct NodeFacts {
     /// The file systems that a run writes to, by role: `data`, `binary`, `state`.
     pub disks: BTreeMap<String, DiskFacts>,
     pub helper: HelperFacts,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub around: Option<Surroundings>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -20,7 +20,7 @@ use crate::etcd;
 use crate::process::{kilobytes, process_facts};
 use crate::sqlite::Database;
 use crate::unit::Unit;
-use crate::{Installation, Now, Places, links, node_run};
+use crate::{Installation, Now, Places, links, node_run, surroundings};
 
 /// How long the integrity check of a datastore may take here; `prove-backup` takes what it needs.
 const CHECK: Duration = Duration::from_secs(20);
@@ -75,6 +75,7 @@ pub fn inspect(places: &Places) -> Result<Inspection, Fault> {
             uid,
             open_run: node_run::open_runs(places).into_iter().next().map(|run| run.id),
         },
+        around: Some(surroundings::look(places, &data_dir, found.as_ref().map(|found| found.others.as_slice()))),
     };
     Ok(Inspection { certificates: certificates(&data_dir, &mut notes), node, notes })
 }

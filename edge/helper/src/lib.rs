@@ -59,6 +59,7 @@ mod stamp;
 mod start;
 mod step;
 mod stop;
+mod surroundings;
 mod swap;
 mod swap_back;
 mod timer;

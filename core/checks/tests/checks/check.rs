@@ -112,7 +112,7 @@ fn an_acceptance_counts_through_its_last_day_and_not_after() {
     let fixture = Fixture::patched(json!({"node": {"cgroup": "v1"}}));
     let rule = "belay-cgroup-v1-kubelet";
     let with =
-        |until: &str| check(&fixture.facts(), &fixture.edge, &knowledge(), &policy(vec![acceptance(rule, until)]));
+        |until: &str| check(&fixture.facts(), &fixture.edge, knowledge(), &policy(vec![acceptance(rule, until)]));
     assert!(!blocks(&with("2026-11-23")));
     assert!(blocks(&with("2026-11-22")));
     let accepted = with("2026-12-01");
@@ -134,7 +134,7 @@ fn an_acceptance_without_a_name_or_a_reason_is_none() {
 fn what_belay_cannot_do_cannot_be_accepted() {
     let fixture = Fixture::patched(json!({"node": {"datastore": {"kind": "etcd"}}}));
     let accepted = policy(vec![acceptance("belay-datastore-external", "2030-01-01")]);
-    assert!(blocks(&check(&fixture.facts(), &fixture.edge, &knowledge(), &accepted)));
+    assert!(blocks(&check(&fixture.facts(), &fixture.edge, knowledge(), &accepted)));
 }
 
 #[test]
@@ -152,6 +152,7 @@ fn the_worst_comes_first_and_the_order_never_changes() {
             "belay-certificate-invalid",
             "belay-release-hazard",
             "belay-unit-restarted",
+            "belay-ca-ends-within-a-year",
             "belay-certificate-expiring",
         ]
     );

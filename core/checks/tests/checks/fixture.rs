@@ -1,8 +1,10 @@
 //! Fixtures: `base.json` (a whole healthy server and an edge) under a small JSON merge patch (RFC 7386). In a patch,
-//! `node` goes to the first node, `cluster` to the cluster and `edge` to the edge.
+//! `node` goes to the first node, `cluster` to the cluster and `edge` to the edge; `second` makes a second node, which is the
+//! patched first one but for that.
 
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use belay_checks::{Acceptance, Edge, Finding, Knowledge, Policy, check};
 use belay_facts::Facts;
@@ -31,6 +33,12 @@ impl Fixture {
     pub(crate) fn patched(patch: Json) -> Self {
         let mut base = read("fixtures/base.json");
         for (part, patch) in patch.as_object().expect("a patch is an object") {
+            if part == "second" {
+                let mut second = base["facts"]["nodes"][0].clone();
+                merge(&mut second, patch);
+                base["facts"]["nodes"].as_array_mut().unwrap().push(second);
+                continue;
+            }
             let target = match part.as_str() {
                 "node" => &mut base["facts"]["nodes"][0],
                 "cluster" => &mut base["facts"]["cluster"],
@@ -52,7 +60,7 @@ impl Fixture {
     }
 
     pub(crate) fn check(&self) -> Vec<Finding> {
-        check(&self.facts(), &self.edge, &knowledge(), &policy(vec![]))
+        check(&self.facts(), &self.edge, knowledge(), &policy(vec![]))
     }
 
     pub(crate) fn finding(&self, rule: &str) -> Option<Finding> {
@@ -60,8 +68,11 @@ impl Fixture {
     }
 }
 
-pub(crate) fn knowledge() -> Knowledge {
-    Knowledge::embedded().unwrap_or_else(|error| panic!("{error}"))
+/// Compiled once for all tests.
+pub(crate) fn knowledge() -> &'static Knowledge {
+    static EMBEDDED: LazyLock<Knowledge> =
+        LazyLock::new(|| Knowledge::embedded().unwrap_or_else(|error| panic!("{error}")));
+    &EMBEDDED
 }
 
 pub(crate) fn policy(accepted: Vec<Acceptance>) -> Policy {

@@ -103,7 +103,7 @@ fn flags_come_and_go_with_the_minor() {
 #[test]
 fn the_table_lists_every_rule_once_and_says_why_it_is_believed() {
     let knowledge = knowledge();
-    let rows = table(&knowledge);
+    let rows = table(knowledge);
     assert_eq!(rows.iter().map(|row| &row.id).collect::<BTreeSet<_>>().len(), knowledge.rules.len());
     assert!(rows.windows(2).all(|pair| pair[0].severity >= pair[1].severity));
     assert!(rows.iter().all(|row| !row.sources.is_empty()));

@@ -3,7 +3,11 @@
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod clean;
+#[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod knowledge;
 #[cfg(test)]

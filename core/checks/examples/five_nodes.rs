@@ -1,0 +1,41 @@
+//! How long all rules take over the facts of five nodes: `cargo run --release -p belay-checks --example five_nodes [ROUNDS]`.
+
+use std::time::{Duration, Instant};
+
+use belay_checks::{Edge, Knowledge, Policy, check};
+use belay_facts::Facts;
+use serde_json::Value as Json;
+
+const NODES: usize = 5;
+
+#[expect(clippy::print_stdout, reason = "a bench says what it measured")]
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let rounds: usize = std::env::args().nth(1).map_or(Ok(20), |text| text.parse())?;
+    let mut base: Json = serde_json::from_str(include_str!("../fixtures/base.json"))?;
+    let edge: Edge = serde_json::from_value(base["edge"].take())?;
+    let nodes = base["facts"]["nodes"].as_array_mut().ok_or("the facts have no nodes")?;
+    let first = nodes.first().cloned().ok_or("the facts have no node")?;
+    for number in nodes.len()..NODES {
+        let mut node = first.clone();
+        node["name"] = format!("n{}", number + 1).into();
+        nodes.push(node);
+    }
+    let facts = Facts::from_json(&base["facts"].to_string())?;
+    let began = Instant::now();
+    let knowledge = Knowledge::embedded()?;
+    let compiled = began.elapsed();
+    let policy = Policy { accepted: Vec::new(), today: "2026-11-23".parse()? };
+    let mut times: Vec<Duration> = (0..rounds.max(1))
+        .map(|_| {
+            let began = Instant::now();
+            std::hint::black_box(check(&facts, &edge, &knowledge, &policy));
+            began.elapsed()
+        })
+        .collect();
+    times.sort();
+    let at = |part: usize| times.get(times.len() * part / 100).or(times.last()).copied().unwrap_or_default();
+    println!("{} rules, {NODES} nodes, {rounds} rounds", knowledge.rules.len());
+    println!("read and compiled once: {:.1} ms", compiled.as_secs_f64() * 1e3);
+    println!("asked: median {:.1} ms, 95th {:.1} ms", at(50).as_secs_f64() * 1e3, at(95).as_secs_f64() * 1e3);
+    Ok(())
+}

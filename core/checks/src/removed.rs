@@ -1,0 +1,76 @@
+use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::KnowledgeError;
+use crate::rule::date;
+
+/// What Kubernetes took away, by minor (`knowledge/removed.toml`): flags of components, feature gates, versions of APIs.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Removed {
+    #[serde(deserialize_with = "date")]
+    pub as_of: Date,
+    pub sources: Vec<String>,
+    flag: Vec<Flags>,
+    gate: Vec<Names>,
+    api: Vec<Names>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Flags {
+    component: String,
+    names: Vec<String>,
+    /// The first minor without it.
+    gone: u32,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Names {
+    names: Vec<String>,
+    gone: u32,
+}
+
+/// One thing that is gone, as a rule sees it. `component` is empty for what belongs to none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gone {
+    pub component: String,
+    pub name: String,
+    pub minor: u32,
+}
+
+/// Everything that is gone in one minor.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GoneIn {
+    pub flags: Vec<Gone>,
+    pub gates: Vec<Gone>,
+    /// `policy/v1beta1 PodDisruptionBudget`.
+    pub apis: Vec<Gone>,
+}
+
+impl Removed {
+    /// Reads `knowledge/removed.toml`.
+    ///
+    /// # Errors
+    /// When it is not TOML of this shape.
+    pub fn parse(text: &str) -> Result<Self, KnowledgeError> {
+        let file = "removed.toml".to_owned();
+        toml::from_str(text).map_err(|source| KnowledgeError::Toml { file, source: Box::new(source) })
+    }
+
+    /// What `minor` no longer has.
+    #[must_use]
+    pub fn in_minor(&self, minor: u32) -> GoneIn {
+        let flags = self.flag.iter().filter(|entry| entry.gone <= minor);
+        let flags = flags.flat_map(|entry| gone(&entry.component, &entry.names, entry.gone)).collect();
+        let named = |entries: &[Names]| {
+            entries.iter().filter(|entry| entry.gone <= minor).flat_map(|e| gone("", &e.names, e.gone)).collect()
+        };
+        GoneIn { flags, gates: named(&self.gate), apis: named(&self.api) }
+    }
+}
+
+fn gone(component: &str, names: &[String], minor: u32) -> Vec<Gone> {
+    names.iter().map(|name| Gone { component: component.to_owned(), name: name.clone(), minor }).collect()
+}

@@ -1,0 +1,56 @@
+use serde::{Deserialize, Serialize};
+
+/// What surrounds K3s on a node and decides whether its next start is like the last one. `None` means "could not be read".
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Surroundings {
+    /// Every address of the node itself, loopback left out, sorted.
+    pub addresses: Option<Vec<String>>,
+    /// `fs.inotify.max_user_instances` and `max_user_watches`.
+    pub inotify_instances: Option<u64>,
+    pub inotify_watches: Option<u64>,
+    /// Controllers of the cgroup hierarchy that are on, such as `memory`.
+    pub cgroup_controllers: Option<Vec<String>>,
+    /// Bytes of swap.
+    pub swap: Option<u64>,
+    /// Processes that the kernel killed for memory since it booted.
+    pub oom_kills: Option<u64>,
+    /// Templates for containerd that somebody put in place of K3s' own.
+    pub containerd_templates: Option<Vec<ContainerdTemplate>>,
+    /// Files in `server/manifests`, K3s' own included, without those that hold none.
+    pub manifests: Option<Vec<Manifest>>,
+    /// `agent/images`: names of archives that are imported at a start.
+    pub image_archives: Option<Vec<String>>,
+    /// `agent/pod-manifests`: names of static pods.
+    pub static_pods: Option<Vec<String>>,
+    /// Files that make the system install updates by itself.
+    pub auto_updates: Option<Vec<String>>,
+    /// Other units that run K3s on this node.
+    pub other_units: Option<Vec<String>>,
+    /// SELinux enforces.
+    pub selinux: Option<bool>,
+}
+
+/// A template in `agent/etc/containerd`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerdTemplate {
+    /// `config.toml.tmpl` or `config-v3.toml.tmpl`.
+    pub name: String,
+    /// It extends K3s' own (`{{ template "base" . }}`).
+    pub base: bool,
+    /// It names a path in `data/<hash>`.
+    pub data_path: bool,
+    /// It names the runtime of containerd 1.x that is gone (`io.containerd.runtime.v1.linux`).
+    pub runtime_v1: bool,
+    /// It has tables of containerd 1.x' CRI plugin (`io.containerd.grpc.v1.cri`).
+    pub cri_v1: bool,
+}
+
+/// What a file of manifests holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Relative to `server/manifests`.
+    pub file: String,
+    /// `apiVersion kind` of each document: `policy/v1beta1 PodDisruptionBudget`.
+    pub objects: Vec<String>,
+}

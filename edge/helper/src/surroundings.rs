@@ -1,0 +1,213 @@
+use std::fs;
+use std::io::ErrorKind;
+use std::net::Ipv6Addr;
+use std::path::{Path, PathBuf};
+
+use belay_facts::{ContainerdTemplate, Manifest, Surroundings};
+
+use crate::Places;
+
+/// The longest file of manifests that is looked into, and how many of them: a directory of a whole cluster is smaller.
+const LONGEST: u64 = 4 * 1024 * 1024;
+const MOST: usize = 500;
+
+/// Reads what surrounds K3s; all of it are small files.
+pub(crate) fn look(places: &Places, data_dir: &Path, other_units: Option<&[String]>) -> Surroundings {
+    let number = |path: &str| text(&places.proc.join(path))?.trim().parse().ok();
+    let counted = |path: &str, key: &str, unit: u64| {
+        let text = text(&places.proc.join(path))?;
+        let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+        Some(line.split_whitespace().next()?.parse::<u64>().ok()? * unit)
+    };
+    let agent = data_dir.join("agent");
+    Surroundings {
+        addresses: addresses(places),
+        inotify_instances: number("sys/fs/inotify/max_user_instances"),
+        inotify_watches: number("sys/fs/inotify/max_user_watches"),
+        cgroup_controllers: cgroup_controllers(places),
+        swap: counted("meminfo", "SwapTotal:", 1024),
+        oom_kills: counted("vmstat", "oom_kill ", 1),
+        containerd_templates: containerd_templates(&agent.join("etc/containerd")),
+        manifests: manifests(&data_dir.join("server/manifests")),
+        image_archives: names(&agent.join("images")).map(|mut names| {
+            names.retain(|name| [".tar", ".tar.gz", ".tar.zst", ".tgz", ".zst"].iter().any(|end| name.ends_with(end)));
+            names
+        }),
+        static_pods: names(&agent.join("pod-manifests")),
+        auto_updates: auto_updates(places),
+        other_units: other_units.map(<[String]>::to_vec),
+        selinux: match fs::read_to_string(places.sys.join("fs/selinux/enforce")) {
+            Ok(text) => Some(text.trim() == "1"),
+            Err(error) => (error.kind() == ErrorKind::NotFound).then_some(false),
+        },
+    }
+}
+
+fn text(path: &Path) -> Option<String> {
+    fs::read_to_string(path).ok()
+}
+
+/// Names in a directory, sorted; none where it is not there, `None` where it cannot be read.
+fn names(dir: &Path) -> Option<Vec<String>> {
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) => return (error.kind() == ErrorKind::NotFound).then(Vec::new),
+    };
+    let mut names: Vec<String> =
+        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    Some(names)
+}
+
+/// IPv4 from the routing table's local entries, IPv6 from the list of interfaces' addresses.
+fn addresses(places: &Places) -> Option<Vec<String>> {
+    let routes = text(&places.proc.join("net/fib_trie"))?;
+    let mut found = Vec::new();
+    let mut last = "";
+    for line in routes.lines().map(str::trim) {
+        if let Some(address) = line.strip_prefix("|-- ") {
+            last = address;
+        } else if line.starts_with("/32 host LOCAL") && !last.starts_with("127.") {
+            found.push(last.to_owned());
+        }
+    }
+    for line in text(&places.proc.join("net/if_inet6")).unwrap_or_default().lines() {
+        let hex = line.split_whitespace().next().and_then(|word| u128::from_str_radix(word, 16).ok());
+        found.extend(hex.map(Ipv6Addr::from).filter(|address| !address.is_loopback()).map(|a| a.to_string()));
+    }
+    found.sort();
+    found.dedup();
+    Some(found)
+}
+
+fn cgroup_controllers(places: &Places) -> Option<Vec<String>> {
+    let mut found: Vec<String> = match text(&places.sys.join("fs/cgroup/cgroup.controllers")) {
+        Some(words) => words.split_whitespace().map(str::to_owned).collect(),
+        None => text(&places.proc.join("cgroups"))?
+            .lines()
+            .filter(|line| !line.starts_with('#') && line.split_whitespace().last() == Some("1"))
+            .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+            .collect(),
+    };
+    found.sort();
+    Some(found)
+}
+
+fn containerd_templates(dir: &Path) -> Option<Vec<ContainerdTemplate>> {
+    let mut found = Vec::new();
+    for name in names(dir)?.into_iter().filter(|name| name.ends_with(".toml.tmpl")) {
+        let text = text(&dir.join(&name))?;
+        found.push(ContainerdTemplate {
+            base: text.contains("template \"base\""),
+            data_path: text
+                .split("/data/")
+                .skip(1)
+                .any(|rest| rest.chars().take_while(char::is_ascii_hexdigit).count() == 64),
+            runtime_v1: text.contains("io.containerd.runtime.v1.linux"),
+            cri_v1: text.contains("io.containerd.grpc.v1.cri"),
+            name,
+        });
+    }
+    Some(found)
+}
+
+/// K3s walks the directory to its leaves and takes `.yaml`, `.yml` and `.json` (`pkg/deploy`).
+fn manifests(dir: &Path) -> Option<Vec<Manifest>> {
+    let mut found = Vec::new();
+    let mut open = vec![PathBuf::new()];
+    while let Some(below) = open.pop() {
+        for name in names(&dir.join(&below))? {
+            let file = below.join(&name);
+            let path = dir.join(&file);
+            let Ok(meta) = fs::metadata(&path) else { continue };
+            let known = [".yaml", ".yml", ".json"].iter().any(|end| name.ends_with(end));
+            if meta.is_dir() && file.components().count() < 8 {
+                open.push(file);
+            } else if meta.is_file() && known && meta.len() <= LONGEST && found.len() < MOST {
+                let objects = objects(&text(&path)?);
+                if !objects.is_empty() {
+                    found.push(Manifest { file: file.to_string_lossy().into_owned(), objects });
+                }
+            }
+        }
+    }
+    found.sort_by(|a, b| a.file.cmp(&b.file));
+    Some(found)
+}
+
+/// `apiVersion kind` of every document, as far as they stand at its top.
+fn objects(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let (mut version, mut kind) = (None, None);
+    for line in text.lines().chain(["---"]) {
+        if line.starts_with("---") {
+            if let (Some(version), Some(kind)) = (version.take(), kind.take()) {
+                found.push(format!("{version} {kind}"));
+            }
+            (version, kind) = (None, None);
+        } else if let Some(value) = line.strip_prefix("apiVersion:") {
+            version = Some(plain(value));
+        } else if let Some(value) = line.strip_prefix("kind:") {
+            kind = Some(plain(value));
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn plain(value: &str) -> String {
+    value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']).to_owned()
+}
+
+/// unattended-upgrades of Debian and Ubuntu, dnf-automatic of Fedora and RHEL, where they install and not only look.
+fn auto_updates(places: &Places) -> Option<Vec<String>> {
+    let mut found = Vec::new();
+    let apt = places.etc.join("apt/apt.conf.d");
+    for name in names(&apt)? {
+        let file = apt.join(name);
+        let on = |line: &str| line.trim().starts_with("APT::Periodic::Unattended-Upgrade \"1\"");
+        if text(&file).is_some_and(|text| text.lines().any(on)) {
+            found.push(file.to_string_lossy().into_owned());
+        }
+    }
+    let dnf = places.etc.join("dnf/automatic.conf");
+    let on = |line: &str| line.replace(' ', "") == "apply_updates=yes";
+    if text(&dnf).is_some_and(|text| text.lines().any(on)) {
+        found.push(dnf.to_string_lossy().into_owned());
+    }
+    Some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_read_from_every_document() {
+        let text = "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata:\n  kind: no\n---\n# c\nkind: \"Service\"\napiVersion: v1 # core\n---\nkind: List\n";
+        assert_eq!(objects(text), ["policy/v1beta1 PodDisruptionBudget", "v1 Service"]);
+        assert_eq!(objects(""), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_there_is_read_and_what_is_not_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("k3s");
+        let write = |path: &Path, text: &str| {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        let hash = "a".repeat(64);
+        write(&data.join("agent/etc/containerd/config.toml.tmpl"), &format!("root = \"/k3s/data/{hash}/bin\""));
+        write(&data.join("agent/images/k3s-airgap-images-amd64.tar.zst"), "");
+        write(&data.join("agent/images/.cache.json"), "");
+        write(&data.join("server/manifests/own/pdb.yaml"), "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\n");
+        let templates = containerd_templates(&data.join("agent/etc/containerd")).unwrap();
+        assert!(templates[0].data_path && !templates[0].base && !templates[0].cri_v1);
+        let manifests = manifests(&data.join("server/manifests")).unwrap();
+        assert_eq!(manifests[0].file, "own/pdb.yaml");
+        assert_eq!(names(&data.join("none")), Some(Vec::new()));
+        assert_eq!(names(&data.join("agent/images/.cache.json")), None);
+    }
+}

@@ -1,0 +1,32 @@
+use belay_checks::{RuleRow, Scope};
+
+/// The name of a rule's page in `docs/checks`.
+pub fn name(row: &RuleRow) -> String {
+    format!("{}.md", row.id.trim_start_matches("belay-"))
+}
+
+/// The page of one rule.
+pub fn markdown(row: &RuleRow) -> String {
+    let asked = match row.scope {
+        Scope::Node => "of each node",
+        Scope::Cluster => "of the cluster",
+        Scope::Edge => "of the step from one version to another",
+    };
+    let target = if row.needs_target { ", when a target is named" } else { "" };
+    let taken = if row.acceptable { "can be accepted by name, with a reason and an end" } else { "cannot be accepted" };
+    let sources: String = row.sources.iter().map(|source| format!("- {source}\n")).collect();
+    format!(
+        "# {}\n\n`{}` · {} · asked {asked}{target} · {taken}\n\n{}\n\n## What to do\n\n{}\n\n## When it speaks\n\n```cel\n{}\n```\n\n\
+         Facts on which it speaks: [red](../../core/checks/{}); on which it does not: [green](../../core/checks/{}).\n\n\
+         ## Sources\n\nAs of {}.\n\n{sources}",
+        row.title,
+        row.id,
+        row.severity,
+        row.means,
+        row.fix,
+        row.when.trim(),
+        row.red,
+        row.green,
+        row.as_of,
+    )
+}
