@@ -196,7 +196,9 @@ pub fn whoever_is_superseded_in_a_gate_asks_nothing_more() {
     left_in(&scene.state(), StepKind::Start);
     scene.write(WAITS, "n1.start");
     let child = scene.coordinator("resume", None);
-    scene.wait("start", |scene| scene.dir.path().join(ASKED).exists() && scene.asked().contains(&"n1.start".into()));
+    let probed =
+        |scene: &Scene| scene.dir.path().join(ASKED).exists() && scene.asked().contains(&"probe n1.start".into());
+    scene.wait("start", probed);
     scene.write(REFUSES, "renew");
     scene.write(GO, "");
     let said = said(child.wait_with_output().unwrap());
