@@ -7,6 +7,8 @@ mod fixture;
 #[cfg(test)]
 mod knowledge;
 #[cfg(test)]
+mod route;
+#[cfg(test)]
 mod rules;
 #[cfg(test)]
 mod survey;
