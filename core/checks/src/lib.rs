@@ -4,7 +4,10 @@
 //! are read (edge) nor what is done about a finding (plan). Pure: the day and the facts' time are given.
 
 mod accepted;
+mod baseline;
 mod check;
+mod components;
+mod config_diff;
 mod error;
 mod finding;
 mod flags;
@@ -21,11 +24,14 @@ mod template;
 mod variables;
 
 pub use accepted::{Acceptance, Policy};
+pub use baseline::{Baseline, BaselineError};
 pub use check::{Edge, check};
+pub use components::ComponentFlags;
+pub use config_diff::{ConfigLine, Fate, config_diff};
 pub use error::KnowledgeError;
-pub use finding::{Finding, Severity, Verdict, blocks, worst};
+pub use finding::{Finding, Severity, Verdict, blocks, findings_over, worst};
 pub use flags::ServerFlags;
-pub use knowledge::Knowledge;
+pub use knowledge::{Knowledge, RULE_IDS};
 pub use release::{Hazard, Release, Releases};
 pub use route::{Avoided, NoRoute, ReleaseGraph, Route, Rung, Standing};
 pub use rule::{Rule, Scope};

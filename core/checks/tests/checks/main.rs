@@ -1,7 +1,11 @@
 //! Rules, tables and `check` over the fixtures, as one test program (linking CEL once).
 
 #[cfg(test)]
+mod baseline;
+#[cfg(test)]
 mod check;
+#[cfg(test)]
+mod config_diff;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
