@@ -83,3 +83,9 @@ pub fn blocks(findings: &[Finding]) -> bool {
 pub fn worst(findings: &[Finding]) -> Option<Severity> {
     findings.iter().filter(|finding| finding.accepted.is_none()).map(|finding| finding.severity).max()
 }
+
+/// Whether anything that nobody accepted is at or above `limit`.
+#[must_use]
+pub fn findings_over(findings: &[Finding], limit: Severity) -> bool {
+    worst(findings).is_some_and(|worst| worst >= limit)
+}

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use crate::{Advisories, KnowledgeError, Releases, Removed, Rule, ServerFlags};
+use crate::{Advisories, ComponentFlags, KnowledgeError, Releases, Removed, Rule, ServerFlags};
 
 include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
@@ -13,6 +13,7 @@ pub struct Knowledge {
     pub flags: ServerFlags,
     pub removed: Removed,
     pub advisories: Advisories,
+    pub components: ComponentFlags,
 }
 
 impl Knowledge {
@@ -43,6 +44,7 @@ impl Knowledge {
             flags: ServerFlags::parse(flags)?,
             removed: Removed::parse(include_str!("../knowledge/removed.toml"))?,
             advisories: Advisories::parse(include_str!("../knowledge/advisories.toml"))?,
+            components: ComponentFlags::parse(include_str!("../knowledge/component-flags.toml"))?,
         })
     }
 
@@ -51,4 +53,36 @@ impl Knowledge {
     pub fn rule(&self, id: &str) -> Option<&Rule> {
         self.rules.iter().find(|rule| rule.id == id)
     }
+
+    /// The ids that were most likely meant by `text`, best first: those that contain it, else the one that is fewest
+    /// letters away from it.
+    #[must_use]
+    pub fn nearest(&self, text: &str) -> Vec<&str> {
+        let text = text.to_ascii_lowercase();
+        let ids = || self.rules.iter().map(|rule| rule.id.as_str());
+        let named = text.trim_start_matches("belay-");
+        let containing: Vec<&str> = ids().filter(|id| !named.is_empty() && id.contains(named)).take(5).collect();
+        if !containing.is_empty() {
+            return containing;
+        }
+        ids().min_by_key(|id| distance(id.trim_start_matches("belay-"), named)).into_iter().collect()
+    }
+}
+
+/// Letters to add, drop or change to get from `a` to `b`.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (index, from) in a.chars().enumerate() {
+        let mut diagonal = index;
+        let mut left = index.saturating_add(1);
+        let mut next = vec![left];
+        for (to, above) in b.chars().zip(row.iter().skip(1).copied()) {
+            let change = diagonal.saturating_add(usize::from(from != to));
+            left = change.min(above.saturating_add(1)).min(left.saturating_add(1));
+            diagonal = above;
+            next.push(left);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use belay_facts::K3sVersion;
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -28,6 +30,9 @@ struct Minor {
     latest_on: Date,
     #[serde(default, deserialize_with = "maybe_date")]
     end_of_life: Option<Date>,
+    /// Every release of it; empty where the tables do not list them.
+    #[serde(default)]
+    builds: Vec<K3sVersion>,
 }
 
 /// One version of one component, over a range of tags.
@@ -124,6 +129,14 @@ impl Releases {
             .map_err(|source| KnowledgeError::Toml { file: file.into(), source: Box::new(source) })?;
         let ranges =
             tables.component.iter().map(Component::range).chain(tables.hazard.iter().flat_map(|h| h.ranges.clone()));
+        for minor in &tables.minor {
+            let ends = minor.builds.first().zip(minor.builds.last());
+            let whole = ends.is_none_or(|ends| ends == (&minor.first, &minor.latest)) && minor.builds.is_sorted();
+            if !whole {
+                let why = format!("the builds of 1.{} do not go from the first to the latest, in order", minor.minor);
+                return Err(KnowledgeError::rule(file, why));
+            }
+        }
         for range in ranges {
             if tables.minor_of(&range.from).is_none() {
                 return Err(KnowledgeError::rule(file, format!("{} belongs to no [[minor]]", range.from)));
@@ -160,6 +173,24 @@ impl Releases {
     /// The newest tag of every minor that the tables know, oldest minor first.
     pub fn latest(&self) -> impl Iterator<Item = &K3sVersion> {
         self.minor.iter().map(|minor| &minor.latest)
+    }
+
+    /// Every release that is known to exist, oldest first: those that are listed, and of the other minors the tags that the
+    /// tables name.
+    #[must_use]
+    pub fn builds(&self) -> BTreeSet<&K3sVersion> {
+        let listed = self.minor.iter().flat_map(|minor| &minor.builds);
+        let ends = self.minor.iter().flat_map(|minor| [&minor.first, &minor.latest]);
+        let begun = self.component.iter().map(|component| &component.from);
+        listed.chain(ends).chain(begun).filter(|tag| self.exists(tag)).collect()
+    }
+
+    /// Whether `tag` is a release, as far as the tables can say: in a minor whose builds are not listed every tag that they
+    /// cover may be one.
+    #[must_use]
+    pub fn exists(&self, tag: &K3sVersion) -> bool {
+        let listed = |minor: &Minor| minor.builds.is_empty() || minor.builds.contains(tag);
+        self.knows(tag) && self.minor_of(tag).is_some_and(listed)
     }
 
     /// What is known about `tag`.

@@ -172,4 +172,10 @@ impl Rule {
     pub fn fix(&self) -> &str {
         self.fix.source()
     }
+
+    /// What to do when it could not be judged, where that is something else than the fix.
+    #[must_use]
+    pub fn unknown(&self) -> Option<&str> {
+        self.unknown.as_ref().map(Template::source)
+    }
 }

@@ -15,6 +15,8 @@ pub struct RuleRow {
     pub when: String,
     pub means: String,
     pub fix: String,
+    /// What to do instead when a fact is missing, where that is something else.
+    pub unknown: Option<String>,
     pub cases: Vec<String>,
     pub sources: Vec<String>,
     pub as_of: Date,
@@ -38,6 +40,7 @@ pub fn table(knowledge: &Knowledge) -> Vec<RuleRow> {
             when: rule.when().to_owned(),
             means: rule.means().to_owned(),
             fix: rule.fix().to_owned(),
+            unknown: rule.unknown().map(str::to_owned),
             cases: rule.cases.clone(),
             sources: rule.sources.clone(),
             as_of: rule.as_of,

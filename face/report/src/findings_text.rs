@@ -36,6 +36,13 @@ pub fn findings_text(findings: &[Finding], style: Style) -> String {
     out
 }
 
+/// What a baseline knows, in one line each.
+#[must_use]
+pub fn known_text(known: &[Finding], style: Style) -> String {
+    let line = |finding: &Finding| style.paragraph(Mark::Known, &format!("known  {}", title(finding)));
+    known.iter().map(line).collect()
+}
+
 fn title(finding: &Finding) -> String {
     let node = finding.node.as_ref().map_or_else(String::new, |node| format!("{node}: "));
     format!("{node}{} [{}]", finding.title, finding.rule)

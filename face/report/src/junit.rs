@@ -182,7 +182,7 @@ fn seconds(span: Option<Span>) -> String {
 }
 
 /// Text of others inside an attribute. XML 1.0 has no way to write most control characters, not even escaped.
-fn text(text: &str) -> String {
+pub(crate) fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -3,6 +3,8 @@
 //! Owns the report (a fold of a plan, its journal and the facts around it), its one-screen text, its HTML page, and how a
 //! plan and findings look on one screen. Decides nothing and reads nothing: everything shown was journalled or planned.
 
+mod check;
+mod config_text;
 mod findings_text;
 mod html;
 mod junit;
@@ -11,12 +13,17 @@ mod model;
 mod plan_text;
 mod proof;
 mod quantity;
+mod route_dot;
+mod route_text;
+mod rule_text;
 mod style;
 mod text;
 mod verdict;
 mod versions_text;
 
-pub use findings_text::findings_text;
+pub use check::{CheckReport, check_junit, check_markdown, check_sarif};
+pub use config_text::config_text;
+pub use findings_text::{findings_text, known_text};
 pub use html::html;
 pub use junit::junit;
 pub use markdown::markdown;
@@ -27,6 +34,9 @@ pub use model::{
 pub use plan_text::plan_text;
 pub use proof::proof_summary;
 pub use quantity::{clock, count, duration, moment, planned, size, title};
+pub use route_dot::route_dot;
+pub use route_text::{no_route_text, route_text};
+pub use rule_text::rule_text;
 pub use style::{Mark, Style};
 pub use text::text;
 pub use versions_text::{hazards_text, versions_text};

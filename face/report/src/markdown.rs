@@ -47,6 +47,6 @@ pub fn markdown(report: &Report) -> String {
 }
 
 /// Text of others inside Markdown: one line, no table or HTML of its own.
-fn cell(text: &str) -> String {
+pub(crate) fn cell(text: &str) -> String {
     text.replace(['\n', '\r'], " ").replace('&', "&amp;").replace('<', "&lt;").replace('|', "\\|")
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::fixture::knowledge;
-use belay_checks::{Knowledge, Release, Severity, table};
+use belay_checks::{Knowledge, RULE_IDS, Release, Severity, table};
 use belay_facts::K3sVersion;
 
 fn look_up(tag: &str) -> Release {
@@ -107,6 +107,17 @@ fn the_table_lists_every_rule_once_and_says_why_it_is_believed() {
     assert_eq!(rows.iter().map(|row| &row.id).collect::<BTreeSet<_>>().len(), knowledge.rules.len());
     assert!(rows.windows(2).all(|pair| pair[0].severity >= pair[1].severity));
     assert!(rows.iter().all(|row| !row.sources.is_empty()));
+}
+
+#[test]
+fn an_id_that_is_none_leads_to_the_one_that_was_meant() {
+    let knowledge = knowledge();
+    assert_eq!(RULE_IDS.len(), knowledge.rules.len());
+    assert!(RULE_IDS.iter().all(|id| knowledge.rule(id).is_some()));
+    assert!(knowledge.nearest("zombie").contains(&"belay-etcd-36-zombie-members"));
+    assert_eq!(knowledge.nearest("belay-disk-spcae"), ["belay-disk-space"]);
+    assert_eq!(knowledge.nearest("disk_space"), ["belay-disk-space"]);
+    assert_eq!(knowledge.nearest("").len(), 1);
 }
 
 const RULE: &str = r#"

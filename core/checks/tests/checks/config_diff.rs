@@ -1,0 +1,80 @@
+use belay_checks::{ConfigLine, Fate, config_diff};
+use serde_json::{Value as Json, json};
+
+use crate::fixture::{Fixture, knowledge};
+
+fn entry(key: &str, values: &[&str], source: &str, line: u32) -> Json {
+    json!({ "key": key, "values": values, "source": source, "line": line, "append": false })
+}
+
+fn diff(from: &str, to: &str, keys: &[Json]) -> Vec<ConfigLine> {
+    let fixture = Fixture::patched(json!({ "node": { "config": { "keys": keys } } }));
+    config_diff(&fixture.facts().nodes[0], &from.parse().unwrap(), &to.parse().unwrap(), &knowledge())
+}
+
+fn fate(from: &str, to: &str, key: Json) -> Fate {
+    let lines = diff(from, to, &[key]);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!(lines[0].why.is_empty(), lines[0].fate == Fate::Unchanged, "{lines:?}");
+    lines[0].fate
+}
+
+const FILE: &str = "/etc/rancher/k3s/config.yaml";
+
+#[test]
+fn a_key_of_k3s_has_the_fate_that_its_place_gives_it() {
+    let no_deploy = |source: &str| entry("no-deploy", &["traefik"], source, 3);
+    let (old, new) = ("v1.25.16+k3s4", "v1.26.15+k3s1");
+    assert_eq!(fate(old, new, no_deploy(FILE)), Fate::Gone);
+    assert_eq!(fate(old, new, no_deploy("unit")), Fate::Fatal);
+    assert_eq!(fate(old, new, no_deploy("environment")), Fate::Ignored);
+    assert_eq!(fate(new, "v1.27.16+k3s1", no_deploy(FILE)), Fate::Ignored);
+    assert_eq!(fate(old, new, entry("disable", &["traefik"], FILE, 1)), Fate::Unchanged);
+    assert_eq!(
+        fate("v1.28.15+k3s1", "v1.29.15+k3s1", entry("tls-san-security", &["false"], FILE, 1)),
+        Fate::ChangedDefault
+    );
+    assert_eq!(fate("v1.29.15+k3s1", "v1.30.14+k3s2", entry("tls-san-security", &["false"], FILE, 1)), Fate::Unchanged);
+    assert_eq!(
+        fate("v1.35.9+k3s1", "v1.36.5+k3s1", entry("helm-controller-arg", &["x"], FILE, 1)),
+        Fate::ChangedDefault
+    );
+    assert_eq!(fate("v1.37.1+k3s1", "v1.38.0+k3s1", entry("disable", &["x"], FILE, 1)), Fate::Unknown);
+}
+
+#[test]
+fn what_is_passed_on_to_a_component_is_judged_flag_by_flag_and_gate_by_gate() {
+    let key = entry(
+        "kubelet-arg",
+        &[
+            "pod-infra-container-image=x",
+            "max-pods=200",
+            "--fail-cgroupv1=false",
+            "feature-gates=KMSv2=true,Other=false",
+        ],
+        FILE,
+        7,
+    );
+    let lines = diff("v1.34.12+k3s1", "v1.35.9+k3s1", &[key]);
+    let told: Vec<(&str, &str, Fate, u32)> =
+        lines.iter().map(|line| (line.name.as_str(), line.value.as_str(), line.fate, line.line)).collect();
+    assert_eq!(
+        told,
+        [
+            ("kubelet-arg: pod-infra-container-image", "x", Fate::Fatal, 7),
+            ("kubelet-arg: max-pods", "200", Fate::Unchanged, 7),
+            ("kubelet-arg: fail-cgroupv1", "false", Fate::ChangedDefault, 7),
+            ("kubelet-arg: feature-gates: KMSv2", "true", Fate::Fatal, 7),
+            ("kubelet-arg: feature-gates: Other", "false", Fate::Unchanged, 7),
+        ]
+    );
+    let migration = entry("kube-controller-manager-arg", &["feature-gates=CSIMigrationAWS=true"], FILE, 1);
+    assert_eq!(fate("v1.26.15+k3s1", "v1.27.16+k3s1", migration), Fate::Fatal);
+}
+
+#[test]
+fn etcd_drops_its_experimental_flags_with_3_7() {
+    let key = || entry("etcd-arg", &["experimental-initial-corrupt-check=true"], FILE, 2);
+    assert_eq!(fate("v1.36.5+k3s1", "v1.37.1+k3s1", key()), Fate::Ignored);
+    assert_eq!(fate("v1.35.9+k3s1", "v1.36.5+k3s1", key()), Fate::Unchanged);
+}
