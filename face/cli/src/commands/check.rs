@@ -77,7 +77,13 @@ impl Shown<'_> {
             }
             Output::Text => {
                 output::print(&belay_report::known_text(self.known, output::style()));
-                show(self.to, self.findings, self.notes);
+                if self.findings.is_empty() && !self.known.is_empty() {
+                    let text = "nothing new is found; an upgrade is judged without the baseline.";
+                    output::print(&output::style().paragraph(Mark::Yes, text));
+                    show_rest(self.to, self.notes);
+                } else {
+                    show(self.to, self.findings, self.notes);
+                }
                 for hint in self.ladder.iter().flatten() {
                     output::print(&output::style().paragraph(Mark::Known, hint));
                 }
@@ -117,8 +123,13 @@ fn write<T: Serialize>(file: &Path, what: &str, model: &T) -> Result<(), Command
 
 /// Findings, and what could not be read, for people.
 pub fn show(to: Option<&belay_facts::K3sVersion>, findings: &[belay_checks::Finding], notes: &[String]) {
+    output::print(&belay_report::findings_text(findings, output::style()));
+    show_rest(to, notes);
+}
+
+/// What could not be read, and what was not asked.
+fn show_rest(to: Option<&K3sVersion>, notes: &[String]) {
     let style = output::style();
-    output::print(&belay_report::findings_text(findings, style));
     for note in notes {
         output::print(&format!("{} {}\n", style.dim("not read:"), style.plain(note)));
     }
