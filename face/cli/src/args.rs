@@ -1,9 +1,21 @@
 use std::path::PathBuf;
 
-use belay_facts::{Destination, Digest, K3sVersion, Span, WayClass};
+use belay_facts::{Destination, Digest, Span, WayClass};
 use belay_runner::vault::{CHANNELS, GITHUB, Origin};
 use clap::{Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+
+mod check;
+mod config;
+mod explain;
+mod output;
+mod versions;
+
+pub use check::{CheckArgs, FailOn};
+pub use config::{ConfigArgs, ConfigCommand, ConfigDiffArgs};
+pub use explain::ExplainArgs;
+pub use output::{Output, OutputFormat};
+pub use versions::VersionsArgs;
 
 /// Upgrades K3s so that it is never left worse than it was found.
 ///
@@ -22,9 +34,9 @@ use clap_complete::Shell;
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
-    /// How to print: for people, or for machines from the same model
-    #[arg(long, global = true, value_enum, default_value_t = OutputFormat::Text)]
-    pub output: OutputFormat,
+    /// How to print: for people, or for machines from the same model; junit, sarif and markdown are of `check` only
+    #[arg(long, global = true, value_enum, default_value_t = Output::Text)]
+    pub output: Output,
     /// Reach the node over SSH, as ~/.ssh/config knows it, instead of acting on this machine
     #[arg(long, global = true, value_name = "[USER@]HOST[:PORT]", env = "BELAY_NODE")]
     pub node: Option<Destination>,
@@ -39,14 +51,8 @@ pub struct Args {
 impl Args {
     #[must_use]
     pub fn wants_json(&self) -> bool {
-        self.output == OutputFormat::Json
+        self.output == Output::Json
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum OutputFormat {
-    Text,
-    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -81,6 +87,10 @@ pub enum Command {
     Journal(JournalArgs),
     /// Which releases there are: channels, the newest of every minor, how long it is supported, what is wrong with it
     Versions(VersionsArgs),
+    /// All that a rule says: how bad, what it means, what to do, where it is from
+    Explain(ExplainArgs),
+    /// What a release will do with this node's configuration
+    Config(ConfigArgs),
     /// Remove what old runs left: other binaries, kept copies, unused data, older backups, cached releases; lists it first
     Prune(PruneArgs),
     /// Print a completion script for a shell
@@ -117,34 +127,6 @@ pub struct AcceptArgs {
     /// Accept a risk: its rule, a reason, and the last day (`belay-disk-space=known small box@2026-12-31`); repeatable
     #[arg(long = "accept", value_name = "RULE=REASON@DATE")]
     pub accept: Vec<String>,
-}
-
-#[derive(Clone, Debug, clap::Args)]
-pub struct CheckArgs {
-    /// The release to judge by: a tag, or a channel such as stable
-    #[arg(long, value_name = "TAG|CHANNEL")]
-    pub to: Option<String>,
-    /// Judge saved facts instead of this node
-    #[arg(long, value_name = "FILE")]
-    pub facts: Option<PathBuf>,
-    /// Save the facts to a file that can be sent and judged elsewhere; secrets are masked
-    #[arg(long, value_name = "FILE")]
-    pub save_facts: Option<PathBuf>,
-    /// The severity from which on the exit code is 1
-    #[arg(long, value_enum, default_value_t = FailOn::Block)]
-    pub fail_on: FailOn,
-    /// The channel server that `--to stable` asks
-    #[arg(long, value_name = "URL", default_value = CHANNELS, env = "BELAY_CHANNELS")]
-    pub channels: String,
-    #[command(flatten)]
-    pub accept: AcceptArgs,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum FailOn {
-    Info,
-    Warn,
-    Block,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -343,19 +325,6 @@ pub struct PruneArgs {
     /// Do not ask; for scripts
     #[arg(short = 'y', long)]
     pub yes: bool,
-}
-
-#[derive(Clone, Debug, clap::Args)]
-pub struct VersionsArgs {
-    /// The channel server to ask, or a file with its answer
-    #[arg(long, value_name = "URL|FILE", default_value = CHANNELS, env = "BELAY_CHANNELS")]
-    pub channels: String,
-    /// Say of a mirror which of these releases it has
-    #[arg(long, value_name = "URL|DIR", env = "BELAY_MIRROR")]
-    pub mirror: Option<Origin>,
-    /// List what is known to be wrong with this release, and where it is repaired; asks nobody
-    #[arg(long, value_name = "TAG")]
-    pub hazards: Option<K3sVersion>,
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ mod apply;
 mod backup;
 mod check;
 mod completion;
+mod config;
+mod explain;
 mod halt;
 mod journal;
 mod man;
@@ -51,9 +53,19 @@ impl Context {
 /// Runs the command; the number is the exit code.
 pub async fn run(args: Args) -> Result<u8, CommandError> {
     let state = args.state.map_or_else(StateDir::of_this_user, StateDir::new);
-    let context = Context { state, format: args.output, node: destination(args.node, args.ssh_config)? };
+    let output = args.output;
+    // Of what is no command's own, JSON is what a machine is told an error in.
+    let format = match (output.of_every_command(), &args.command) {
+        (Some(format), _) => format,
+        (None, Command::Check(_)) => OutputFormat::Json,
+        (None, _) => {
+            return Err(CommandError::usage("only `belay check` prints junit, sarif and markdown")
+                .hinted("a run's report as such: belay report --format junit|markdown"));
+        }
+    };
+    let context = Context { state, format, node: destination(args.node, args.ssh_config)? };
     match args.command {
-        Command::Check(args) => check::check(&context, &args).await,
+        Command::Check(args) => check::check(&context, &args, output).await,
         Command::Plan(args) => plan::plan(&context, args).await,
         Command::Apply(args) => apply::apply(&context, &args).await,
         Command::Upgrade(args) => upgrade::upgrade(&context, &args).await,
@@ -67,6 +79,8 @@ pub async fn run(args: Args) -> Result<u8, CommandError> {
         Command::Journal(args) => journal::journal(&context, &args.verb).await,
         Command::Prune(args) => prune::prune(&context, &args).await,
         Command::Versions(args) => versions::versions(&context, &args).await,
+        Command::Explain(args) => explain::explain(&context, &args),
+        Command::Config(args) => config::config(&context, &args.verb).await,
         Command::Completion { shell } => completion::completion(shell),
         Command::Man { directory } => man::man(&directory),
     }

@@ -188,7 +188,7 @@ fn command_lines_that_make_no_sense() {
         ["upgrade"].as_slice(),
         &["nonsense"],
         &["apply"],
-        &["check", "--fail-on", "never"],
+        &["check", "--fail-on", "always"],
         &["check", "--facts", &facts, "--accept", "belay-disk-space"],
         &["check", "--facts", &facts, "--accept", "no-such-rule=why@2099-01-01"],
         &["check", "--facts", &facts, "--accept", "belay-disk-space=why@2020-01-01"],

@@ -90,7 +90,7 @@ fn a_ticket_names_what_is_open_first_and_cannot_be_broken_by_what_it_quotes() {
     assert!(text.contains("&lt;&amp;\\|>") && !text.contains("<&|>"), "{text}");
     let none = CheckReport { findings: &[], known: &[], ..report };
     assert!(check_markdown(&none).contains("Nothing new was found"));
-    assert!(known_text(&known, Style::default()).contains("known  n1: title of belay-etcd-alarm"));
+    assert!(known_text(&known, Style::default()).contains("known n1: title of belay-etcd-alarm"));
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn tag(text: &str) -> K3sVersion {
 }
 
 fn find(from: &str, to: &str, datastore: Option<DatastoreKind>) -> Result<Route, Box<NoRoute>> {
-    let releases = knowledge().releases;
+    let releases = &knowledge().releases;
     ReleaseGraph::of(&releases, &Standing { tag: tag(from), datastore, etcd: None }).route(&tag(to))
 }
 
@@ -96,7 +96,7 @@ fn the_running_etcd_speaks_where_the_tables_are_silent() {
         datastore: Some(DatastoreKind::Etcd),
         etcd: etcd.map(str::to_owned),
     };
-    let releases = knowledge().releases;
+    let releases = &knowledge().releases;
     assert!(ReleaseGraph::of(&releases, &standing(None)).route(&tag("v1.34.12+k3s1")).is_err());
     let found = ReleaseGraph::of(&releases, &standing(Some("3.6.7"))).route(&tag("v1.34.12+k3s1")).unwrap();
     assert_eq!(ladder(&found), ["v1.34.12+k3s1"]);
@@ -118,7 +118,7 @@ fn an_avoided_build_says_why() {
 /// Every pair of known builds, with etcd and without. The graph is small enough to be asked whole.
 #[test]
 fn no_ladder_breaks_a_law_and_every_answer_explains_itself() {
-    let releases = knowledge().releases;
+    let releases = &knowledge().releases;
     let builds: Vec<K3sVersion> = releases.builds().into_iter().cloned().collect();
     assert!(builds.len() > 90, "{}", builds.len());
     let known: BTreeMap<&K3sVersion, Release> = builds.iter().map(|tag| (tag, releases.look_up(tag))).collect();

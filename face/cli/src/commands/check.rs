@@ -1,18 +1,22 @@
-use belay_checks::{Severity, worst};
-use belay_facts::{Destination, Facts};
+use std::path::Path;
+
+use belay_checks::{Baseline, Finding, Knowledge, Severity, blocks, findings_over, table};
+use belay_facts::{Destination, Facts, K3sVersion};
 use belay_node::Link;
+use belay_report::{CheckReport, Mark, check_junit, check_markdown, check_sarif};
 use belay_runner::{Clock, Gathered, gather};
 use serde::Serialize;
 
 use super::Context;
-use super::policy::{judge, policy, target};
-use crate::args::{CheckArgs, FailOn, OutputFormat};
+use super::policy::{judge, ladder_hints, policy, target};
+use crate::args::{CheckArgs, FailOn, Output};
 use crate::error::CommandError;
 use crate::output;
 
 /// facts → findings → screen.
-pub async fn check(context: &Context, args: &CheckArgs) -> Result<u8, CommandError> {
+pub async fn check(context: &Context, args: &CheckArgs, output: Output) -> Result<u8, CommandError> {
     let policy = policy(&args.accept.accept)?;
+    let baseline = args.baseline.as_deref().map(baseline).transpose()?;
     let to = match &args.to {
         Some(to) => Some(target(to, &args.channels).await?),
         None => None,
@@ -22,37 +26,110 @@ pub async fn check(context: &Context, args: &CheckArgs) -> Result<u8, CommandErr
         None => take(context.node()).await?,
     };
     if let Some(file) = &args.save_facts {
-        let text = serde_json::to_string_pretty(&facts).map_err(CommandError::internal)?;
-        std::fs::write(file, text + "\n").map_err(|error| {
-            CommandError::refused(format!("could not write the facts to {}: {error}", file.display()))
-        })?;
+        write(file, "the facts", &facts)?;
     }
-    let findings = judge(&facts, to.clone(), &policy)?;
-    match context.format {
-        OutputFormat::Json => {
-            #[derive(Serialize)]
-            struct Checked<'a> {
-                to: Option<belay_facts::K3sVersion>,
-                findings: &'a [belay_checks::Finding],
-                notes: &'a [String],
-                facts: &'a Facts,
-            }
-            output::json(&Checked { to, findings: &findings, notes: &notes, facts: &facts })?;
-        }
-        OutputFormat::Text => show(to.as_ref(), &findings, &notes),
+    let found = judge(&facts, to.clone(), &policy)?;
+    if let Some(file) = &args.write_baseline {
+        write(file, "the baseline", &Baseline::of(&found))?;
     }
+    let is_known = |finding: &Finding| baseline.as_ref().is_some_and(|baseline| baseline.knows(finding));
+    let (known, findings): (Vec<Finding>, Vec<Finding>) = found.into_iter().partition(is_known);
     let limit = match args.fail_on {
-        FailOn::Info => Severity::Info,
-        FailOn::Warn => Severity::Warn,
-        FailOn::Block => Severity::Block,
+        FailOn::Info => Some(Severity::Info),
+        FailOn::Warn => Some(Severity::Warn),
+        FailOn::Block => Some(Severity::Block),
+        FailOn::Never => None,
     };
-    Ok(u8::from(worst(&findings).is_some_and(|worst| worst >= limit)))
+    let ladder = to.as_ref().filter(|_| blocks(&findings)).and_then(|to| ladder_hints(&facts, to));
+    let shown =
+        Shown { to: to.as_ref(), findings: &findings, known: &known, notes: &notes, limit, ladder, facts: &facts };
+    shown.print(output)?;
+    Ok(u8::from(limit.is_some_and(|limit| findings_over(&findings, limit))))
+}
+
+/// What was found, and everything that is said about it.
+struct Shown<'a> {
+    to: Option<&'a K3sVersion>,
+    findings: &'a [Finding],
+    known: &'a [Finding],
+    notes: &'a [String],
+    limit: Option<Severity>,
+    ladder: Option<Vec<String>>,
+    facts: &'a Facts,
+}
+
+impl Shown<'_> {
+    fn print(&self, output: Output) -> Result<(), CommandError> {
+        match output {
+            Output::Json => {
+                #[derive(Serialize)]
+                struct Checked<'a> {
+                    to: Option<&'a K3sVersion>,
+                    findings: &'a [Finding],
+                    known: &'a [Finding],
+                    notes: &'a [String],
+                    next: &'a [String],
+                    facts: &'a Facts,
+                }
+                let next = self.ladder.as_deref().unwrap_or_default();
+                let Self { to, findings, known, notes, facts, .. } = *self;
+                output::json(&Checked { to, findings, known, notes, next, facts })
+            }
+            Output::Text => {
+                output::print(&belay_report::known_text(self.known, output::style()));
+                if self.findings.is_empty() && !self.known.is_empty() {
+                    let text = "nothing new is found; an upgrade is judged without the baseline.";
+                    output::print(&output::style().paragraph(Mark::Yes, text));
+                    show_rest(self.to, self.notes);
+                } else {
+                    show(self.to, self.findings, self.notes);
+                }
+                for hint in self.ladder.iter().flatten() {
+                    output::print(&output::style().paragraph(Mark::Known, hint));
+                }
+                Ok(())
+            }
+            Output::Junit | Output::Sarif | Output::Markdown => {
+                let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
+                let mut rules = table(&knowledge);
+                rules.retain(|rule| self.to.is_some() || !rule.needs_target);
+                let Self { to, findings, known, limit, .. } = *self;
+                let report = CheckReport { to, findings, known, limit, rules: &rules };
+                match output {
+                    Output::Sarif => return output::json(&check_sarif(&report, env!("CARGO_PKG_VERSION"))),
+                    Output::Markdown => output::print(&check_markdown(&report)),
+                    _ => output::print(&check_junit(&report)),
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn baseline(file: &Path) -> Result<Baseline, CommandError> {
+    const WRITE: &str = "write one with: belay check --write-baseline FILE";
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        let why = format!("could not read the baseline from {}: {error}", file.display());
+        CommandError::refused(why).hinted(WRITE)
+    })?;
+    Baseline::from_json(&text).map_err(|error| CommandError::refused(error).about(file).hinted(WRITE))
+}
+
+fn write<T: Serialize>(file: &Path, what: &str, model: &T) -> Result<(), CommandError> {
+    let text = serde_json::to_string_pretty(model).map_err(CommandError::internal)?;
+    std::fs::write(file, text + "\n")
+        .map_err(|error| CommandError::refused(format!("could not write {what} to {}: {error}", file.display())))
 }
 
 /// Findings, and what could not be read, for people.
 pub fn show(to: Option<&belay_facts::K3sVersion>, findings: &[belay_checks::Finding], notes: &[String]) {
+    output::print(&belay_report::findings_text(findings, output::style()));
+    show_rest(to, notes);
+}
+
+/// What could not be read, and what was not asked.
+fn show_rest(to: Option<&K3sVersion>, notes: &[String]) {
     let style = output::style();
-    output::print(&belay_report::findings_text(findings, style));
     for note in notes {
         output::print(&format!("{} {}\n", style.dim("not read:"), style.plain(note)));
     }
@@ -75,7 +152,8 @@ pub async fn take(over: Option<&Destination>) -> Result<Gathered, CommandError> 
 
 const WRITE_FACTS: &str = "write them with: belay check --save-facts FILE";
 
-fn read(file: &std::path::Path) -> Result<Facts, CommandError> {
+/// Facts that were saved.
+pub fn read(file: &Path) -> Result<Facts, CommandError> {
     let text = std::fs::read_to_string(file)
         .map_err(|error| CommandError::refused(format!("could not read the facts from {}: {error}", file.display())))
         .map_err(|error| error.hinted(WRITE_FACTS))?;

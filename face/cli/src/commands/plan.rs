@@ -8,7 +8,7 @@ use belay_runner::vault::{Release, fetch};
 use super::Context;
 use super::backup::place;
 use super::check::{show, take};
-use super::policy::{judge, parts, policy, target, today};
+use super::policy::{judge, ladder_hints, parts, policy, target, today};
 use crate::args::{OutputFormat, PlanArgs, PlanCommand, PlanVerb};
 use crate::error::CommandError;
 use crate::output;
@@ -92,10 +92,10 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
         if context.format == OutputFormat::Text {
             show(Some(&to), &findings, &gathered.notes);
         }
-        return Err(Refusal::Blocked(
-            findings.into_iter().filter(|f| belay_checks::blocks(std::slice::from_ref(f))).collect(),
-        )
-        .into());
+        let refused: CommandError =
+            Refusal::Blocked(findings.into_iter().filter(|f| belay_checks::blocks(std::slice::from_ref(f))).collect())
+                .into();
+        return Err(ladder_hints(&facts, &to).into_iter().flatten().fold(refused, CommandError::hinted));
     }
     // What does not stand in the way is still to be known before anybody says yes. Beside the output, which may be YAML.
     if context.format == OutputFormat::Text && belay_checks::worst(&findings).is_some() {

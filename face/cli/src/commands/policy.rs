@@ -1,5 +1,5 @@
-use belay_checks::{Acceptance, Edge, Finding, Knowledge, Policy, check};
-use belay_facts::{Facts, K3sVersion};
+use belay_checks::{Acceptance, Edge, Finding, Knowledge, Policy, ReleaseGraph, Standing, check};
+use belay_facts::{DatastoreKind, Facts, K3sVersion};
 use belay_plan::Part;
 use belay_runner::Clock;
 use belay_runner::vault::resolve_channel;
@@ -56,9 +56,9 @@ pub async fn target(to: &str, channels: &str) -> Result<K3sVersion, CommandError
     }
 }
 
-/// Judges facts against a target: what `check`, `plan` and `apply` share.
-pub fn judge(facts: &Facts, to: Option<K3sVersion>, policy: &Policy) -> Result<Vec<Finding>, CommandError> {
-    let from = facts
+/// What runs, as the facts say.
+pub fn running(facts: &Facts) -> Result<K3sVersion, CommandError> {
+    facts
         .nodes
         .iter()
         .find_map(|node| node.binary.as_ref().and_then(|binary| binary.version.clone()))
@@ -72,7 +72,12 @@ pub fn judge(facts: &Facts, to: Option<K3sVersion>, policy: &Policy) -> Result<V
             }
             CommandError::refused("no K3s was found on this node: no unit runs a k3s binary, and none says its version")
                 .hinted("run belay on the K3s server; for another one, give its facts: belay check --facts FILE")
-        })?;
+        })
+}
+
+/// Judges facts against a target: what `check`, `plan` and `apply` share.
+pub fn judge(facts: &Facts, to: Option<K3sVersion>, policy: &Policy) -> Result<Vec<Finding>, CommandError> {
+    let from = running(facts)?;
     let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
     let mut findings = check(facts, &Edge { from, to }, &knowledge, policy);
     // Without root most facts are missing, and what is said of them would only mislead.
@@ -94,4 +99,29 @@ pub fn parts(facts: &Facts, to: &K3sVersion) -> Result<Vec<Part>, CommandError> 
     let old = from.map_or_else(|| new.clone().map(|(name, _)| (name, None)), |from| known(&from));
     let part = |((name, from), (_, to)): ((&str, _), (&str, _))| Part { name: name.to_owned(), from, to };
     Ok(old.into_iter().zip(new).map(part).collect())
+}
+
+/// What to type when `to` takes more than one upgrade, or none leads there: the first rung, and how to see all. `None`
+/// when one upgrade is enough as far as the path is concerned.
+pub fn ladder_hints(facts: &Facts, to: &K3sVersion) -> Option<Vec<String>> {
+    let knowledge = Knowledge::embedded().ok()?;
+    let standing = Standing::of(facts)?;
+    let graph = ReleaseGraph::of(&knowledge.releases, &standing);
+    let (route, what) = match graph.route(to) {
+        Ok(route) if route.rungs.len() > 1 => (route, "safely to"),
+        Ok(_) => return None,
+        Err(no) => (no.nearest.filter(|route| !route.rungs.is_empty())?, "the nearest that is safe is"),
+    };
+    let rungs: Vec<String> = route.rungs.iter().map(|rung| rung.tag.to_string()).collect();
+    let first = rungs.first()?;
+    let kind = standing.datastore.map(|kind| match kind {
+        DatastoreKind::Sqlite => " --datastore sqlite",
+        DatastoreKind::Etcd => " --datastore etcd",
+        DatastoreKind::External => " --datastore external",
+    });
+    let see = format!("belay versions --from {} --to {}{}", standing.tag, route.to, kind.unwrap_or_default());
+    Some(vec![
+        format!("{what} {}: first belay upgrade --to {first} (the whole ladder: {})", route.to, rungs.join(", ")),
+        format!("see why with: {see}"),
+    ])
 }

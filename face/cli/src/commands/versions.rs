@@ -1,10 +1,10 @@
-use belay_checks::{Knowledge, Survey};
+use belay_checks::{Knowledge, ReleaseGraph, Standing, Survey};
 use belay_facts::K3sVersion;
 use belay_runner::vault;
 use serde::Serialize;
 
 use super::Context;
-use super::policy::today;
+use super::policy::{target, today};
 use crate::args::{OutputFormat, VersionsArgs};
 use crate::error::CommandError;
 use crate::output;
@@ -14,6 +14,9 @@ pub async fn versions(context: &Context, args: &VersionsArgs) -> Result<u8, Comm
     let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
     if let Some(tag) = &args.hazards {
         return hazards(context, tag, &knowledge);
+    }
+    if let Some(from) = &args.from {
+        return ladder(context, from, args, &knowledge).await;
     }
     let mut notes = Vec::new();
     let channels = match vault::channels(&args.channels).await {
@@ -81,6 +84,34 @@ fn hazards(context: &Context, tag: &K3sVersion, knowledge: &Knowledge) -> Result
         OutputFormat::Text => output::print(&belay_report::hazards_text(&release.hazards, output::style())),
     }
     Ok(0)
+}
+
+/// The safe ladder from a release, also when it is not this node's. Exit code 1 when there is none.
+async fn ladder(
+    context: &Context,
+    from: &K3sVersion,
+    args: &VersionsArgs,
+    knowledge: &Knowledge,
+) -> Result<u8, CommandError> {
+    let standing = Standing { tag: from.clone(), datastore: args.datastore.map(Into::into), etcd: None };
+    let graph = ReleaseGraph::of(&knowledge.releases, &standing);
+    let to = match &args.to {
+        Some(to) => target(to, &args.channels).await?,
+        None => graph.newest().cloned().unwrap_or_else(|| from.clone()),
+    };
+    let found = graph.route(&to);
+    match (&found, context.format) {
+        (Ok(route), _) if args.dot => output::print(&belay_report::route_dot(route)),
+        (Err(no), _) if args.dot => {
+            let hint = no.nearest.as_ref().map(|nearest| format!("draw the nearest that is safe: --to {}", nearest.to));
+            return Err(hint.into_iter().fold(CommandError::refused(no), CommandError::hinted));
+        }
+        (Ok(route), OutputFormat::Json) => output::json(route)?,
+        (Err(no), OutputFormat::Json) => output::json(&serde_json::json!({ "no-route": no }))?,
+        (Ok(route), OutputFormat::Text) => output::print(&belay_report::route_text(route, output::style())),
+        (Err(no), OutputFormat::Text) => output::print(&belay_report::no_route_text(no, output::style())),
+    }
+    Ok(u8::from(found.is_err()))
 }
 
 /// This machine's architecture by the name that K3s gives it.

@@ -1,0 +1,41 @@
+use std::path::PathBuf;
+
+use belay_runner::vault::CHANNELS;
+use clap::ValueEnum;
+
+use super::AcceptArgs;
+
+#[derive(Clone, Debug, clap::Args)]
+pub struct CheckArgs {
+    /// The release to judge by: a tag, or a channel such as stable
+    #[arg(long, value_name = "TAG|CHANNEL")]
+    pub to: Option<String>,
+    /// Judge saved facts instead of this node
+    #[arg(long, value_name = "FILE")]
+    pub facts: Option<PathBuf>,
+    /// Save the facts to a file that can be sent and judged elsewhere; secrets are masked
+    #[arg(long, value_name = "FILE")]
+    pub save_facts: Option<PathBuf>,
+    /// The severity from which on the exit code is 1; never: it is 0 whatever was found
+    #[arg(long, value_enum, default_value_t = FailOn::Block)]
+    pub fail_on: FailOn,
+    /// The channel server that `--to stable` asks
+    #[arg(long, value_name = "URL", default_value = CHANNELS, env = "BELAY_CHANNELS")]
+    pub channels: String,
+    /// Findings that this file names are shown as known and do not fail; an upgrade is judged without it
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+    /// Write what was found to this file, for --baseline
+    #[arg(long, value_name = "FILE")]
+    pub write_baseline: Option<PathBuf>,
+    #[command(flatten)]
+    pub accept: AcceptArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    Info,
+    Warn,
+    Block,
+    Never,
+}

@@ -1,0 +1,47 @@
+use belay_checks::{Fate, Knowledge, config_diff};
+
+use super::Context;
+use super::check::{read, take};
+use super::policy::{running, target};
+use crate::args::{ConfigCommand, ConfigDiffArgs, OutputFormat};
+use crate::error::CommandError;
+use crate::output;
+
+/// What concerns the configuration of a node.
+pub async fn config(context: &Context, verb: &ConfigCommand) -> Result<u8, CommandError> {
+    match verb {
+        ConfigCommand::Diff(args) => diff(context, args).await,
+    }
+}
+
+/// What a release does with everything that is set.
+async fn diff(context: &Context, args: &ConfigDiffArgs) -> Result<u8, CommandError> {
+    let to = target(&args.to, &args.channels).await?;
+    let facts = match &args.facts {
+        Some(file) => read(file)?,
+        None => take(context.node()).await?.facts,
+    };
+    let from = running(&facts)?;
+    let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
+    let lines: Vec<_> = facts.nodes.iter().flat_map(|node| config_diff(node, &from, &to, &knowledge)).collect();
+    let unreadable: Vec<&String> = facts.nodes.iter().flat_map(|node| &node.config.unreadable).collect();
+    match context.format {
+        OutputFormat::Json => output::json(&serde_json::json!({
+            "from": from, "to": to, "as-of": knowledge.components.as_of, "lines": lines, "unreadable": unreadable,
+        }))?,
+        OutputFormat::Text => {
+            let style = output::style();
+            output::print(&belay_report::config_text(&lines, style));
+            for why in &unreadable {
+                output::print(&style.paragraph(belay_report::Mark::Unsure, &format!("not read: {why}")));
+            }
+            let note = format!(
+                "{from} → {to}. Removals of component flags and gates as known on {}.",
+                knowledge.components.as_of
+            );
+            output::print(&format!("{}\n", style.dim(&note)));
+        }
+    }
+    // A file that could not be read may hold anything.
+    Ok(u8::from(!unreadable.is_empty() || lines.iter().any(|line| line.fate == Fate::Fatal)))
+}

@@ -1,0 +1,123 @@
+//! What can be asked without a node: the ladder, a rule, a check of saved facts for a CI, and what becomes of a configuration.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
+
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn belay(args: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_belay"));
+    let output = command.args(args).env_clear().env("COLUMNS", "120").output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Said { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn json_of(said: &Said) -> Value {
+    serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}{}", said.out, said.err))
+}
+
+/// Facts of a healthy server, with one thing changed, in a directory that lives as long as it is kept.
+fn facts(dir: &Path, change: impl FnOnce(&mut Value)) -> String {
+    let base = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../core/checks/fixtures/base.json");
+    let mut facts = serde_json::from_str::<Value>(&std::fs::read_to_string(base).unwrap()).unwrap()["facts"].take();
+    change(&mut facts);
+    let file = dir.join("facts.json");
+    std::fs::write(&file, facts.to_string()).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_ladder_is_shown_drawn_and_given_to_machines() {
+    let ask = ["versions", "--from", "v1.36.0+k3s1", "--to", "v1.37.1+k3s1"];
+    let text = belay(&ask);
+    assert!(text.code == 0 && text.out.contains("First: belay upgrade --to v1.36.5+k3s1"), "{}{}", text.out, text.err);
+    let model = json_of(&belay(&[&ask[..], &["--output", "json"]].concat()));
+    assert_eq!(model["rungs"][0]["tag"], "v1.36.5+k3s1");
+    assert_eq!(model["rungs"][1]["tag"], "v1.37.1+k3s1");
+    assert!(belay(&[&ask[..], &["--dot"]].concat()).out.starts_with("digraph "));
+    let sqlite = json_of(&belay(&[&ask[..], &["--datastore", "sqlite", "--output", "json"]].concat()));
+    assert_eq!(sqlite["rungs"].as_array().unwrap().len(), 1);
+
+    let newest = belay(&["versions", "--from", "v1.35.9+k3s1"]);
+    assert!(newest.code == 0 && newest.out.contains("v1.37.1+k3s1"), "{}", newest.out);
+    let none = belay(&["versions", "--from", "v1.31.14+k3s1", "--to", "v1.32.2+k3s1"]);
+    assert!(none.code == 1 && none.out.contains("v1.32.13+k3s1"), "{}", none.out);
+    assert_eq!(belay(&["versions", "--to", "v1.32.2+k3s1"]).code, 2);
+}
+
+#[test]
+fn a_rule_is_explained_and_a_wrong_name_leads_to_it() {
+    let said = belay(&["explain", "belay-disk-space"]);
+    assert!(said.code == 0 && said.out.contains("sources"), "{}{}", said.out, said.err);
+    assert_eq!(json_of(&belay(&["explain", "disk-space", "--output", "json"]))["id"], "belay-disk-space");
+    let wrong = belay(&["explain", "belay-disk-spcae"]);
+    assert!(wrong.code == 1 && wrong.err.contains("next: belay explain belay-disk-space"), "{}", wrong.err);
+    assert!(belay(&["completion", "bash"]).out.contains("belay-etcd-36-zombie-members"), "ids are completed");
+}
+
+#[test]
+fn a_check_for_a_ci_fails_on_what_is_new_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let alarm = facts(dir.path(), |facts| facts["nodes"][0]["cgroup"] = json!("v1"));
+    let baseline = dir.path().join("baseline.json");
+    let baseline = baseline.to_str().unwrap();
+    let check = ["check", "--to", "v1.36.3+k3s1", "--facts", &alarm];
+    let with = |more: &[&str]| belay(&[&check[..], more].concat());
+
+    assert_eq!(with(&["--write-baseline", baseline]).code, 1);
+    assert_eq!(with(&["--fail-on", "never"]).code, 0);
+    let known = with(&["--baseline", baseline]);
+    assert!(
+        known.code == 0 && known.out.contains("known n1:") && known.out.contains("nothing new"),
+        "{}{}",
+        known.out,
+        known.err
+    );
+    let model = json_of(&with(&["--baseline", baseline, "--output", "json"]));
+    assert_eq!(model["findings"], json!([]));
+    assert!(!model["known"].as_array().unwrap().is_empty());
+
+    assert!(with(&["--output", "junit"]).out.contains("<failure type=\"block\""));
+    assert_eq!(json_of(&with(&["--output", "sarif"]))["version"], "2.1.0");
+    assert!(with(&["--output", "markdown"]).out.contains("| block |"));
+    let missing = with(&["--baseline", "none.json"]);
+    assert!(missing.code == 1 && missing.err.contains("--write-baseline"), "{}", missing.err);
+    let other = belay(&["versions", "--from", "v1.36.0+k3s1", "--output", "sarif"]);
+    assert!(other.code == 2 && other.err.contains("only `belay check`"), "{}", other.err);
+}
+
+#[test]
+fn a_target_that_needs_several_upgrades_names_the_first() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = facts(dir.path(), |facts| facts["nodes"][0]["binary"]["version"] = json!("v1.33.10+k3s1"));
+    let said = belay(&["check", "--to", "v1.36.5+k3s1", "--facts", &file]);
+    let told = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.code == 1 && told.contains("first belay upgrade --to v1.34.12+k3s1"), "{}{}", said.out, said.err);
+    assert!(told.contains("belay versions --from v1.33.10+k3s1 --to v1.36.5+k3s1"), "{}", said.out);
+}
+
+#[test]
+fn a_configuration_is_held_against_the_target() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = facts(dir.path(), |facts| {
+        facts["nodes"][0]["config"]["keys"] = json!([
+            { "key": "kubelet-arg", "values": ["containerd=/x"], "source": "/etc/rancher/k3s/config.yaml", "line": 4, "append": false },
+            { "key": "disable", "values": ["traefik"], "source": "unit", "line": 0, "append": false },
+        ]);
+    });
+    let said = belay(&["config", "diff", "--to", "v1.37.1+k3s1", "--facts", &file]);
+    let told = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    assert!(told.contains("fatal kubelet-arg: containerd: /x (/etc/rancher/k3s/config.yaml:4"), "{}", said.out);
+    assert!(told.contains("1 others stay as they are"), "{}", said.out);
+    let model = json_of(&belay(&["config", "diff", "--to", "v1.36.5+k3s1", "--facts", &file, "--output", "json"]));
+    assert!(model["lines"].as_array().unwrap().iter().all(|line| line["fate"] == "unchanged"), "{model}");
+}
