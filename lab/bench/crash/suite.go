@@ -206,6 +206,7 @@ func (s *Suite) one(sch Schedule) Result {
 			s.covered[sch.Goal.Name+"\t"+f.Point+"\t"+f.Victims] = true
 		} else {
 			s.notReached++
+			fmt.Fprintf(s.Out, "not reached: %q\n", sch.String())
 		}
 		if len(r.Wrong) > 0 {
 			s.failed = append(s.failed, r)

@@ -216,10 +216,16 @@ pub fn a_turn_is_told_before_anything_is_done_back() {
     let scene = Scene::new();
     left_in(&scene.state(), StepKind::Keep);
     scene.write(BREAKS, "n1.turn");
-    let said = scene.acted("rollback", None);
+    scene.write(WAITS, "n1.back.start");
+    let mut child = scene.coordinator("rollback", None);
+    let reached: fn(&Scene) -> bool =
+        |scene| scene.dir.path().join(ASKED).exists() && scene.asked().contains(&"n1.back.start".into());
+    scene.wait("start", reached);
+    child.kill().unwrap();
+    child.wait().unwrap();
     let asked = scene.asked();
-    assert_eq!(asked.iter().filter(|asked| *asked == "n1.turn").count(), 2, "{said} {asked:?}");
     let last = asked.iter().rposition(|asked| asked == "n1.turn").unwrap();
+    assert_eq!(asked.iter().filter(|asked| *asked == "n1.turn").count(), 2, "{asked:?}");
     assert!(!asked[..last].iter().any(|asked| asked.starts_with("n1.back.")), "{asked:?}");
     let events = scene.events();
     assert!(turn(&events).is_some(), "{events:?}");
