@@ -9,7 +9,7 @@ fn entry(key: &str, values: &[&str], source: &str, line: u32) -> Json {
 
 fn diff(from: &str, to: &str, keys: &[Json]) -> Vec<ConfigLine> {
     let fixture = Fixture::patched(json!({ "node": { "config": { "keys": keys } } }));
-    config_diff(&fixture.facts().nodes[0], &from.parse().unwrap(), &to.parse().unwrap(), &knowledge())
+    config_diff(&fixture.facts().nodes[0], &from.parse().unwrap(), &to.parse().unwrap(), knowledge())
 }
 
 fn fate(from: &str, to: &str, key: Json) -> Fate {

@@ -14,7 +14,7 @@ fn tag(text: &str) -> K3sVersion {
 
 fn find(from: &str, to: &str, datastore: Option<DatastoreKind>) -> Result<Route, Box<NoRoute>> {
     let releases = &knowledge().releases;
-    ReleaseGraph::of(&releases, &Standing { tag: tag(from), datastore, etcd: None }).route(&tag(to))
+    ReleaseGraph::of(releases, &Standing { tag: tag(from), datastore, etcd: None }).route(&tag(to))
 }
 
 fn ladder(route: &Route) -> Vec<String> {
@@ -97,8 +97,8 @@ fn the_running_etcd_speaks_where_the_tables_are_silent() {
         etcd: etcd.map(str::to_owned),
     };
     let releases = &knowledge().releases;
-    assert!(ReleaseGraph::of(&releases, &standing(None)).route(&tag("v1.34.12+k3s1")).is_err());
-    let found = ReleaseGraph::of(&releases, &standing(Some("3.6.7"))).route(&tag("v1.34.12+k3s1")).unwrap();
+    assert!(ReleaseGraph::of(releases, &standing(None)).route(&tag("v1.34.12+k3s1")).is_err());
+    let found = ReleaseGraph::of(releases, &standing(Some("3.6.7"))).route(&tag("v1.34.12+k3s1")).unwrap();
     assert_eq!(ladder(&found), ["v1.34.12+k3s1"]);
 }
 
@@ -132,7 +132,7 @@ fn no_ladder_breaks_a_law_and_every_answer_explains_itself() {
         let every = if datastore == Some(DatastoreKind::Etcd) { 1 } else { 3 };
         for from in builds.iter().step_by(every) {
             let standing = Standing { tag: from.clone(), datastore, etcd: None };
-            let graph = ReleaseGraph::of(&releases, &standing);
+            let graph = ReleaseGraph::of(releases, &standing);
             let newest = graph.newest();
             for to in &builds {
                 let case = format!("{from} → {to} on {datastore:?}");
