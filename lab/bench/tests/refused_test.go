@@ -40,7 +40,7 @@ func TestRefusedBeforeTheStop(t *testing.T) {
 	t.Run("a way back that does not fit", func(t *testing.T) { untouched(t, (*box).refusedBinary) })
 	t.Run("two nodes", func(t *testing.T) { untouched(t, (*box).twoNodes) })
 	t.Run("a run that is open", func(t *testing.T) { untouched(t, (*box).openRun) })
-	for _, args := range [][]string{{"upgrade"}, {"upgrade", "--to", "v1.36+"}, {"nonsense"}, {"check", "--fail-on", "never"},
+	for _, args := range [][]string{{"upgrade"}, {"upgrade", "--to", "v1.36+"}, {"nonsense"}, {"check", "--fail-on", "always"},
 		{"plan", "--to", labtest.To, "--accept", "belay-disk-space"}, {"apply"}} {
 		t.Run("usage: "+strings.Join(args, " "), func(t *testing.T) {
 			untouched(t, func(y *box) { y.run(2, args...) })
