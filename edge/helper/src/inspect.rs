@@ -48,8 +48,9 @@ pub fn inspect(places: &Places) -> Result<Inspection, Fault> {
         .filter(|found| found.role == NodeRole::Server)
         .and_then(|found| datastore_facts(found, &mut notes));
     let config = found.as_ref().map_or_else(ConfigFacts::default, |found| found.config.facts());
+    // K3s lowers both, as Kubernetes asks for it (util.GetHostnameAndIPs).
     let hostname = text(&places.proc.join("sys/kernel/hostname")).unwrap_or_default().to_lowercase();
-    let name = config.last("node-name").map_or(hostname, str::to_owned);
+    let name = config.last("node-name").map_or(hostname, str::to_lowercase);
     let disks = disks(places, &data_dir, binary.as_ref(), uid == 0, &mut notes);
     let node = NodeFacts {
         name,

@@ -129,6 +129,14 @@ fn an_inspection_tells_what_is_there_without_secrets() {
     assert_eq!(again.helper.open_run.as_deref(), Some(super::node::RUN));
 }
 
+/// Else the node would be missing from its own cluster, which blocks an upgrade (`belay-node-name-not-in-cluster`).
+#[test]
+fn a_node_name_in_capitals_was_not_the_name_that_k3s_gives_the_node() {
+    let node = Node::new();
+    std::fs::write(node.path("etc/rancher/k3s/config.yaml"), "node-name: Shop-Pi\n").unwrap();
+    assert_eq!(crate::inspect(&node.places).unwrap().node.name, "shop-pi");
+}
+
 #[test]
 fn a_backup_is_read_file_by_file_and_nothing_beside_it() {
     let node = Node::new();
