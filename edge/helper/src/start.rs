@@ -64,6 +64,7 @@ impl Effect for Start {
     fn act(step: &mut Step<'_>) -> Result<StartProof, Fault> {
         let name = step.target().unit.clone();
         let begun = Instant::now();
+        cancel_restart(step, begun)?;
         queue(step.places, "start", &name)?;
         let over = step.run().start_after.clone().unwrap_or_default();
         let mut life = String::new();
@@ -111,6 +112,28 @@ impl Effect for Start {
     fn reply(proof: StartProof) -> Reply {
         Reply::Started(proof)
     }
+}
+
+/// Takes a unit that died out of the wait for its own restart. systemd keeps a start that is asked for then until that wait is over
+/// (service.c: "must be stopped first"), and until then it shows the life that has ended.
+fn cancel_restart(step: &mut Step<'_>, begun: Instant) -> Result<(), Fault> {
+    let name = step.target().unit.clone();
+    let mut unit = Unit::show(step.places, &name)?;
+    if unit.sub_state != "auto-restart" {
+        return Ok(());
+    }
+    queue(step.places, "stop", &name)?;
+    while !unit.is_down() {
+        if begun.elapsed() >= step.mutation.deadline.duration() {
+            let message =
+                format!("{name} waits for its restart and was still {} when the deadline passed", unit.sub_state);
+            return Err(fault(FaultKind::Deadline, message));
+        }
+        thread::sleep(LOOK);
+        unit = Unit::show(step.places, &name)?;
+    }
+    reset_failed(step.places, &name);
+    Ok(())
 }
 
 /// Which binary a start is meant to run now.

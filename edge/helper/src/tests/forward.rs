@@ -171,6 +171,21 @@ fn a_start_that_dies_is_seen_at_once_with_its_last_words() {
     assert_eq!(node.version(), OLD);
 }
 
+/// systemd waits five seconds with the restart of what died: three attempts were over before it had tried once.
+#[test]
+fn a_start_after_one_that_died_did_not_judge_the_life_that_had_ended() {
+    let node = Node::new();
+    node.forward(7);
+    let on_start = node.path("unit/on-start");
+    fs::write(&on_start, "active=activating; sub=auto-restart; result=exit-code; restarts=1").unwrap();
+    node.fault(Op::Start, FaultKind::Failed);
+    fs::remove_file(on_start).unwrap();
+    node.act(Op::Start);
+    assert_eq!(node.version(), NEW);
+    let jobs = fs::read_to_string(node.path("unit/jobs")).unwrap();
+    assert!(jobs.ends_with("start\nstop\nstart\n"), "{jobs}");
+}
+
 #[test]
 fn a_release_without_a_vouch_keeps_what_leads_back() {
     let node = Node::new();

@@ -109,6 +109,7 @@ reset-failed) restarts=0; save;;
   case "$2" in
   stop) active=inactive; sub=dead; save;;
   start)
+    if [ "$sub" = auto-restart ]; then exit 0; fi
     if [ -e ROOT/k3s/.belay-put-back ]; then active=inactive; save; exit 0; fi
     invocation=$((invocation + 1)); active=active; sub=running; result=success; save
     if [ -e "$S/on-start" ]; then . "$S/on-start"; save; fi;;
