@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"belay.dev/lab/bench/bad/payload"
@@ -130,9 +131,15 @@ func wrap(ctx context.Context, spec Spec, goodK3s string, good io.Reader, out io
 	})
 }
 
+// building keeps tests that run beside each other from one file, and from two builds of one program at once, which the go
+// command's cache does not bear ("main build pseudo-cache").
+var building sync.Mutex
+
 // launcher builds the static launcher; the go command's cache makes a second
 // build a matter of moments.
 func launcher(ctx context.Context) (string, error) {
+	building.Lock()
+	defer building.Unlock()
 	_, here, _, _ := runtime.Caller(0)
 	if err := os.MkdirAll(cache.Launchers(), 0o755); err != nil {
 		return "", err
