@@ -140,6 +140,7 @@ impl<'a> Alone<'a> {
             unwritten: None,
             digests: SeenDigests::default(),
             at_boot: self.who == Who::BootUnit,
+            seen: None,
         };
         act(&mut step)
     }

@@ -156,6 +156,7 @@ fn open<'a>(admitted: &Admitted<'a>, channel: &'a mut dyn Channel) -> Result<Ste
         unwritten,
         digests: (*digests).clone(),
         at_boot: false,
+        seen: None,
     })
 }
 

@@ -23,6 +23,7 @@ impl Effect for Start {
 
     fn probe(step: &mut Step<'_>) -> Result<Found<StartProof>, Fault> {
         let unit = Unit::show(step.places, &step.target().unit)?;
+        step.seen = Some(unit.clone());
         if unit.active_state != "active" {
             let begun = unit.active_state == "activating";
             return Ok(if begun { Found::Partial("the unit is starting".into()) } else { Found::NotDone });
@@ -46,7 +47,7 @@ impl Effect for Start {
         if is != expected {
             return Err(refused(format!("{} is {is}, and {expected} should be started", step.target().binary)));
         }
-        let unit = Unit::show(step.places, &step.target().unit)?;
+        let unit = seen(step)?;
         if unit.active_state == "active" && runs_expected(step, &unit) == Some(false) {
             return Err(refused(format!("{} runs the other version and was not stopped", unit.name)));
         }
@@ -114,11 +115,19 @@ impl Effect for Start {
     }
 }
 
+/// The unit as this request saw it before it did anything.
+fn seen(step: &Step<'_>) -> Result<Unit, Fault> {
+    match &step.seen {
+        Some(unit) => Ok(unit.clone()),
+        None => Unit::show(step.places, &step.target().unit),
+    }
+}
+
 /// Takes a unit that died out of the wait for its own restart. systemd keeps a start that is asked for then until that wait is over
 /// (service.c: "must be stopped first"), and until then it shows the life that has ended.
 fn cancel_restart(step: &mut Step<'_>, begun: Instant) -> Result<(), Fault> {
     let name = step.target().unit.clone();
-    let mut unit = Unit::show(step.places, &name)?;
+    let mut unit = seen(step)?;
     if unit.sub_state != "auto-restart" {
         return Ok(());
     }

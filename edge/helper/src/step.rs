@@ -12,6 +12,7 @@ use crate::fault::{Attempt as _, failed};
 use crate::node_journal::NodeJournal;
 use crate::node_run::{Before, NodeEvent, NodeRecord, NodeRun, Proof};
 use crate::serve::Channel;
+use crate::unit::Unit;
 use crate::{Now, Places};
 
 /// One request being carried out: what it is about, what the node remembers, and who listens.
@@ -30,6 +31,8 @@ pub(crate) struct Step<'a> {
     pub unwritten: Option<Fault>,
     /// At boot, a start of K3s is queued and waits for us: that is no sign of life.
     pub at_boot: bool,
+    /// The unit as this request saw it last: each question to systemd is a part of the outage.
+    pub seen: Option<Unit>,
 }
 
 /// Whether an effect is there, found out by looking at the node and not only at the journal.

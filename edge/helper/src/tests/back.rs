@@ -104,6 +104,7 @@ pub fn interrupted(node: &Node, lines: usize) {
         begun: Instant::now(),
         digests: crate::digests::SeenDigests::default(),
         at_boot: false,
+        seen: None,
         unwritten: None,
     };
     let before = crate::put_back::PutBack::before(&mut step).unwrap();

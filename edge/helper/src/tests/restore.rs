@@ -149,6 +149,7 @@ pub fn interrupted(node: &Node, lines: usize) {
         begun: Instant::now(),
         digests: Default::default(),
         at_boot: false,
+        seen: None,
         unwritten: None,
     };
     let before = crate::restore::Restore::before(&mut step).unwrap();
