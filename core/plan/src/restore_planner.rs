@@ -5,11 +5,9 @@ use crate::{
     Artifact, ClusterRef, FORMAT, GateName, Goal, Material, Plan, Refusal, RestoreSource, Wave, WayBack, WayClass,
 };
 
-/// How long the restored server is watched before the present is given up.
-const SOAK: Span = Span::seconds(20);
-
 /// Makes the plan that brings an earlier state of the server back: its data, and the version that wrote them. The present
-/// is backed up first and its stopped copy kept, so this plan has a way back like every other.
+/// is backed up first and its stopped copy kept, so this plan has a way back like every other. The restored server is
+/// watched for `soak` before the present is given up.
 ///
 /// # Errors
 /// A refusal says what stands in the way.
@@ -19,6 +17,7 @@ pub fn restore_plan(
     datastore: DatastoreKind,
     source: RestoreSource,
     (ssh, backup_to): (Option<Destination>, Option<String>),
+    soak: Span,
     date: jiff::civil::Date,
 ) -> Result<Plan, Refusal> {
     let material = Material::of(facts).ok_or(Refusal::Facts)?;
@@ -27,7 +26,7 @@ pub fn restore_plan(
     if touched.datastore != datastore {
         return Err(Refusal::Datastore { node: node.name.clone(), what: source.what, run: source.run });
     }
-    let measures = Measures::of(node, source.binary_size, SOAK);
+    let measures = Measures::of(node, source.binary_size, soak);
     let (mut gates, mut not_asked) = questions(facts);
     // What is restored had workloads of its own, and nobody asked how they were.
     gates.retain(|gate| *gate != GateName::Workloads);

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
 
-use belay_facts::{CopyKind, DatastoreKind, Digest, Facts};
+use belay_facts::{CopyKind, DatastoreKind, Digest, Facts, Span};
 use belay_plan::{GateName, Goal, Lint, Plan, Reached, Refusal, RestoreSource, StepKind, WayClass, restore_plan};
 
 fn facts() -> Facts {
@@ -24,7 +24,7 @@ fn source() -> RestoreSource {
 
 fn made(datastore: DatastoreKind) -> Result<Plan, Refusal> {
     let to = "v1.34.1+k3s1".parse().unwrap();
-    restore_plan(&facts(), to, datastore, source(), (None, None), "2026-11-24".parse().unwrap())
+    restore_plan(&facts(), to, datastore, source(), (None, None), Span::seconds(20), "2026-11-24".parse().unwrap())
 }
 
 #[test]
@@ -45,6 +45,7 @@ fn a_restore_backs_the_present_up_and_leads_back_to_it_like_an_upgrade() {
     assert_eq!(back, [Stop, PutBack, Start, Gate, Release]);
     let gate = plan.steps().find(|step| step.kind == Gate).unwrap();
     assert!(gate.gates.contains(&GateName::Identity) && gate.not_asked.contains(&GateName::Workloads));
+    assert_eq!(plan.steps().find(|step| step.kind == Soak).unwrap().length, Some(Span::seconds(20)));
 }
 
 #[test]

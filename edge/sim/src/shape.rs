@@ -65,7 +65,7 @@ fn restore(facts: &Facts, datastore: DatastoreKind, what: CopyKind) -> Option<Pl
         binary_size: 1,
     };
     let date = jiff::civil::Date::constant(2026, 11, 24);
-    restore_plan(facts, "v1.34.1+k3s1".parse().ok()?, datastore, source, (None, None), date).ok()
+    restore_plan(facts, "v1.34.1+k3s1".parse().ok()?, datastore, source, (None, None), Span::seconds(20), date).ok()
 }
 
 impl Shape {

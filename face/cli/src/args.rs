@@ -251,6 +251,9 @@ pub struct DiscardArgs {
     /// Make the plan and show it; change nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// How long the gates must go on saying yes to the earlier version before the present is given up
+    #[arg(long, value_name = "TIME", default_value = "20s")]
+    pub soak: Span,
 }
 
 #[derive(Clone, Debug, clap::Args)]

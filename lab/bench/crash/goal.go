@@ -35,5 +35,5 @@ var Goals = []Goal{
 	{Name: "upgrade", To: good, Argv: upgrade(good), End: "committed"},
 	{Name: "back", To: other, Argv: upgrade(other), End: "restored"},
 	{Name: "binary", To: near, Argv: upgrade(near, "--way-back", "binary"), End: "restored", Data: true},
-	{Name: "undo", To: good, Before: upgrade(good), Argv: []string{"rollback", "--discard-writes-since", "COMMIT"}, End: "committed"},
+	{Name: "undo", To: good, Before: upgrade(good), Argv: []string{"rollback", "--soak", "0s", "--discard-writes-since", "COMMIT"}, End: "committed"},
 }

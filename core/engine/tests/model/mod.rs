@@ -67,7 +67,16 @@ pub fn restoring() -> Plan {
         binary_size: 1,
     };
     let to = "v1.34.1+k3s1".parse().unwrap();
-    restore_plan(&facts(), to, DatastoreKind::Sqlite, source, (None, None), "2026-11-24".parse().unwrap()).unwrap()
+    restore_plan(
+        &facts(),
+        to,
+        DatastoreKind::Sqlite,
+        source,
+        (None, None),
+        Span::seconds(20),
+        "2026-11-24".parse().unwrap(),
+    )
+    .unwrap()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

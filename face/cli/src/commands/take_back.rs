@@ -67,7 +67,7 @@ pub async fn take_back(
         binary_digest: found.binary_digest,
         binary_size: found.binary_size,
     };
-    let plan = restore_plan(&facts, found.version, found.datastore, source, (node, backup_to), today())?;
+    let plan = restore_plan(&facts, found.version, found.datastore, source, (node, backup_to), args.soak, today())?;
     if args.dry_run {
         return shown(context, &plan);
     }
