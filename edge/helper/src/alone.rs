@@ -14,7 +14,7 @@ use crate::fence::Holder;
 use crate::node_journal::NodeJournal;
 use crate::node_run::{NodeEvent, NodeRun};
 use crate::serve::Channel;
-use crate::step::{Effect, Step, carry_out};
+use crate::step::{Effect, SECOND_RESERVE, Step, carry_out};
 use crate::swap::new_ran;
 use crate::unit::{Unit, queue};
 use crate::{Places, put_back, restore, stop, swap_back};
@@ -107,6 +107,10 @@ impl<'a> Alone<'a> {
 
     /// Writes into the node's journal, and remembers what it then says.
     pub(crate) fn note(&mut self, event: NodeEvent) -> Result<(), Fault> {
+        // As when a coordinator turns: what was reserved for the way back is given up for it.
+        if matches!(event, NodeEvent::Turned { .. }) {
+            let _ = durable::remove(&self.places.run_dir(&self.run.id).join(SECOND_RESERVE));
+        }
         let mut journal = NodeJournal::open(self.places, &self.run.id, self.generation)
             .attempt(|| "the node's journal could not be opened")?;
         journal.append(self.places, event).attempt(|| "the node's journal did not take a record")?;

@@ -38,16 +38,20 @@ impl Down {
         } else {
             unit.control_group.clone()
         };
-        let mut running = k3s_processes(places, &data_dir, &cgroup)?;
+        let all = processes(places)?;
+        let mut running = k3s_processes(&all, &data_dir, &cgroup);
         for (process, role) in &running {
             against.push(format!("process {} ({}) is running", process.pid, name(*role)));
         }
         running.retain(|(_, role)| *role == K3sRole::Containerd);
-        for (port, inode) in listeners(places, &[api_port(&found), 6443, 2379, 2380]) {
-            let inner = data_dir.join("data").to_string_lossy().into_owned();
-            let of_k3s = |process: &Process| process.exe.as_deref().is_some_and(|exe| exe.starts_with(&inner));
-            let all = processes(places)?;
-            if let Some(owner) = all.iter().find(|p| of_k3s(p) && holds_socket(places, p.pid, inode)) {
+        let inner = data_dir.join("data").to_string_lossy().into_owned();
+        let of_k3s = |process: &&Process| process.exe.as_deref().is_some_and(|exe| exe.starts_with(&inner));
+        let of_k3s: Vec<&Process> = all.iter().filter(of_k3s).collect();
+        // The kernel goes through its table of all connections for this: milliseconds of the outage, so only where somebody
+        // is there who could listen.
+        let ports: &[u16] = if of_k3s.is_empty() { &[] } else { &[api_port(&found), 6443, 2379, 2380] };
+        for (port, inode) in listeners(places, ports) {
+            if let Some(owner) = of_k3s.iter().find(|process| holds_socket(places, process.pid, inode)) {
                 against.push(format!("process {} listens on port {port}", owner.pid));
             }
         }

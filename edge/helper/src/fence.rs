@@ -3,12 +3,13 @@
 use std::fs;
 use std::path::Path;
 
-use belay_facts::{Coordinator, Digest, Life, Mutant, mutated};
+use belay_facts::{Coordinator, DatastoreKind, Digest, Life, Mutant, mutated};
 use belay_journal::durable;
 use belay_wire::{Fault, FaultKind, FenceProof, Mutation, Op, Reply, Way};
 use serde::{Deserialize, Serialize};
 
 use crate::datastore::refuse_unknown;
+use crate::etcd;
 use crate::fault::{Attempt as _, fault, refused};
 use crate::keep::refuse_mounts;
 use crate::node_run::{Before, NodeRun, Proof, open_runs};
@@ -16,7 +17,7 @@ use crate::step::{Effect, Found, Step};
 use crate::unit::daemon_reload;
 use crate::{Installation, Places, token};
 
-/// For the journal's records, the list of lost objects and the row of a put-back.
+/// For the journal's records, the list of lost objects and the row of a put-back, given up when the run turns.
 const SECOND_RESERVE: u64 = 4 * 1024 * 1024;
 
 /// What the node remembers about who may change it: `fence`, replaced durably.
@@ -201,7 +202,7 @@ impl Effect for Fence {
         install_interlock(step)?;
         let reserved = if needs_reserve(step) { reserve_space(&step.reserve(), reserve)? } else { 0 };
         if step.run().turned.is_none() {
-            reserve_space(&step.second_reserve(), SECOND_RESERVE)?;
+            reserve_space(&step.second_reserve(), SECOND_RESERVE.saturating_add(copied_at_start(step)))?;
         }
         Ok(FenceProof {
             generation,
@@ -221,6 +222,15 @@ impl Effect for Fence {
 
     fn reply(proof: FenceProof) -> Reply {
         Reply::Fenced(proof)
+    }
+}
+
+/// What K3s itself needs for a start: over etcd it first reads its bootstrap keys from a copy of the database in `db/etcd-tmp`, so
+/// on a full disk no version starts, the old one neither (k3s-facts §2.4, pkg/cluster/bootstrap.go).
+fn copied_at_start(step: &Step<'_>) -> u64 {
+    match step.target().datastore {
+        DatastoreKind::Etcd => fs::metadata(step.server().join(etcd::DATABASE)).map_or(0, |database| database.len()),
+        DatastoreKind::Sqlite | DatastoreKind::External => 0,
     }
 }
 

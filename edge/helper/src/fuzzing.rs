@@ -114,7 +114,8 @@ pub struct Seen {
 #[must_use]
 pub fn seen(places: &Places, data_dir: &Path, pid: u32) -> Seen {
     let tables = ["net/tcp", "net/tcp6"].map(|name| places.proc.join(name));
-    let k3s = process::k3s_processes(places, data_dir, "/system.slice/k3s.service").unwrap_or_default();
+    let k3s =
+        process::k3s_processes(&process::processes(places).unwrap_or_default(), data_dir, "/system.slice/k3s.service");
     Seen {
         processes: process::processes(places).map_or(0, |found| found.len()),
         k3s: k3s.into_iter().map(|(_, role)| role).collect(),

@@ -10,7 +10,7 @@ use belay_wire::{Fault, Observation};
 
 use crate::digests::SeenDigests;
 use crate::etcd;
-use crate::process::{K3sRole, Process, k3s_processes, process_facts};
+use crate::process::{K3sRole, Process, k3s_processes, process_facts, processes};
 use crate::unit::Unit;
 use crate::{Now, Places};
 
@@ -55,7 +55,7 @@ fn containerd(places: &Places, data_dir: &Path) -> Option<bool> {
     if there && accepts(socket) {
         return Some(true);
     }
-    let runs = || k3s_processes(places, data_dir, "").is_ok_and(|all| all.iter().any(is_containerd));
+    let runs = || processes(places).is_ok_and(|all| k3s_processes(&all, data_dir, "").iter().any(is_containerd));
     (there || runs()).then_some(false)
 }
 

@@ -86,13 +86,11 @@ pub fn processes(places: &Places) -> Result<Vec<Process>, Fault> {
     Ok(pids.filter_map(|pid| Process::read(places, pid)).collect())
 }
 
-/// The processes of the K3s in `data_dir`, each with its role.
-///
-/// # Errors
-/// When `/proc` cannot be listed.
-pub fn k3s_processes(places: &Places, data_dir: &Path, cgroup: &str) -> Result<Vec<(Process, K3sRole)>, Fault> {
-    let all = processes(places)?.into_iter();
-    Ok(all.filter_map(|process| process.role(data_dir, cgroup).map(|role| (process, role))).collect())
+/// Those of `all` that are of the K3s in `data_dir`, each with its role.
+#[must_use]
+pub fn k3s_processes(all: &[Process], data_dir: &Path, cgroup: &str) -> Vec<(Process, K3sRole)> {
+    let known = |process: &Process| process.role(data_dir, cgroup).map(|role| (process.clone(), role));
+    all.iter().filter_map(known).collect()
 }
 
 /// What is known of one process for the facts.
@@ -132,6 +130,9 @@ pub fn is_hash(name: &str) -> bool {
 
 /// Inodes of the TCP sockets that listen on one of `ports`.
 pub(crate) fn listeners(places: &Places, ports: &[u16]) -> Vec<(u16, u64)> {
+    if ports.is_empty() {
+        return Vec::new();
+    }
     let tables = ["net/tcp", "net/tcp6"].map(|name| fs::read_to_string(places.proc.join(name)).unwrap_or_default());
     let lines = tables.iter().flat_map(|table| table.lines().skip(1));
     let listening = lines.filter_map(|line| {

@@ -15,6 +15,9 @@ use crate::serve::Channel;
 use crate::unit::Unit;
 use crate::{Now, Places};
 
+/// The second reserve, in the directory of a run on the node.
+pub(crate) const SECOND_RESERVE: &str = "reserve";
+
 /// One request being carried out: what it is about, what the node remembers, and who listens.
 pub(crate) struct Step<'a> {
     pub places: &'a Places,
@@ -202,7 +205,7 @@ impl Step<'_> {
 
     /// A small reserve beside the journal, so that a full disk cannot keep the journal and the way back from working.
     pub(crate) fn second_reserve(&self) -> PathBuf {
-        self.run_dir().join("reserve")
+        self.run_dir().join(SECOND_RESERVE)
     }
 
     pub(crate) fn free_second_reserve(&self) {

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use belay_facts::{DatastoreKind, WayClass};
+use belay_facts::{DatastoreKind, Span, WayClass};
 use belay_wire::{Change, FaultKind, Op, PutBackProof, Reply};
 
 use super::node::{NEW, Node, OLD};
 use crate::etcd::Store;
 use crate::etcd::fixture::{Etcd, snapshot};
+use crate::guard::guard;
 use crate::recover::recover;
 
 pub fn etcd() -> Etcd {
@@ -153,4 +154,25 @@ fn a_database_that_somebody_has_open_is_not_down() {
     let database = fs::File::open(node.path("k3s/server/db/etcd/member/snap/db")).unwrap();
     rustix::fs::flock(&database, rustix::fs::FlockOperation::LockExclusive).unwrap();
     assert!(node.fault(Op::Keep, FaultKind::Stale).contains("locked"));
+}
+
+/// K3s copies its database beside itself at each start, so a full disk kept the old version down as well.
+#[test]
+fn what_k3s_copies_at_a_start_is_reserved_until_the_run_turns() {
+    for alone in [false, true] {
+        let node = node_with(&etcd());
+        let database = fs::metadata(node.path("k3s/server/db/etcd/member/snap/db")).unwrap().len();
+        let reserve = node.places.run_dir(&node.run).join("reserve");
+        for op in node.guarded_steps() {
+            node.act(op);
+        }
+        assert_eq!(fs::metadata(&reserve).unwrap().len(), 4 * 1024 * 1024 + database);
+        if alone {
+            node.later(Span::seconds(600));
+            assert_eq!(guard(&node.places).len(), 1);
+        } else {
+            node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "n1.start: no space left on device".into() });
+        }
+        assert!(!reserve.exists(), "alone: {alone}");
+    }
 }
