@@ -14,7 +14,7 @@ use crate::fence::Holder;
 use crate::node_journal::NodeJournal;
 use crate::node_run::{NodeEvent, NodeRun};
 use crate::serve::Channel;
-use crate::step::{Effect, SECOND_RESERVE, Step, carry_out};
+use crate::step::{Effect, Step, carry_out, start_reserve};
 use crate::swap::new_ran;
 use crate::unit::{Unit, queue};
 use crate::{Places, put_back, restore, stop, swap_back};
@@ -84,6 +84,10 @@ impl<'a> Alone<'a> {
             holder.by = None;
             holder.write(places)?;
         }
+        if who == Who::BootUnit {
+            // systemd starts K3s next, whichever version. Should even this fail, K3s says what it lacks.
+            let _ = durable::remove(&start_reserve(places, &run.id));
+        }
         Ok(Self { places, run, target, generation: holder.generation, who, begun: Instant::now() })
     }
 
@@ -107,10 +111,6 @@ impl<'a> Alone<'a> {
 
     /// Writes into the node's journal, and remembers what it then says.
     pub(crate) fn note(&mut self, event: NodeEvent) -> Result<(), Fault> {
-        // As when a coordinator turns: what was reserved for the way back is given up for it.
-        if matches!(event, NodeEvent::Turned { .. }) {
-            let _ = durable::remove(&self.places.run_dir(&self.run.id).join(SECOND_RESERVE));
-        }
         let mut journal = NodeJournal::open(self.places, &self.run.id, self.generation)
             .attempt(|| "the node's journal could not be opened")?;
         journal.append(self.places, event).attempt(|| "the node's journal did not take a record")?;

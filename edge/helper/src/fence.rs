@@ -13,7 +13,7 @@ use crate::etcd;
 use crate::fault::{Attempt as _, fault, refused};
 use crate::keep::refuse_mounts;
 use crate::node_run::{Before, NodeRun, Proof, open_runs};
-use crate::step::{Effect, Found, Step};
+use crate::step::{Effect, Found, Step, start_reserve};
 use crate::unit::daemon_reload;
 use crate::{Installation, Places, token};
 
@@ -202,7 +202,8 @@ impl Effect for Fence {
         install_interlock(step)?;
         let reserved = if needs_reserve(step) { reserve_space(&step.reserve(), reserve)? } else { 0 };
         if step.run().turned.is_none() {
-            reserve_space(&step.second_reserve(), SECOND_RESERVE.saturating_add(copied_at_start(step)))?;
+            reserve_space(&step.second_reserve(), SECOND_RESERVE)?;
+            reserve_space(&start_reserve(step.places, &step.mutation.run), copied_at_start(step))?;
         }
         Ok(FenceProof {
             generation,

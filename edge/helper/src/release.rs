@@ -10,7 +10,7 @@ use crate::Places;
 use crate::fault::{Attempt as _, human, refused};
 use crate::keep::partial;
 use crate::node_run::{Before, NodeEvent, NodeRun, Proof, all_runs};
-use crate::step::{Effect, Found, Step, inode};
+use crate::step::{Effect, Found, Step, inode, start_reserve};
 use crate::timer;
 use crate::tree::remove_tree;
 use crate::unit::{Unit, daemon_reload};
@@ -70,7 +70,7 @@ impl Effect for Release {
         }
         remove_tree(&partial(&step.keep()))?;
         remove_tree(&step.data_dir().join(format!(".belay-extract-{}", step.mutation.run)))?;
-        for reserve in [step.reserve(), step.second_reserve()] {
+        for reserve in [step.reserve(), step.second_reserve(), start_reserve(step.places, &step.mutation.run)] {
             durable::remove(&reserve).attempt(|| format!("{} could not be removed", reserve.display()))?;
         }
         remove_units(step.places, &step.target().unit)?;

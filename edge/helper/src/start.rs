@@ -4,13 +4,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use belay_facts::{Digest, Mutant, Span, mutated};
+use belay_journal::durable;
 use belay_wire::{Fault, FaultKind, Reply, StartProof};
 
 use crate::fault::{failed, fault, refused};
 use crate::log::last_words;
 use crate::node_run::{Before, NodeRun, Proof};
 use crate::process::process_facts;
-use crate::step::{Effect, Found, Step};
+use crate::step::{Effect, Found, Step, start_reserve};
 use crate::unit::{Unit, queue, reset_failed};
 
 /// How long nobody looks at a unit that is starting.
@@ -66,6 +67,10 @@ impl Effect for Start {
         let name = step.target().unit.clone();
         let begun = Instant::now();
         cancel_restart(step, begun)?;
+        if step.run().turned.is_some() {
+            // K3s says what it lacks, should even this fail.
+            let _ = durable::remove(&start_reserve(step.places, &step.mutation.run));
+        }
         queue(step.places, "start", &name)?;
         let over = step.run().start_after.clone().unwrap_or_default();
         let mut life = String::new();

@@ -15,8 +15,10 @@ use crate::serve::Channel;
 use crate::unit::Unit;
 use crate::{Now, Places};
 
-/// The second reserve, in the directory of a run on the node.
-pub(crate) const SECOND_RESERVE: &str = "reserve";
+/// What is reserved for K3s itself: given up just before it is started on a way back, and by a boot.
+pub(crate) fn start_reserve(places: &Places, run: &str) -> PathBuf {
+    places.run_dir(run).join("start-reserve")
+}
 
 /// One request being carried out: what it is about, what the node remembers, and who listens.
 pub(crate) struct Step<'a> {
@@ -205,7 +207,7 @@ impl Step<'_> {
 
     /// A small reserve beside the journal, so that a full disk cannot keep the journal and the way back from working.
     pub(crate) fn second_reserve(&self) -> PathBuf {
-        self.run_dir().join(SECOND_RESERVE)
+        self.run_dir().join("reserve")
     }
 
     pub(crate) fn free_second_reserve(&self) {

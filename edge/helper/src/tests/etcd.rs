@@ -158,21 +158,37 @@ fn a_database_that_somebody_has_open_is_not_down() {
 
 /// K3s copies its database beside itself at each start, so a full disk kept the old version down as well.
 #[test]
-fn what_k3s_copies_at_a_start_is_reserved_until_the_run_turns() {
-    for alone in [false, true] {
+fn what_k3s_copies_at_a_start_is_reserved_until_the_way_back_starts_it() {
+    for way in ["coordinator", "guard", "boot", "commit"] {
         let node = node_with(&etcd());
         let database = fs::metadata(node.path("k3s/server/db/etcd/member/snap/db")).unwrap().len();
-        let reserve = node.places.run_dir(&node.run).join("reserve");
+        let reserve = node.places.run_dir(&node.run).join("start-reserve");
         for op in node.guarded_steps() {
             node.act(op);
         }
-        assert_eq!(fs::metadata(&reserve).unwrap().len(), 4 * 1024 * 1024 + database);
-        if alone {
-            node.later(Span::seconds(600));
-            assert_eq!(guard(&node.places).len(), 1);
-        } else {
-            node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "n1.start: no space left on device".into() });
+        assert_eq!(fs::metadata(&reserve).unwrap().len(), database);
+        match way {
+            "coordinator" => {
+                node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "n1.start: no space left on device".into() });
+                node.act(Op::Stop);
+                node.act(Op::PutBack { seen: 0 });
+                assert!(reserve.exists(), "K3s was not started yet");
+                node.act(Op::Start);
+            }
+            "guard" => {
+                node.later(Span::seconds(600));
+                assert_eq!(guard(&node.places).len(), 1);
+            }
+            "boot" => {
+                node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "n1.start: no space left on device".into() });
+                node.boot();
+                assert_eq!(recover(&node.places).len(), 1);
+            }
+            _ => {
+                node.act(Op::Vouch);
+                node.act(Op::Release { keep_way_back: true });
+            }
         }
-        assert!(!reserve.exists(), "alone: {alone}");
+        assert!(!reserve.exists(), "{way}");
     }
 }
