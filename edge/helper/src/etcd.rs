@@ -32,6 +32,7 @@ pub(crate) use health::told;
 pub(crate) use members::stored;
 pub(crate) use members::{content, facts, observed};
 pub use page::{Leaf, Page};
+pub(crate) use segment::LENGTH as SEGMENT;
 pub use snapshot::check_trailer;
 pub(crate) use snapshot::save;
 pub(crate) use sole_member::SoleMember;

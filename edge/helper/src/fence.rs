@@ -203,7 +203,7 @@ impl Effect for Fence {
         let reserved = if needs_reserve(step) { reserve_space(&step.reserve(), reserve)? } else { 0 };
         if step.run().turned.is_none() {
             reserve_space(&step.second_reserve(), SECOND_RESERVE)?;
-            reserve_space(&start_reserve(step.places, &step.mutation.run), copied_at_start(step))?;
+            reserve_space(&start_reserve(step.places, &step.mutation.run), needed_at_start(step))?;
         }
         Ok(FenceProof {
             generation,
@@ -226,11 +226,16 @@ impl Effect for Fence {
     }
 }
 
-/// What K3s itself needs for a start: over etcd it first reads its bootstrap keys from a copy of the database in `db/etcd-tmp`, so
-/// on a full disk no version starts, the old one neither (k3s-facts §2.4, pkg/cluster/bootstrap.go).
-fn copied_at_start(step: &Step<'_>) -> u64 {
+/// What K3s itself needs for a start over etcd, without which on a full disk no version starts, the old one neither: it first reads
+/// its bootstrap keys from a copy of the database in `db/etcd-tmp` (k3s-facts §2.4, pkg/cluster/bootstrap.go); etcd then fills the
+/// segment of its log that a copy has only as a hole, and allocates the next one at once (server/storage/wal/file_pipeline.go),
+/// which takes what is left where it does not fit.
+fn needed_at_start(step: &Step<'_>) -> u64 {
     match step.target().datastore {
-        DatastoreKind::Etcd => fs::metadata(step.server().join(etcd::DATABASE)).map_or(0, |database| database.len()),
+        DatastoreKind::Etcd => {
+            let database = fs::metadata(step.server().join(etcd::DATABASE)).map_or(0, |database| database.len());
+            database.saturating_add(2 * etcd::SEGMENT)
+        }
         DatastoreKind::Sqlite | DatastoreKind::External => 0,
     }
 }

@@ -4,7 +4,7 @@ use super::wal::{CRC, ENTRY, METADATA, SNAPSHOT, STATE};
 /// Index and term of the entry with which a cluster begins.
 pub(super) const BEGINNING: u64 = 1;
 /// etcd makes a segment this long ahead of its content (`wal.SegmentSizeBytes`).
-pub(super) const LENGTH: u64 = 64_000_000;
+pub(crate) const LENGTH: u64 = 64_000_000;
 /// Of the first segment of a log.
 pub(super) const FIRST: &str = "0000000000000000-0000000000000000.wal";
 

@@ -158,7 +158,7 @@ fn a_database_that_somebody_has_open_is_not_down() {
 
 /// K3s copies its database beside itself at each start, so a full disk kept the old version down as well.
 #[test]
-fn what_k3s_copies_at_a_start_is_reserved_until_the_way_back_starts_it() {
+fn what_k3s_needs_for_a_start_is_reserved_until_the_way_back_starts_it() {
     for way in ["coordinator", "guard", "boot", "commit"] {
         let node = node_with(&etcd());
         let database = fs::metadata(node.path("k3s/server/db/etcd/member/snap/db")).unwrap().len();
@@ -166,7 +166,7 @@ fn what_k3s_copies_at_a_start_is_reserved_until_the_way_back_starts_it() {
         for op in node.guarded_steps() {
             node.act(op);
         }
-        assert_eq!(fs::metadata(&reserve).unwrap().len(), database);
+        assert_eq!(fs::metadata(&reserve).unwrap().len(), database + 128_000_000);
         match way {
             "coordinator" => {
                 node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "n1.start: no space left on device".into() });
