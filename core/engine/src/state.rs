@@ -140,6 +140,7 @@ impl RunState {
                     (false, None) => return Err("a failure without its fault"),
                 };
                 self.steps.insert(step.clone(), next);
+                self.learn(plan, step);
                 if mutated(Mutant::TurnTwice) && !ok && self.turn.is_some() {
                     self.turn = None;
                 }
@@ -157,6 +158,7 @@ impl RunState {
                     ProbeState::NotDone | ProbeState::Partial => StepState::Pending,
                 };
                 self.steps.insert(step.clone(), next);
+                self.learn(plan, step);
             }
             Event::Turn { reached, cause } => {
                 let falls = *reached == Reached::SwappedBack;
