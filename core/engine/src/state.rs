@@ -131,8 +131,9 @@ impl RunState {
                     (false, Some(fault)) if passed_over(fault) => StepState::Done { proof: proof.clone() },
                     // A broken channel tells nothing about the effect: it stays unknown and is probed.
                     (false, Some(fault)) if fault.kind.leaves_doubt() => StepState::Intended,
-                    // Whoever holds the node may have done it or undone it: the next to resume finds out.
-                    (false, Some(fault)) if fault.kind == FaultKind::Fenced && self.holds_the_node(plan, step) => {
+                    // Whoever holds the node may have done it or undone it: the next to resume finds out. Of a fence as well:
+                    // another coordinator of this run has it, and what it has done there is not "unchanged".
+                    (false, Some(fault)) if fault.kind == FaultKind::Fenced => {
                         self.superseded = Some(fault.message.clone());
                         StepState::Intended
                     }
@@ -301,19 +302,11 @@ impl RunState {
         Command::Turn { reached: self.reached(plan), cause }
     }
 
-    /// Whether the node was this run's before the step: its fence is done. A fence that is refused has lost against somebody
-    /// else, and nothing was changed.
-    fn holds_the_node(&self, plan: &Plan, step: &str) -> bool {
-        plan.steps()
-            .filter(|fence| fence.kind == StepKind::Fence && fence.id != step)
-            .any(|fence| matches!(self.step(&fence.id), StepState::Done { .. }))
-    }
-
-    /// Whether the fence may be up: it was begun, and not refused.
+    /// Whether the fence may be up: it was begun, and not refused, as it is where another run holds the node.
     fn took_the_node(&self, plan: &Plan) -> bool {
         plan.steps().filter(|step| step.kind == StepKind::Fence).any(|step| match self.step(&step.id) {
             StepState::Pending => self.begun.contains(&step.id),
-            StepState::Failed { fault } => !matches!(fault.kind, FaultKind::Refused | FaultKind::Fenced),
+            StepState::Failed { fault } => fault.kind != FaultKind::Refused,
             StepState::Intended | StepState::Done { .. } => true,
         })
     }
