@@ -8,6 +8,7 @@ use crate::{Command, EndState, Event, Fault, FaultKind, MAX_RESUMES, MAX_TRIES, 
 
 mod adopt;
 mod back;
+mod commit;
 mod down;
 
 pub use adopt::NodeTale;
@@ -244,11 +245,8 @@ impl RunState {
                 }
                 StepState::Intended => return Command::Probe { step },
                 StepState::Failed { fault } if back.is_some() => return self.failed_back(plan, step, fault),
-                // Every gate has said yes, and the node may have ended the run already: what is left is tidying up.
-                StepState::Failed { fault }
-                    if step.kind == StepKind::Commit && fault.kind.may_pass() && self.tries(&step.id) < MAX_TRIES =>
-                {
-                    return self.begin(plan, step);
+                StepState::Failed { fault } if step.kind == StepKind::Commit => {
+                    return self.failed_commit(plan, step, fault);
                 }
                 StepState::Failed { fault } => return self.turn_at(plan, &step, fault),
             }
@@ -287,6 +285,9 @@ impl RunState {
         if self.turn.is_some() {
             let falls = self.fall(plan, &step, &why, None);
             return falls.unwrap_or(Command::End { state: EndState::NeedsHuman, why });
+        }
+        if step.kind == StepKind::Commit {
+            return Command::End { state: EndState::NeedsHuman, why };
         }
         let cause = TurnCause { step: Some(step.id), asked: false, why, fault: None };
         Command::Turn { reached: self.reached(plan), cause }

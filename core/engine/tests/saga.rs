@@ -467,30 +467,6 @@ fn k3s_may_be_down_between_a_stop_and_the_next_start() {
     assert!(!life.state.may_be_down(&plan));
 }
 
-/// Found by the simulation, seed 6091: a commit that had ended the run on the node counted as failed, and the run turned back.
-#[test]
-fn a_commit_that_fails_is_tried_again_before_the_run_turns() {
-    let plan = made();
-    let (_, _, records) = live(&plan, true, &[]);
-    let commit = |r: &belay_engine::Record| matches!(&r.event, Event::Intent { step, .. } if step == "n1.commit");
-    let begun = records.iter().position(commit).unwrap();
-    let mut state = RunState::replay(&plan, &records[..=begun]).unwrap();
-    for attempt in 1..=3 {
-        let (proof, took) = (serde_json::Value::Null, belay_facts::Span::ZERO);
-        let event = Event::Outcome { step: "n1.commit".into(), ok: false, proof, fault: fault(FaultKind::Space), took };
-        state.apply(&plan, &belay_engine::Record { event, ..records[begun].clone() }).unwrap();
-        match state.next(&plan) {
-            Command::Do { step, attempt: next } if attempt < 3 => {
-                assert_eq!((step.kind, next), (StepKind::Commit, attempt + 1));
-                let event = Event::Intent { step: step.id, attempt: next };
-                state.apply(&plan, &belay_engine::Record { event, ..records[begun].clone() }).unwrap();
-            }
-            Command::Turn { .. } if attempt == 3 => {}
-            other => panic!("after {attempt}: {other:?}"),
-        }
-    }
-}
-
 /// Found by the simulation, seed 641: whoever resumed with an older copy of the run's directory turned where its own journal
 /// ended, and not where the node was: what the put-back had lost was in nobody's report.
 #[test]
