@@ -1,18 +1,9 @@
 //! A way back of class binary on a node where the new version has run, though this coordinator never asked for its start.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail; the exemption in clippy.toml reaches only functions marked as tests"
-)]
-
-mod model;
-
+use super::model::{binary, fault, live, made};
 use belay_engine::{Command, EndState, Event, FaultKind, ProbeState, Record, RunState};
 use belay_facts::Span;
 use belay_plan::{Plan, Reached, StepKind};
-use model::{binary, fault, live, made};
 use serde_json::json;
 
 /// Turned where `stop` was begun and `start` was not, with a swap-back that is asked for.

@@ -1,18 +1,10 @@
 //! The end of the way forward: what a commit that fails, or is not known, leads to.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test may fail; the exemption in clippy.toml reaches only functions marked as tests"
-)]
-
-mod model;
-
 use belay_engine::{Command, EndState, Event, FaultKind, Record, RunState};
 use belay_facts::Span;
 use belay_plan::{Plan, StepKind};
-use model::{fault, live, made};
+
+use super::model::{Binary, Fate, fault, live, made};
 
 /// A run whose commit was begun, and its last record.
 fn begun(plan: &Plan) -> (RunState, Record) {
@@ -59,4 +51,15 @@ fn a_commit_that_fails_is_tried_again_and_never_turned() {
         apply(&mut state, Event::Outcome { step: step.id, ok: true, proof, fault: None, took });
         assert!(matches!(state.next(&plan), Command::End { state: EndState::Committed, .. }));
     }
+}
+
+/// A pending Ctrl-C must not turn a run whose commit has begun: its way back may be gone.
+#[test]
+fn a_commit_that_was_begun_is_not_turned() {
+    let plan = made();
+    let mut fates = vec![Fate::Fine; 12];
+    fates.push(Fate::KilledAfter);
+    fates.push(Fate::Asked);
+    let (world, end, _) = live(&plan, true, &fates);
+    assert_eq!((world.running, end), (Some(Binary::New), EndState::Committed));
 }
