@@ -25,7 +25,8 @@ pub enum FaultKind {
     GateNo,
     /// A gate gave no answer in time.
     Inconclusive,
-    /// Another run or a newer generation holds the node.
+    /// Another coordinator of the run (a newer generation, another process) holds the node, or the node is another run's by now.
+    /// A fence that finds another run there is `Refused`.
     Fenced,
     /// The disk is full.
     Space,

@@ -8,6 +8,7 @@ use crate::{Command, EndState, Event, Fault, FaultKind, MAX_RESUMES, MAX_TRIES, 
 
 mod adopt;
 mod back;
+mod commit;
 mod down;
 
 pub use adopt::NodeTale;
@@ -131,8 +132,9 @@ impl RunState {
                     (false, Some(fault)) if passed_over(fault) => StepState::Done { proof: proof.clone() },
                     // A broken channel tells nothing about the effect: it stays unknown and is probed.
                     (false, Some(fault)) if fault.kind.leaves_doubt() => StepState::Intended,
-                    // Whoever holds the node may have done it or undone it: the next to resume finds out.
-                    (false, Some(fault)) if fault.kind == FaultKind::Fenced && self.holds_the_node(plan, step) => {
+                    // Whoever holds the node may have done it or undone it: the next to resume finds out. Of a fence as well:
+                    // another coordinator of this run has it, and what it has done there is not "unchanged".
+                    (false, Some(fault)) if fault.kind == FaultKind::Fenced => {
                         self.superseded = Some(fault.message.clone());
                         StepState::Intended
                     }
@@ -140,6 +142,7 @@ impl RunState {
                     (false, None) => return Err("a failure without its fault"),
                 };
                 self.steps.insert(step.clone(), next);
+                self.learn(plan, step);
                 if mutated(Mutant::TurnTwice) && !ok && self.turn.is_some() {
                     self.turn = None;
                 }
@@ -157,6 +160,7 @@ impl RunState {
                     ProbeState::NotDone | ProbeState::Partial => StepState::Pending,
                 };
                 self.steps.insert(step.clone(), next);
+                self.learn(plan, step);
             }
             Event::Turn { reached, cause } => {
                 let falls = *reached == Reached::SwappedBack;
@@ -241,11 +245,8 @@ impl RunState {
                 }
                 StepState::Intended => return Command::Probe { step },
                 StepState::Failed { fault } if back.is_some() => return self.failed_back(plan, step, fault),
-                // Every gate has said yes, and the node may have ended the run already: what is left is tidying up.
-                StepState::Failed { fault }
-                    if step.kind == StepKind::Commit && fault.kind.may_pass() && self.tries(&step.id) < MAX_TRIES =>
-                {
-                    return self.begin(plan, step);
+                StepState::Failed { fault } if step.kind == StepKind::Commit => {
+                    return self.failed_commit(plan, step, fault);
                 }
                 StepState::Failed { fault } => return self.turn_at(plan, &step, fault),
             }
@@ -285,6 +286,9 @@ impl RunState {
             let falls = self.fall(plan, &step, &why, None);
             return falls.unwrap_or(Command::End { state: EndState::NeedsHuman, why });
         }
+        if step.kind == StepKind::Commit {
+            return Command::End { state: EndState::NeedsHuman, why };
+        }
         let cause = TurnCause { step: Some(step.id), asked: false, why, fault: None };
         Command::Turn { reached: self.reached(plan), cause }
     }
@@ -299,19 +303,11 @@ impl RunState {
         Command::Turn { reached: self.reached(plan), cause }
     }
 
-    /// Whether the node was this run's before the step: its fence is done. A fence that is refused has lost against somebody
-    /// else, and nothing was changed.
-    fn holds_the_node(&self, plan: &Plan, step: &str) -> bool {
-        plan.steps()
-            .filter(|fence| fence.kind == StepKind::Fence && fence.id != step)
-            .any(|fence| matches!(self.step(&fence.id), StepState::Done { .. }))
-    }
-
-    /// Whether the fence may be up: it was begun, and not refused.
+    /// Whether the fence may be up: it was begun, and not refused, as it is where another run holds the node.
     fn took_the_node(&self, plan: &Plan) -> bool {
         plan.steps().filter(|step| step.kind == StepKind::Fence).any(|step| match self.step(&step.id) {
             StepState::Pending => self.begun.contains(&step.id),
-            StepState::Failed { fault } => !matches!(fault.kind, FaultKind::Refused | FaultKind::Fenced),
+            StepState::Failed { fault } => fault.kind != FaultKind::Refused,
             StepState::Intended | StepState::Done { .. } => true,
         })
     }

@@ -87,11 +87,15 @@ pub(crate) fn admit(places: &Places, mutation: &Mutation, by: Option<Coordinator
     if let Some(other) = open_runs(places).iter().find(|other| other.id != mutation.run) {
         let holder = Holder::read(places)?.filter(|holder| holder.run == other.id);
         let words = holder_words(places, holder.and_then(|holder| holder.by).as_ref());
-        return fenced(format!(
+        // Who has not taken it has changed nothing; whether it had, is what a probe finds out.
+        let fresh = matches!(mutation.op, Op::Fence { .. }) && mutation.way == Way::Do;
+        let kind = if fresh { FaultKind::Refused } else { FaultKind::Fenced };
+        let message = format!(
             "run {0} holds this node{words}, and has not ended ({1}); where it was begun `belay watch {0}` follows it, \
              `belay halt {0}` stops it, and `belay resume {0}` or `belay rollback {0}` ends it",
             other.id, other.last
-        ));
+        );
+        return Err(fault(kind, message));
     }
     let holder = Holder::read(places)?;
     let taking = matches!(mutation.op, Op::Fence { .. });

@@ -80,6 +80,9 @@ pub struct Before {
     pub put_back: Option<Box<PutBackPlan>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restore: Option<Box<PutBackPlan>>,
+    /// Of a swap-back that leaves the data: the new version had run on them, whoever started it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub new_ran: bool,
 }
 
 impl Before {

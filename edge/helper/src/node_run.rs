@@ -45,7 +45,7 @@ pub struct NodeRun {
     pub swapped: Option<SwapProof>,
     /// The links as they were before the swap.
     pub links_before: Vec<DataLink>,
-    /// An intent to start the new version was written: it may have run.
+    /// An intent to start the new version was written, or it was seen to have run.
     pub new_started: bool,
     /// InvocationID before the last intent to start.
     pub start_after: Option<String>,
@@ -178,6 +178,7 @@ impl NodeRun {
                 self.start_after.clone_from(&before.invocation);
                 self.new_started |= self.expects_new();
             }
+            Op::SwapBack => self.new_started |= before.new_ran,
             Op::Rebuild { .. } => self.rebuilt = None,
             Op::Restore { .. } => {
                 if let Some(plan) = &before.restore {
@@ -204,7 +205,11 @@ impl NodeRun {
             Proof::Stopped(proof) => self.stopped = Some(proof.clone()),
             Proof::Kept(proof) => self.kept = Some(proof.clone()),
             Proof::Swapped(proof) => self.swapped = Some(proof.clone()),
-            Proof::Started(proof) => self.started = Some(proof.clone()),
+            Proof::Started(proof) => {
+                self.started = Some(proof.clone());
+                // Found done, so there was no intent to start it: a boot had, or somebody else.
+                self.new_started |= self.expects_new();
+            }
             Proof::SwappedBack(_) => {
                 self.swapped_back = true;
                 self.swap_intended = false;

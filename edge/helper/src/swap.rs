@@ -6,7 +6,7 @@ use std::path::Path;
 
 use belay_facts::{DataLink, Digest, Mutant, mutated};
 use belay_journal::{crash_point, durable};
-use belay_wire::{Fault, Reply, SwapProof};
+use belay_wire::{Fault, KeepProof, Reply, SwapProof};
 
 use crate::down::Down;
 use crate::fault::{Attempt as _, failed, refused, stale};
@@ -149,7 +149,8 @@ pub(crate) fn secure_binary(step: &Step<'_>) -> Result<(), Fault> {
 }
 
 pub(crate) fn proof(step: &Step<'_>, digest: Digest) -> SwapProof {
-    SwapProof { path: step.target().binary.clone(), digest, slot: step.slot().to_string_lossy().into_owned() }
+    let (path, slot) = (step.target().binary.clone(), step.slot().to_string_lossy().into_owned());
+    SwapProof { path, digest, slot, new_ran: false }
 }
 
 /// Whether the new version may have run on the live data since they were copied: started by us, by a boot, or by
@@ -163,6 +164,11 @@ pub(crate) fn new_ran(step: &Step<'_>) -> Result<bool, Fault> {
     if step.binary_digest()? != step.target().new {
         return Ok(false);
     }
+    ran_since(step, kept)
+}
+
+/// Whether K3s ran on the live data since they were copied, whichever version it was.
+pub(crate) fn ran_since(step: &Step<'_>, kept: &KeepProof) -> Result<bool, Fault> {
     let unit = Down::look(step)?.unit;
     let lived = !unit.invocation.is_empty() && unit.invocation != kept.invocation;
     Ok(lived || !is_marked(&step.server(), step.target().datastore, &kept.mark)?)

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use belay_facts::WayClass;
+use belay_facts::{Digest, WayClass};
 use belay_wire::{Fault, Reply, SwapProof};
 
 use crate::down::Down;
@@ -12,7 +12,7 @@ use crate::keep::partial;
 use crate::links::{data_links, set_links};
 use crate::node_run::{Before, NodeRun, Proof};
 use crate::step::{Effect, Found, Step, inode};
-use crate::swap::{exchange, new_ran, proof, secure_binary};
+use crate::swap::{exchange, new_ran, proof, ran_since, secure_binary};
 use crate::tree::remove_tree;
 
 pub(crate) struct SwapBack;
@@ -33,7 +33,7 @@ impl Effect for SwapBack {
         if copies || !links_stand {
             return Ok(Found::Partial("a copy or the links of the new version are still there".into()));
         }
-        Ok(Found::Done(proof(step, digest)))
+        Ok(Found::Done(swapped_back(step, digest)))
     }
 
     fn before(step: &mut Step<'_>) -> Result<Before, Fault> {
@@ -41,7 +41,9 @@ impl Effect for SwapBack {
         if step.run().put_back_plan.is_some() {
             return Err(refused("this run is being put back, and a swap-back cannot do more"));
         }
-        if step.target().way_back != WayClass::Binary && new_ran(step)? {
+        // A boot may have started it, or somebody by hand: in class binary that is written down, since whoever asks does not know.
+        let new_ran = new_ran(step)?;
+        if step.target().way_back != WayClass::Binary && new_ran {
             return Err(stale("the new version has run: only a put-back leads back exactly"));
         }
         let digest = step.binary_digest()?;
@@ -59,12 +61,21 @@ impl Effect for SwapBack {
                 "somebody else has replaced the binary; put the old one back, then `belay resume`",
             ));
         }
-        Ok(Before::default())
+        Ok(Before { new_ran, ..Before::default() })
     }
 
     fn act(step: &mut Step<'_>) -> Result<SwapProof, Fault> {
         if step.binary_digest()? == step.target().new {
             exchange(step)?;
+            // The last look before took a while, and somebody may have started K3s in it: the old version must not find what
+            // the new one has written.
+            let looked = ran_meanwhile(step);
+            if !matches!(looked, Ok(None)) {
+                exchange(step)?;
+            }
+            if let Some(why) = looked? {
+                return Err(stale(format!("the new version has run during the swap-back: {why}")));
+            }
         } else {
             secure_binary(step)?;
         }
@@ -83,7 +94,7 @@ impl Effect for SwapBack {
         if digest != step.target().old {
             return Err(failed(format!("after the exchange {} is {digest}", step.target().binary)));
         }
-        Ok(proof(step, digest))
+        Ok(swapped_back(step, digest))
     }
 
     fn remembered(run: &NodeRun, _: &SwapProof) -> bool {
@@ -96,6 +107,23 @@ impl Effect for SwapBack {
 
     fn reply(proof: SwapProof) -> Reply {
         Reply::Swapped(proof)
+    }
+}
+
+/// Says as well that the new version had run: to a coordinator that never asked for its start it is news, and the stopped copy
+/// follows if the old version is not well on the data.
+fn swapped_back(step: &Step<'_>, digest: Digest) -> SwapProof {
+    SwapProof { new_ran: step.run().new_started, ..proof(step, digest) }
+}
+
+/// Whether K3s runs, or has run for the first time on what was copied, since this step looked.
+fn ran_meanwhile(step: &Step<'_>) -> Result<Option<String>, Fault> {
+    if let Some(against) = Down::look(step)?.against.into_iter().next() {
+        return Ok(Some(against));
+    }
+    match step.run().kept.clone().filter(|_| !step.run().new_started) {
+        Some(kept) if ran_since(step, &kept)? => Ok(Some("the data are not those that were copied".into())),
+        _ => Ok(None),
     }
 }
 

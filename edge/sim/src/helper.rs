@@ -378,6 +378,7 @@ impl Helper<'_> {
         };
         match (lost, proof) {
             (Some(lost), _) => serde_json::json!({ "lost": lost }),
+            (None, Proof::SwappedBack) => serde_json::json!({ "new-ran": self.run.new_started }),
             (None, Proof::Started { invocation }) => serde_json::json!({ "invocation": invocation }),
             (None, _) => serde_json::json!({ "ok": true }),
         }

@@ -3,6 +3,8 @@
 use belay_plan::WayClass;
 use serde::{Deserialize, Serialize};
 
+use crate::datastore::Schema;
+
 /// A request's effect; a twin of `belay_wire::Op`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -59,6 +61,8 @@ pub enum Before {
     Invocation(u64),
     Link(String),
     Exchange(Exchange),
+    /// The new version had run, whoever started it.
+    NewRan,
 }
 
 /// A put-back or a restore, decided.
@@ -104,6 +108,8 @@ pub struct Kept {
     pub invocation: u64,
     pub revision: u64,
     pub objects: usize,
+    /// The helper's mark is one of the content: who migrates and writes nothing else is seen as well.
+    pub schema: Schema,
 }
 
 /// A run as the node remembers it.
@@ -187,6 +193,7 @@ impl NodeRun {
                 };
                 self.new_started |= self.expects_new();
             }
+            (Op::SwapBack, before) => self.new_started |= *before == Before::NewRan,
             (Op::Rebuild, _) => self.rebuilt = None,
             (Op::Restore { .. }, Before::Exchange(plan)) => {
                 self.swap_intended = true;
@@ -209,7 +216,10 @@ impl NodeRun {
             Proof::Kept(kept) => self.kept = Some(kept.clone()),
             Proof::Swapped => self.swapped = true,
             Proof::Restored => self.restored = true,
-            Proof::Started { invocation } => self.started = Some(*invocation),
+            Proof::Started { invocation } => {
+                self.started = Some(*invocation);
+                self.new_started |= self.expects_new();
+            }
             Proof::SwappedBack => {
                 (self.swapped_back, self.swap_intended, self.swapped) = (true, false, false);
                 self.link_before = None;

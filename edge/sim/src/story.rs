@@ -31,20 +31,20 @@ impl Story {
     pub fn hear(&mut self, plan: &Plan, record: &Record) -> Option<(Invariant, String)> {
         match &record.event {
             Event::Intent { step, attempt } => self.intent(plan, step, *attempt),
-            Event::Outcome { step, ok, fault, .. } => {
+            Event::Outcome { step, ok, proof, fault, .. } => {
                 if self.resumes > MAX_RESUMES {
                     return Some((Invariant::Budgets, format!("{step} done after {} resumes", self.resumes)));
                 }
                 // Whoever holds the node now may have done it: as unknown as what a broken channel leaves.
-                let fences = plan.any_step(step).is_some_and(|step| step.kind == StepKind::Fence);
-                let doubt = fault.as_ref().is_some_and(|fault| {
-                    fault.kind.leaves_doubt() || fault.kind == belay_engine::FaultKind::Fenced && !fences
-                });
+                let doubt = fault
+                    .as_ref()
+                    .is_some_and(|fault| fault.kind.leaves_doubt() || fault.kind == belay_engine::FaultKind::Fenced);
                 if !doubt {
                     self.unknown = None;
                 }
                 if *ok {
                     self.done.insert(step.clone());
+                    self.learn(plan, step, proof);
                 } else if let Some(fault) = fault.as_ref().filter(|_| !doubt) {
                     let stale = fault.kind == belay_engine::FaultKind::Stale;
                     let tries = self.tries.get(step).copied().unwrap_or(0);
@@ -61,10 +61,11 @@ impl Story {
                 }
                 None
             }
-            Event::Probed { step, state, .. } => {
+            Event::Probed { step, state, proof, .. } => {
                 self.unknown = None;
                 if *state == ProbeState::Done {
                     self.done.insert(step.clone());
+                    self.learn(plan, step, proof);
                 }
                 None
             }
@@ -100,6 +101,16 @@ impl Story {
                 (!whole).then(|| (Invariant::Regated, format!("{state} without {}", open.map_or("", |step| &step.id))))
             }
             _ => None,
+        }
+    }
+
+    /// The node says that the new version had run, by whomever it was started: what leads back is the way from there.
+    fn learn(&mut self, plan: &Plan, step: &str, proof: &serde_json::Value) {
+        let ran = proof.get("new-ran") == Some(&true.into());
+        if ran && self.turn == Some(Reached::Stopped) && plan.falls_from(Reached::Started) {
+            self.turn = Some(Reached::Started);
+            let before = self.way(plan).into_iter().take_while(|other| other.id != step);
+            self.done.extend(before.map(|other| other.id));
         }
     }
 

@@ -150,6 +150,9 @@ pub struct SwapProof {
     pub digest: Digest,
     /// Where the other binary lies.
     pub slot: String,
+    /// Of a swap-back: the new version had run, by whomever it was started.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub new_ran: bool,
 }
 
 /// An object that the abandoned version wrote.

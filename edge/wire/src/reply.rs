@@ -284,7 +284,7 @@ pub enum FaultKind {
     Failed,
     /// Its deadline passed without evidence.
     Deadline,
-    /// A newer generation or another run holds the node.
+    /// A newer generation holds the node, or it is another run's by now. A fence that finds another run there is `Refused`.
     Fenced,
     /// The disk is full.
     Space,

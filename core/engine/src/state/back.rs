@@ -1,6 +1,7 @@
 //! Going back, inside the fold: what is done again, and when the stopped copy follows a swap of the binary alone.
 
 use belay_plan::{Plan, Reached, Step, StepKind};
+use serde_json::Value;
 
 use super::{RunState, StepState};
 use crate::{Command, EndState, Fault, FaultKind, MAX_TRIES, TurnCause};
@@ -33,6 +34,23 @@ impl RunState {
         let other: Vec<String> =
             way.iter().filter(|s| s.node == stale.node && again.contains(&s.kind)).map(|s| s.id.clone()).collect();
         self.steps.extend(other.into_iter().map(|id| (id, StepState::Pending)));
+    }
+
+    /// A swap-back that leaves the data was done, and its node says that the new version had run, which nobody here had started (a
+    /// boot had, or somebody by hand): the run is where one is that did, and the stopped copy may follow. What that way stops
+    /// before, is stopped.
+    pub(super) fn learn(&mut self, plan: &Plan, step: &str) {
+        let ran = self.proof(step).and_then(|proof| proof.get("new-ran")?.as_bool()).unwrap_or(false);
+        let swaps_back = || plan.any_step(step).is_some_and(|step| step.kind == StepKind::SwapBack);
+        let Some((reached @ Reached::Stopped, _)) = &mut self.turn else { return };
+        if !ran || !swaps_back() || !plan.falls_from(Reached::Started) {
+            return;
+        }
+        *reached = Reached::Started;
+        let way = plan.inverse(Reached::Started);
+        for stop in way.into_iter().take_while(|other| other.id != step) {
+            self.steps.entry(stop.id).or_insert(StepState::Done { proof: Value::Null });
+        }
     }
 
     /// A step of the way back did not succeed: it is tried again where that can help and its budget lasts, else the next

@@ -181,7 +181,7 @@ impl Protocol {
         c.doing = Doing::Nothing;
         if answer == Answer::Not(No::Fenced) {
             match what {
-                // The outcome of the step says it; of a fence that is refused, nothing was changed.
+                // The outcome of the step says it.
                 What::Do(_) => {}
                 What::Claim | What::StandDown => return c.life = Life::Refused,
                 What::Probe(_) | What::Turn | What::Vouch(_) => return self.told(c, Told::Superseded),

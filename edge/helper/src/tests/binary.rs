@@ -179,3 +179,24 @@ fn before_the_new_version_ran_it_is_the_same_way_back() {
         assert_eq!(node.folded().ended.as_deref(), Some("restored"));
     }
 }
+
+/// Found by the simulation, seed 144846: a boot had started the new version, the guard swapped back, and nobody knew any more that it
+/// had run: where the old version was not well on its data, the stopped copy could not follow.
+#[test]
+fn a_swap_back_tells_that_the_new_version_had_run_whoever_started_it() {
+    for (state, ran) in [("invocation=99", true), ("invocation=1", false)] {
+        let node = node();
+        node.forward(7);
+        let lived = node.folded().kept.unwrap().invocation;
+        assert_eq!(lived, "1", "the life that was stopped for the copy");
+        // It has died, and left no trace in the data: of systemd's unit it is told.
+        node.set_unit(&format!("active=inactive\nsub=dead\nresult=success\n{state}\nrestarts=0\n"));
+        node.act(turn(WayClass::Binary));
+        for _again in 0..2 {
+            let Reply::Swapped(proof) = node.act(Op::SwapBack) else { panic!() };
+            assert_eq!(proof.new_ran, ran);
+        }
+        assert_eq!((node.version(), node.folded().new_started), (OLD, ran));
+        assert!(has_copy(&node));
+    }
+}

@@ -39,7 +39,7 @@ fn an_older_generation_and_another_run_are_refused_by_name() {
     assert!(node.fault(node.fence(), FaultKind::Fenced).contains("generation 3"));
     node.run = "2026-11-24-aaaa".into();
     node.generation = 9;
-    assert!(node.fault(node.fence(), FaultKind::Fenced).contains(super::node::RUN));
+    assert!(node.fault(node.fence(), FaultKind::Refused).contains(super::node::RUN));
     assert!(!node.places.run_dir(&node.run).exists(), "nothing was written in its name");
     // A resume takes over with a higher generation; the other one is late from then on.
     node.run = super::node::RUN.into();
@@ -101,7 +101,7 @@ fn a_journal_that_is_damaged_stops_everything_in_its_name() {
     fs::write(&path, text.replacen("fence", "fense", 1)).unwrap();
     assert!(node.ask(Op::Backup).is_err());
     node.run = "2026-11-24-aaaa".into();
-    assert!(node.fault(node.fence(), FaultKind::Fenced).contains("damaged"));
+    assert!(node.fault(node.fence(), FaultKind::Refused).contains("damaged"));
 }
 
 /// A coordinator as it says hello.
@@ -150,7 +150,8 @@ fn the_loser_is_told_who_holds_the_node_since_when_and_whether_that_process_live
         let mut other = node.mutation(node.fence(), Way::Do);
         other.run = "2026-11-24-aaaa".into();
         let fault = mutate(&node.places, &other, &mut Quiet(Vec::new()), &node.digests).unwrap_err();
-        assert_eq!(fault.kind, FaultKind::Fenced);
+        // It has taken nothing, so nothing of it is left; `Fenced` is for coordinators of the run that holds the node.
+        assert_eq!(fault.kind, FaultKind::Refused);
         fault.message
     };
     stat("S");

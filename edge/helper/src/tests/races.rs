@@ -77,6 +77,43 @@ fn a_k3s_that_starts_during_the_swap_makes_the_copy_stale_and_the_swap_undone() 
     assert_eq!(node.version(), OLD, "the swap was undone");
 }
 
+/// Found by the simulation, seed 579968: the new version was started by hand between the last look of a swap-back and its exchange,
+/// died, and the old version was then started on data that the new one had migrated.
+#[test]
+fn a_new_version_that_runs_during_a_swap_back_makes_it_stale_and_undone() {
+    for (state, there) in [("active=active; sub=running; ", "it runs"), ("", "it has run and is gone")] {
+        let node = Node::new();
+        node.forward(7);
+        node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "test".into() });
+        let unit = node.root.path().join("unit");
+        // It runs as soon as the path names the old version, which is after every look before the exchange.
+        let binary = node.root.path().join("bin/k3s");
+        fs::write(
+            unit.join("on-show"),
+            format!("if grep -q '{OLD}' {}; then {state}invocation=99; fi\n", binary.display()),
+        )
+        .unwrap();
+        node.fault(Op::SwapBack, FaultKind::Stale);
+        fs::remove_file(unit.join("on-show")).unwrap();
+        assert_eq!(node.version(), NEW, "{there}: the swap-back was undone");
+        assert!(node.path(&format!("k3s/server.belay-{}", node.run)).exists(), "{there}: the copy stays");
+    }
+}
+
+/// Found by the simulation, seed 503819: a boot had started the new version, the coordinator found its start done, and after another
+/// power cut nothing on the node said that it had run.
+#[test]
+fn a_start_that_is_found_done_is_one_of_the_new_version() {
+    let node = Node::new();
+    node.forward(7);
+    node.set_unit("active=active\nsub=running\nresult=success\ninvocation=99\nrestarts=0\n");
+    node.act(Op::Start);
+    assert!(node.folded().new_started);
+    node.act(Op::Turn { seen: 0, class: WayClass::Keep, why: "test".into() });
+    node.boot();
+    assert!(recover(&node.places)[0].ends_with("put back"), "by the record, whatever the data look like");
+}
+
 /// Weeks after a run that needed a human, a reboot must not put the old copy back without a question.
 #[test]
 fn a_run_that_needs_a_human_is_not_taken_back_by_a_boot() {

@@ -141,7 +141,7 @@ fn done(mutation: &Mutation) -> Reply {
             links: Vec::new(),
             took: Span::ZERO,
         }),
-        Op::Swap | Op::SwapBack => Reply::Swapped(SwapProof { slot: path.clone(), path, digest }),
+        Op::Swap | Op::SwapBack => Reply::Swapped(SwapProof { slot: path.clone(), path, digest, new_ran: false }),
         Op::Start => {
             let invocation = "2".into();
             Reply::Started(StartProof { invocation, main_pid: 1, boot_id: "b".into(), took: Span::ZERO })

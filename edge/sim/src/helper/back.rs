@@ -7,7 +7,7 @@ use belay_facts::{Mutant, mutated};
 use belay_journal::{Disk as _, DiskFile as _, Durable};
 
 use super::{Found, Helper, fault, on_disk};
-use crate::node_run::{Before, Exchange, Proof};
+use crate::node_run::{Before, Exchange, Kept, Proof};
 use crate::places;
 use crate::world::{Hand, Version};
 
@@ -23,6 +23,10 @@ impl Helper<'_> {
         if self.world.at_path(places::BINARY) != Some(Version::New) {
             return false;
         }
+        self.ran_since(kept)
+    }
+
+    fn ran_since(&self, kept: &Kept) -> bool {
         let lived = self.world.shown != 0 && self.world.shown != kept.invocation;
         lived || !self.marked(places::SERVER, kept)
     }
@@ -41,7 +45,8 @@ impl Helper<'_> {
         if self.run.put_back_plan.is_some() {
             return Err(fault(FaultKind::Refused, "this run is being put back"));
         }
-        if !self.world.is_binary() && self.new_ran() {
+        let new_ran = self.new_ran();
+        if !self.world.is_binary() && new_ran {
             return Err(fault(FaultKind::Stale, "the new version has run"));
         }
         match self.world.at_path(places::BINARY) {
@@ -49,7 +54,7 @@ impl Helper<'_> {
             Some(Version::New) if self.world.at_path(places::SLOT) != Some(Version::Old) => {
                 Err(fault(FaultKind::Human, "the old binary is not in the slot"))
             }
-            Some(_) => Ok(Before::Nothing),
+            Some(_) => Ok(if new_ran { Before::NewRan } else { Before::Nothing }),
             None => Err(fault(FaultKind::Human, "the binary is neither of the two")),
         }
     }
@@ -57,6 +62,11 @@ impl Helper<'_> {
     pub(super) fn swap_back(&mut self) -> Result<Proof, Fault> {
         if self.world.at_path(places::BINARY) == Some(Version::New) {
             self.exchange_binary()?;
+            let kept = self.run.kept.as_ref().filter(|_| !self.run.new_started);
+            if self.world.k3s.is_some() || kept.is_some_and(|kept| self.ran_since(kept)) {
+                self.exchange_binary()?;
+                return Err(fault(FaultKind::Stale, "the new version has run during the swap-back"));
+            }
         } else {
             self.secure_parent(places::BINARY)?;
         }

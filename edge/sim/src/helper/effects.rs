@@ -205,6 +205,7 @@ impl Helper<'_> {
             invocation,
             revision: data.revision,
             objects: data.objects.len(),
+            schema: data.schema,
         };
         if self.world.k3s.is_some() || !self.marked(places::SERVER, &kept) && !mutated(Mutant::LeaveStaleWal) {
             return Err(fault(FaultKind::Stale, "the datastore was written while it was copied"));

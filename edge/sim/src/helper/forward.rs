@@ -209,7 +209,8 @@ impl Helper<'_> {
 
     pub(super) fn marked(&self, server: &str, kept: &Kept) -> bool {
         let data = self.world.datastore(server);
-        data.is_some_and(|data| data.revision == kept.revision && data.objects.len() == kept.objects)
+        let mark = (kept.revision, kept.objects, kept.schema);
+        data.is_some_and(|data| (data.revision, data.objects.len(), data.schema) == mark)
     }
 
     /// systemd forgets the id of a unit that has not run since the boot.
