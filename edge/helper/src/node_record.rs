@@ -80,6 +80,9 @@ pub struct Before {
     pub put_back: Option<Box<PutBackPlan>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restore: Option<Box<PutBackPlan>>,
+    /// The new version, taken back now, has never lived: the live data are those of the stopped copy.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub untouched: bool,
 }
 
 impl Before {

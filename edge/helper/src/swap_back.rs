@@ -11,8 +11,9 @@ use crate::fault::{failed, human, refused, stale};
 use crate::keep::partial;
 use crate::links::{data_links, set_links};
 use crate::node_run::{Before, NodeRun, Proof};
+use crate::put_back::drop_marker;
 use crate::step::{Effect, Found, Step, inode};
-use crate::swap::{exchange, new_ran, proof, secure_binary};
+use crate::swap::{exchange, has_lived, new_ran, proof, secure_binary};
 use crate::tree::remove_tree;
 
 pub(crate) struct SwapBack;
@@ -30,8 +31,8 @@ impl Effect for SwapBack {
         // What a put-back left at this path is not ours to drop: there lie the data of the abandoned version.
         let ours = run.put_back_plan.is_none() && !run.is_binary();
         let copies = ours && (step.keep().exists() || partial(&step.keep()).exists());
-        if copies || !links_stand {
-            return Ok(Found::Partial("a copy or the links of the new version are still there".into()));
+        if copies || !links_stand || is_idly_marked(step) {
+            return Ok(Found::Partial("a copy, a marker or the links of the new version are still there".into()));
         }
         Ok(Found::Done(proof(step, digest)))
     }
@@ -45,8 +46,10 @@ impl Effect for SwapBack {
             return Err(stale("the new version has run: only a put-back leads back exactly"));
         }
         let digest = step.binary_digest()?;
+        let mut untouched = false;
         if digest == target.new {
-            Down::require(step).map_err(|fault| stale(fault.message))?;
+            let unit = Down::require(step).map_err(|fault| stale(fault.message))?;
+            untouched = step.run().is_binary() && !has_lived(step, &unit)?;
             if step.slot_digest()? != Some(target.old) {
                 return Err(human(
                     format!("the old binary is not in the slot {}", step.slot().display()),
@@ -59,7 +62,7 @@ impl Effect for SwapBack {
                 "somebody else has replaced the binary; put the old one back, then `belay resume`",
             ));
         }
-        Ok(Before::default())
+        Ok(Before { untouched, ..Before::default() })
     }
 
     fn act(step: &mut Step<'_>) -> Result<SwapProof, Fault> {
@@ -79,6 +82,10 @@ impl Effect for SwapBack {
                 drop_copy(step, &path)?;
             }
         }
+        // What a swap that was cut off has left would keep K3s down.
+        if step.run().restore_plan.is_none() {
+            drop_marker(step)?;
+        }
         let digest = step.binary_digest()?;
         if digest != step.target().old {
             return Err(failed(format!("after the exchange {} is {digest}", step.target().binary)));
@@ -97,6 +104,11 @@ impl Effect for SwapBack {
     fn reply(proof: SwapProof) -> Reply {
         Reply::Swapped(proof)
     }
+}
+
+/// Marked by a swap that was cut off; a restore's marker, and a put-back's, are theirs to take away.
+fn is_idly_marked(step: &Step<'_>) -> bool {
+    step.run().put_back_plan.is_none() && step.run().restore_plan.is_none() && step.marker().exists()
 }
 
 /// Removes a copy of `server`, never the directory that is `server`.

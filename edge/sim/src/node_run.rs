@@ -59,6 +59,8 @@ pub enum Before {
     Invocation(u64),
     Link(String),
     Exchange(Exchange),
+    /// The new version, taken back now, has never lived.
+    Untouched,
 }
 
 /// A put-back or a restore, decided.
@@ -126,6 +128,7 @@ pub struct NodeRun {
     pub kept: Option<Kept>,
     pub swap_intended: bool,
     pub swapped: bool,
+    pub exposed: bool,
     pub link_before: Option<String>,
     pub restore_plan: Option<Exchange>,
     pub restored: bool,
@@ -174,7 +177,7 @@ impl NodeRun {
             (Op::Stop, _) => self.stop_intended = true,
             (Op::Keep, _) => self.kept = None,
             (Op::Swap, before) => {
-                (self.swap_intended, self.swapped_back) = (true, false);
+                (self.swap_intended, self.exposed, self.swapped_back) = (true, true, false);
                 if let (None, Before::Link(link)) = (&self.link_before, before) {
                     self.link_before = Some(link.clone());
                 }
@@ -192,6 +195,7 @@ impl NodeRun {
                 self.swap_intended = true;
                 self.restore_plan = Some(plan.clone());
             }
+            (Op::SwapBack, Before::Untouched) => self.exposed = false,
             (Op::PutBack { .. }, Before::Exchange(plan)) => self.put_back_plan = Some(plan.clone()),
             _ => {}
         }

@@ -27,6 +27,14 @@ impl Helper<'_> {
         lived || !self.marked(places::SERVER, kept)
     }
 
+    /// Whether K3s may have lived since the stopped copy was made, even if only for a start that failed.
+    fn has_lived(&self) -> bool {
+        let Some(kept) = &self.run.kept else { return true };
+        let shown = self.world.shown;
+        let same = shown == kept.invocation || shown == 0 && !self.run.new_started;
+        !same || !self.marked(places::SERVER, kept)
+    }
+
     pub(super) fn probe_swap_back(&self) -> Found {
         if self.world.at_path(places::BINARY) != Some(Version::Old) {
             return Found::NotDone;
@@ -34,7 +42,9 @@ impl Helper<'_> {
         let links = self.run.link_before.as_ref().is_none_or(|link| *link == self.link());
         let ours = self.run.put_back_plan.is_none() && !self.world.is_binary();
         let copies = ours && (self.world.exists(places::KEEP) || self.world.exists(places::PARTIAL));
-        if copies || !links { Found::Partial } else { Found::Done(Proof::SwappedBack) }
+        let idle = self.run.put_back_plan.is_none() && self.run.restore_plan.is_none();
+        let marked = idle && self.world.exists(places::MARKER);
+        if copies || marked || !links { Found::Partial } else { Found::Done(Proof::SwappedBack) }
     }
 
     pub(super) fn before_swap_back(&self) -> Result<Before, Fault> {
@@ -49,6 +59,7 @@ impl Helper<'_> {
             Some(Version::New) if self.world.at_path(places::SLOT) != Some(Version::Old) => {
                 Err(fault(FaultKind::Human, "the old binary is not in the slot"))
             }
+            Some(Version::New) if self.world.is_binary() && !self.has_lived() => Ok(Before::Untouched),
             Some(_) => Ok(Before::Nothing),
             None => Err(fault(FaultKind::Human, "the binary is neither of the two")),
         }
@@ -71,12 +82,16 @@ impl Helper<'_> {
                 self.remove_tree(path).map_err(|error| on_disk(&error))?;
             }
         }
+        if self.run.restore_plan.is_none() {
+            self.drop_marker()?;
+        }
         Ok(Proof::SwappedBack)
     }
 
     pub(super) fn nothing_to_put_back(&self) -> bool {
         let run = &self.run;
-        run.swapped_back && run.kept.is_none() || run.rebuilt.is_some() && run.restore_plan.is_none()
+        let stayed_old = self.world.is_binary() && run.swapped_back && !run.exposed;
+        stayed_old || run.swapped_back && run.kept.is_none() || run.rebuilt.is_some() && run.restore_plan.is_none()
     }
 
     pub(super) fn exchanged_whole(&self, plan: &Exchange) -> bool {
@@ -201,7 +216,7 @@ impl Helper<'_> {
         })
     }
 
-    fn set_marker(&mut self) -> Result<(), Fault> {
+    pub(super) fn set_marker(&mut self) -> Result<(), Fault> {
         if mutated(Mutant::ForgetInterlock) {
             return Ok(());
         }
