@@ -80,9 +80,10 @@ pub struct Before {
     pub put_back: Option<Box<PutBackPlan>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub restore: Option<Box<PutBackPlan>>,
-    /// The new version, taken back now, has never lived: the live data are those of the stopped copy.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub untouched: bool,
+    /// Whether the new version, taken back now, has never lived: then the live data are those of the stopped copy. `None` where
+    /// it is not in place any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub untouched: Option<bool>,
 }
 
 impl Before {

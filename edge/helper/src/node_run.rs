@@ -188,7 +188,7 @@ impl NodeRun {
                     self.restore_plan = Some(plan.as_ref().clone());
                 }
             }
-            Op::SwapBack => self.exposed &= !before.untouched,
+            Op::SwapBack => self.exposed = before.untouched.map_or(self.exposed, |untouched| !untouched),
             Op::PutBack { .. } => {
                 if let Some(plan) = &before.put_back {
                     self.put_back_plan = Some(plan.as_ref().clone());

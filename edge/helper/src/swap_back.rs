@@ -11,7 +11,7 @@ use crate::fault::{failed, human, refused, stale};
 use crate::keep::partial;
 use crate::links::{data_links, set_links};
 use crate::node_run::{Before, NodeRun, Proof};
-use crate::put_back::drop_marker;
+use crate::put_back::{drop_marker, raise_marker};
 use crate::step::{Effect, Found, Step, inode};
 use crate::swap::{exchange, has_lived, new_ran, proof, secure_binary};
 use crate::tree::remove_tree;
@@ -46,10 +46,10 @@ impl Effect for SwapBack {
             return Err(stale("the new version has run: only a put-back leads back exactly"));
         }
         let digest = step.binary_digest()?;
-        let mut untouched = false;
+        let mut untouched = None;
         if digest == target.new {
             let unit = Down::require(step).map_err(|fault| stale(fault.message))?;
-            untouched = step.run().is_binary() && !has_lived(step, &unit)?;
+            untouched = Some(step.run().is_binary() && !has_lived(step, &unit)?);
             if step.slot_digest()? != Some(target.old) {
                 return Err(human(
                     format!("the old binary is not in the slot {}", step.slot().display()),
@@ -66,11 +66,13 @@ impl Effect for SwapBack {
     }
 
     fn act(step: &mut Step<'_>) -> Result<SwapProof, Fault> {
-        if step.binary_digest()? == step.target().new {
-            exchange(step)?;
-        } else {
-            secure_binary(step)?;
+        let new = step.binary_digest()? == step.target().new;
+        let exchanged = if new { exchange_under_marker(step) } else { secure_binary(step) };
+        // That of a try that was cut off goes as well: it would keep K3s down.
+        if step.run().restore_plan.is_none() {
+            drop_marker(step)?;
         }
+        exchanged?;
         let links = step.run().links_before.clone();
         if !links.is_empty() {
             set_links(&step.data_dir(), &links)?;
@@ -81,10 +83,6 @@ impl Effect for SwapBack {
             for path in [partial(&keep), keep] {
                 drop_copy(step, &path)?;
             }
-        }
-        // What a swap that was cut off has left would keep K3s down.
-        if step.run().restore_plan.is_none() {
-            drop_marker(step)?;
         }
         let digest = step.binary_digest()?;
         if digest != step.target().old {
@@ -104,6 +102,21 @@ impl Effect for SwapBack {
     fn reply(proof: SwapProof) -> Reply {
         Reply::Swapped(proof)
     }
+}
+
+/// The last look before took a while, and somebody may have started the new version in it: then the old one must not find what
+/// that has written, and what the intent says of it is not so. From the look until the exchange the marker keeps K3s down.
+fn exchange_under_marker(step: &mut Step<'_>) -> Result<(), Fault> {
+    raise_marker(step, &step.keep().to_string_lossy())?;
+    let unit = Down::require(step).map_err(|fault| stale(fault.message))?;
+    let ran = match step.run().is_binary() {
+        true => !step.run().exposed && has_lived(step, &unit)?,
+        false => new_ran(step)?,
+    };
+    if ran {
+        return Err(stale("the new version has run while it was to be taken back"));
+    }
+    exchange(step)
 }
 
 /// Marked by a swap that was cut off; a restore's marker, and a put-back's, are theirs to take away.

@@ -59,8 +59,8 @@ pub enum Before {
     Invocation(u64),
     Link(String),
     Exchange(Exchange),
-    /// The new version, taken back now, has never lived.
-    Untouched,
+    /// Whether the new version, taken back now, has never lived.
+    Untouched(bool),
 }
 
 /// A put-back or a restore, decided.
@@ -195,7 +195,7 @@ impl NodeRun {
                 self.swap_intended = true;
                 self.restore_plan = Some(plan.clone());
             }
-            (Op::SwapBack, Before::Untouched) => self.exposed = false,
+            (Op::SwapBack, Before::Untouched(untouched)) => self.exposed = !untouched,
             (Op::PutBack { .. }, Before::Exchange(plan)) => self.put_back_plan = Some(plan.clone()),
             _ => {}
         }

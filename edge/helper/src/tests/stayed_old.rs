@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use belay_facts::WayClass;
-use belay_wire::{Op, Reply, StepProbe};
+use belay_wire::{FaultKind, Op, Reply, StepProbe};
 
 use super::guard::abandoned;
-use super::node::{Node, OLD};
+use super::node::{NEW, Node, OLD};
 
 fn turn(class: WayClass) -> Op {
     Op::Turn { seen: 40, class, why: "test".into() }
@@ -135,4 +135,21 @@ fn a_new_version_that_may_have_lived_is_fallen_back_from() {
         node.act(Op::PutBack { seen: 0 });
         assert_eq!(node.version(), OLD);
     }
+}
+
+/// Found by the simulation, seed 764686: the new version was started by hand between the look of a swap-back, which had found that
+/// it never lived, and the exchange.
+#[test]
+fn what_lives_between_the_look_of_a_swap_back_and_its_exchange_is_seen_under_the_marker() {
+    let node = swapped();
+    node.act(turn(WayClass::Binary));
+    let (unit, marker) = (node.path("unit/on-show"), node.path("k3s/.belay-put-back"));
+    let starts = format!("if [ -e {} ]; then active=active; sub=running; invocation=99; save; fi\n", marker.display());
+    fs::write(&unit, starts).unwrap();
+    node.fault(Op::SwapBack, FaultKind::Stale);
+    fs::remove_file(unit).unwrap();
+    assert_eq!((node.version(), marker.exists()), (NEW, false));
+    node.act(Op::Stop);
+    node.act(Op::SwapBack);
+    assert_eq!((node.version(), node.folded().stayed_old()), (OLD, false));
 }

@@ -59,18 +59,31 @@ impl Helper<'_> {
             Some(Version::New) if self.world.at_path(places::SLOT) != Some(Version::Old) => {
                 Err(fault(FaultKind::Human, "the old binary is not in the slot"))
             }
-            Some(Version::New) if self.world.is_binary() && !self.has_lived() => Ok(Before::Untouched),
+            Some(Version::New) => Ok(Before::Untouched(self.world.is_binary() && !self.has_lived())),
             Some(_) => Ok(Before::Nothing),
             None => Err(fault(FaultKind::Human, "the binary is neither of the two")),
         }
     }
 
-    pub(super) fn swap_back(&mut self) -> Result<Proof, Fault> {
-        if self.world.at_path(places::BINARY) == Some(Version::New) {
-            self.exchange_binary()?;
-        } else {
-            self.secure_parent(places::BINARY)?;
+    fn exchange_back_under_marker(&mut self) -> Result<(), Fault> {
+        self.set_marker()?;
+        let ran = match self.world.is_binary() {
+            true => !self.run.exposed && self.has_lived(),
+            false => self.new_ran(),
+        };
+        if self.world.k3s.is_some() || ran {
+            return Err(fault(FaultKind::Stale, "the new version has run while it was to be taken back"));
         }
+        self.exchange_binary()
+    }
+
+    pub(super) fn swap_back(&mut self) -> Result<Proof, Fault> {
+        let new = self.world.at_path(places::BINARY) == Some(Version::New);
+        let exchanged = if new { self.exchange_back_under_marker() } else { self.secure_parent(places::BINARY) };
+        if self.run.restore_plan.is_none() {
+            self.drop_marker()?;
+        }
+        exchanged?;
         if let Some(link) = self.run.link_before.clone() {
             self.set_link(&link)?;
         }
@@ -81,9 +94,6 @@ impl Helper<'_> {
                 }
                 self.remove_tree(path).map_err(|error| on_disk(&error))?;
             }
-        }
-        if self.run.restore_plan.is_none() {
-            self.drop_marker()?;
         }
         Ok(Proof::SwappedBack)
     }
