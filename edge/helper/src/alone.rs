@@ -185,6 +185,10 @@ impl<'a> Alone<'a> {
     /// Returns what was done.
     pub(crate) fn go_back(&self) -> Result<&'static str, Fault> {
         let (run, seen, patience) = (&self.run, self.run.turned.unwrap_or(0), self.patience());
+        // A swap that was cut off has marked it: nothing is open, and the exchange was made or not.
+        if run.swap_intended && run.put_back_plan.is_none() && run.restore_plan.is_none() {
+            durable::remove(&self.marker()).attempt(|| "the marker could not be removed")?;
+        }
         // What was decided is finished: class binary leaves the data to the old version, unless it was told that it fell.
         let decided = || match run.is_binary() {
             true => Ok(run.fell()),

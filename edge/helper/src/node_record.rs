@@ -83,6 +83,10 @@ pub struct Before {
     /// Of a swap-back that leaves the data: the new version had run on them, whoever started it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub new_ran: bool,
+    /// Whether the new version, taken back now, has never lived: then the live data are those of the stopped copy. `None` where
+    /// it is not in place any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub untouched: Option<bool>,
 }
 
 impl Before {

@@ -43,6 +43,8 @@ pub struct NodeRun {
     /// An intent to swap was written: the binary may be the new one.
     pub swap_intended: bool,
     pub swapped: Option<SwapProof>,
+    /// The new version was to be in place, and was not found never to have lived when it was taken back.
+    pub exposed: bool,
     /// The links as they were before the swap.
     pub links_before: Vec<DataLink>,
     /// An intent to start the new version was written, or it was seen to have run.
@@ -166,6 +168,7 @@ impl NodeRun {
             Op::Keep => self.kept = None,
             Op::Swap => {
                 self.swap_intended = true;
+                self.exposed = true;
                 self.swapped_back = false;
                 // A repeated intent finds links that the first try may have moved.
                 if self.links_before.is_empty() {
@@ -178,13 +181,16 @@ impl NodeRun {
                 self.start_after.clone_from(&before.invocation);
                 self.new_started |= self.expects_new();
             }
-            Op::SwapBack => self.new_started |= before.new_ran,
             Op::Rebuild { .. } => self.rebuilt = None,
             Op::Restore { .. } => {
                 if let Some(plan) = &before.restore {
                     self.swap_intended = true;
                     self.restore_plan = Some(plan.as_ref().clone());
                 }
+            }
+            Op::SwapBack => {
+                self.new_started |= before.new_ran;
+                self.exposed = before.untouched.map_or(self.exposed, |untouched| !untouched);
             }
             Op::PutBack { .. } => {
                 if let Some(plan) = &before.put_back {
@@ -236,6 +242,13 @@ impl NodeRun {
     #[must_use]
     pub fn fell(&self) -> bool {
         self.is_binary() && self.turned.is_some() && self.class == WayClass::Keep && self.kept.is_some()
+    }
+
+    /// The live data are the old version's alone: a way back of class binary has nothing to fall back from, and the stopped
+    /// copy would only lose what the old version has written since.
+    #[must_use]
+    pub fn stayed_old(&self) -> bool {
+        self.is_binary() && self.swapped_back && !self.exposed
     }
 
     /// Whether a start now is one of the new version.

@@ -202,7 +202,7 @@ fn remove_marker(step: &mut Step<'_>, _: &PutBackPlan) -> Result<(), Fault> {
     drop_marker(step)
 }
 
-fn drop_marker(step: &Step<'_>) -> Result<(), Fault> {
+pub(crate) fn drop_marker(step: &Step<'_>) -> Result<(), Fault> {
     let marker = step.marker();
     durable::remove(&marker).attempt(|| format!("{} could not be removed", marker.display()))
 }
@@ -312,9 +312,9 @@ fn raised_by_us(step: &Step<'_>, kept: &KeepProof) -> bool {
 
 /// When a boot found that the new version had never run, it swapped the binaries back: a coordinator that was killed
 /// between its intent to start and the start itself asks for a put-back, and there is nothing left to put back. Nor is
-/// there when a restore was refused before it was decided.
+/// there when a restore was refused before it was decided, or when class binary falls and the new version has never lived.
 fn nothing_to_put_back(run: &NodeRun) -> bool {
-    run.swapped_back && run.kept.is_none() || run.rebuilt.is_some() && run.restore_plan.is_none()
+    run.swapped_back && run.kept.is_none() || run.stayed_old() || run.rebuilt.is_some() && run.restore_plan.is_none()
 }
 
 /// A restore that set its marker and could not journal its intent has exchanged nothing: only the marker is taken away, which

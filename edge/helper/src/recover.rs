@@ -40,11 +40,15 @@ fn finish(places: &Places, run: NodeRun) -> Result<&'static str, Fault> {
     if !begun_here && run.stood_down {
         return Ok("left as it is: it needs a human, then `belay resume`");
     }
-    // Set for a restore that was never journalled: nothing was exchanged, and only the marker would keep K3s down.
+    // Set for a restore that was never journalled, or for a swap that was cut off: nothing is half done, and only the marker
+    // would keep K3s down.
     if marked && run.turned.is_none() && !run.put_back_open() && run.restore_plan.is_none() {
         let marker = std::path::Path::new(&target.data_dir).join(belay_wire::MARKER);
         durable::remove(&marker).attempt(|| format!("{} could not be removed", marker.display()))?;
-        return Ok("the marker of a restore that never began was taken away; `belay resume` decides");
+        return Ok(match run.swap_intended {
+            true => "the marker of a swap that was cut off was taken away; `belay resume` decides",
+            false => "the marker of a restore that never began was taken away; `belay resume` decides",
+        });
     }
     let restores = run.restore_open();
     if !(run.turned.is_some() || begun_here || restores) {

@@ -16,7 +16,7 @@ use crate::links::{data_links, links_for};
 use crate::lost::{Lost, Since, compare};
 use crate::mark::is_marked;
 use crate::node_run::{Before, NodeRun, Proof, PutBackPlan, PutBackSummary};
-use crate::put_back::{MARGIN, put_back, raise_marker, told};
+use crate::put_back::{MARGIN, drop_marker, put_back, raise_marker, told};
 use crate::step::{Effect, Found, Step, inode};
 use crate::{Installation, carry, token};
 
@@ -48,8 +48,7 @@ impl Effect for Restore {
                 raise_marker(step, &step.rebuilt().to_string_lossy())?;
                 let decided = decide(step);
                 if decided.is_err() {
-                    let marker = step.marker();
-                    durable::remove(&marker).attempt(|| format!("{} could not be removed", marker.display()))?;
+                    drop_marker(step)?;
                 }
                 decided?
             }

@@ -276,5 +276,6 @@ fn remember(places: &Places, run: &str) -> Result<Reply, Fault> {
         guard: run.guard,
         stopped: run.stop_intended,
         started: run.new_started || run.restore_plan.is_some(),
+        put_back: run.put_back_plan.is_some(),
     })
 }

@@ -14,7 +14,9 @@ use crate::keep::still_true;
 use crate::links::{data_links, links_for, set_links};
 use crate::mark::is_marked;
 use crate::node_run::{Before, NodeRun, Proof};
+use crate::put_back::{drop_marker, raise_marker};
 use crate::step::{Effect, Found, Step};
+use crate::unit::Unit;
 
 pub(crate) struct Swap;
 
@@ -35,6 +37,9 @@ impl Effect for Swap {
         };
         if data_links(&step.data_dir()) != links_after(step, &staged.data_hash) {
             return Ok(Found::Partial("the links of data/ name the old version".into()));
+        }
+        if step.marker().exists() && step.run().put_back_plan.is_none() {
+            return Ok(Found::Partial("the marker of the swap is still there".into()));
         }
         Ok(Found::Done(proof(step, path)))
     }
@@ -69,17 +74,13 @@ impl Effect for Swap {
 
     fn act(step: &mut Step<'_>) -> Result<SwapProof, Fault> {
         if step.binary_digest()? == step.target().old {
-            exchange(step)?;
-            // The last look before took a while, and somebody may have started K3s in it: what the old version then wrote
-            // is not in the copy.
-            if let Some(kept) = step.run().kept.clone()
-                && let Err(why) = still_true(step, &kept)?
-            {
-                exchange(step)?;
-                return Err(stale(format!("the stopped copy became stale during the swap: {why}")));
-            }
+            let exchanged = exchange_under_marker(step);
+            // One that was cut off has left it as well, and it would keep K3s down.
+            drop_marker(step)?;
+            exchanged?;
         } else {
             secure_binary(step)?;
+            drop_marker(step)?;
         }
         let hash = step.run().staged.as_ref().map(|staged| staged.data_hash.clone());
         let hash = hash.ok_or_else(|| refused("nothing is staged on this node"))?;
@@ -102,6 +103,18 @@ impl Effect for Swap {
     fn reply(proof: SwapProof) -> Reply {
         Reply::Swapped(proof)
     }
+}
+
+/// The last look before took a while, and somebody may have started K3s in it: what the old version then wrote is not in the
+/// copy. From the look until the exchange the marker keeps K3s down, so whoever finds the new version in place after a kill or
+/// a power cut knows that the copy is exact, whatever has run since.
+fn exchange_under_marker(step: &mut Step<'_>) -> Result<(), Fault> {
+    let kept = step.run().kept.clone().ok_or_else(|| refused("there is no stopped copy that would lead back"))?;
+    raise_marker(step, &kept.path)?;
+    if let Err(why) = still_true(step, &kept)? {
+        return Err(stale(format!("the stopped copy became stale during the swap: {why}")));
+    }
+    exchange(step)
 }
 
 /// The links as an extracting start of the new version would leave them. A try that was cut off may have moved some already, and
@@ -151,6 +164,15 @@ pub(crate) fn secure_binary(step: &Step<'_>) -> Result<(), Fault> {
 pub(crate) fn proof(step: &Step<'_>, digest: Digest) -> SwapProof {
     let (path, slot) = (step.target().binary.clone(), step.slot().to_string_lossy().into_owned());
     SwapProof { path, digest, slot, new_ran: false }
+}
+
+/// Whether K3s may have lived since the stopped copy was made, even if only for a start that failed. Not, where systemd shows
+/// the life that was stopped for the copy; it forgets that at a boot, and then no intent of ours to start may be there.
+pub(crate) fn has_lived(step: &Step<'_>, unit: &Unit) -> Result<bool, Fault> {
+    let run = step.run();
+    let Some(kept) = &run.kept else { return Ok(true) };
+    let same = unit.invocation == kept.invocation || unit.invocation.is_empty() && !run.new_started;
+    Ok(!same || !is_marked(&step.server(), step.target().datastore, &kept.mark)?)
 }
 
 /// Whether the new version may have run on the live data since they were copied: started by us, by a boot, or by

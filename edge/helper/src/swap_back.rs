@@ -11,8 +11,9 @@ use crate::fault::{failed, human, refused, stale};
 use crate::keep::partial;
 use crate::links::{data_links, set_links};
 use crate::node_run::{Before, NodeRun, Proof};
+use crate::put_back::{drop_marker, raise_marker};
 use crate::step::{Effect, Found, Step, inode};
-use crate::swap::{exchange, new_ran, proof, ran_since, secure_binary};
+use crate::swap::{exchange, has_lived, new_ran, proof, secure_binary};
 use crate::tree::remove_tree;
 
 pub(crate) struct SwapBack;
@@ -30,8 +31,8 @@ impl Effect for SwapBack {
         // What a put-back left at this path is not ours to drop: there lie the data of the abandoned version.
         let ours = run.put_back_plan.is_none() && !run.is_binary();
         let copies = ours && (step.keep().exists() || partial(&step.keep()).exists());
-        if copies || !links_stand {
-            return Ok(Found::Partial("a copy or the links of the new version are still there".into()));
+        if copies || !links_stand || is_idly_marked(step) {
+            return Ok(Found::Partial("a copy, a marker or the links of the new version are still there".into()));
         }
         Ok(Found::Done(swapped_back(step, digest)))
     }
@@ -47,8 +48,10 @@ impl Effect for SwapBack {
             return Err(stale("the new version has run: only a put-back leads back exactly"));
         }
         let digest = step.binary_digest()?;
+        let mut untouched = None;
         if digest == target.new {
-            Down::require(step).map_err(|fault| stale(fault.message))?;
+            let unit = Down::require(step).map_err(|fault| stale(fault.message))?;
+            untouched = Some(step.run().is_binary() && !has_lived(step, &unit)?);
             if step.slot_digest()? != Some(target.old) {
                 return Err(human(
                     format!("the old binary is not in the slot {}", step.slot().display()),
@@ -61,24 +64,17 @@ impl Effect for SwapBack {
                 "somebody else has replaced the binary; put the old one back, then `belay resume`",
             ));
         }
-        Ok(Before { new_ran, ..Before::default() })
+        Ok(Before { new_ran, untouched, ..Before::default() })
     }
 
     fn act(step: &mut Step<'_>) -> Result<SwapProof, Fault> {
-        if step.binary_digest()? == step.target().new {
-            exchange(step)?;
-            // The last look before took a while, and somebody may have started K3s in it: the old version must not find what
-            // the new one has written.
-            let looked = ran_meanwhile(step);
-            if !matches!(looked, Ok(None)) {
-                exchange(step)?;
-            }
-            if let Some(why) = looked? {
-                return Err(stale(format!("the new version has run during the swap-back: {why}")));
-            }
-        } else {
-            secure_binary(step)?;
+        let new = step.binary_digest()? == step.target().new;
+        let exchanged = if new { exchange_under_marker(step) } else { secure_binary(step) };
+        // That of a try that was cut off goes as well: it would keep K3s down.
+        if step.run().restore_plan.is_none() {
+            drop_marker(step)?;
         }
+        exchanged?;
         let links = step.run().links_before.clone();
         if !links.is_empty() {
             set_links(&step.data_dir(), &links)?;
@@ -116,15 +112,24 @@ fn swapped_back(step: &Step<'_>, digest: Digest) -> SwapProof {
     SwapProof { new_ran: step.run().new_started, ..proof(step, digest) }
 }
 
-/// Whether K3s runs, or has run for the first time on what was copied, since this step looked.
-fn ran_meanwhile(step: &Step<'_>) -> Result<Option<String>, Fault> {
-    if let Some(against) = Down::look(step)?.against.into_iter().next() {
-        return Ok(Some(against));
+/// The last look before took a while, and somebody may have started the new version in it: then the old one must not find what
+/// that has written, and what the intent says of it is not so. From the look until the exchange the marker keeps K3s down.
+fn exchange_under_marker(step: &mut Step<'_>) -> Result<(), Fault> {
+    raise_marker(step, &step.keep().to_string_lossy())?;
+    let unit = Down::require(step).map_err(|fault| stale(fault.message))?;
+    let ran = match step.run().is_binary() {
+        true => !step.run().exposed && has_lived(step, &unit)?,
+        false => new_ran(step)?,
+    };
+    if ran {
+        return Err(stale("the new version has run while it was to be taken back"));
     }
-    match step.run().kept.clone().filter(|_| !step.run().new_started) {
-        Some(kept) if ran_since(step, &kept)? => Ok(Some("the data are not those that were copied".into())),
-        _ => Ok(None),
-    }
+    exchange(step)
+}
+
+/// Marked by a swap that was cut off; a restore's marker, and a put-back's, are theirs to take away.
+fn is_idly_marked(step: &Step<'_>) -> bool {
+    step.run().put_back_plan.is_none() && step.run().restore_plan.is_none() && step.marker().exists()
 }
 
 /// Removes a copy of `server`, never the directory that is `server`.

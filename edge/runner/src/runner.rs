@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use belay_engine::{Command, EndState, Event, Fault, FaultKind, ProbeState, RunState, TurnCause};
+use belay_engine::{Command, EndState, Event, Fault, FaultKind, NodeTale, ProbeState, RunState, TurnCause};
 use belay_facts::{Destination, Facts, Mutant, Span, mutated};
 use belay_journal::{Journal, JournalError, LockError};
 use belay_plan::{Plan, Reached};
@@ -141,10 +141,6 @@ impl Runner {
         }
         book.record(Event::Resumed { by: somebody(), belay, back })?;
         let mut runner = Self { book, session, artifact, halted: false };
-        // The node knows of this generation before it is asked what it did: its guard, or a boot, takes a higher one.
-        if let Err(fault) = runner.session.renew().await {
-            return Err(runner.superseded(fault.message));
-        }
         runner.adopt().await?;
         // Nothing is waited for until here but the disk and the helper: the API may be away for long.
         let says =
@@ -286,15 +282,33 @@ impl Runner {
         self.book.record(Event::Turn { reached, cause })
     }
 
+    /// What the node tells of this run. One that cannot be reached is waited for: whoever goes on without its tale does not
+    /// know of a put-back, and ends the run without the list of what that lost. `None`: it is there, and cannot tell; then
+    /// every step probes for itself.
+    async fn tale(&mut self) -> Result<Option<NodeTale>, RunError> {
+        let mut broken = 0;
+        loop {
+            // The node knows of this generation before it is asked what it did: its guard, or a boot, takes a higher one.
+            if let Err(fault) = self.session.renew().await {
+                return Err(self.superseded(fault.message));
+            }
+            let fault = match self.session.remember().await {
+                Ok(remembered) => return Ok(Some(remembered.tale)),
+                Err(error) => fault(&error),
+            };
+            if !fault.kind.leaves_doubt() {
+                return Ok(None);
+            }
+            broken += 1;
+            self.reopen(broken, &fault).await?;
+        }
+    }
+
     /// What the node did by itself while nobody was here: a boot in the middle of a way back finishes it, and a guard goes
     /// back when its coordinator is silent past the lease. The journal says so, with the node's own proof, and nothing is
     /// done twice.
     async fn adopt(&mut self) -> Result<(), RunError> {
-        let tale = match self.session.remember().await {
-            Ok(remembered) => remembered.tale,
-            // A fault here is no reason not to go on: every step probes for itself.
-            Err(_) => return Ok(()),
-        };
+        let Some(tale) = self.tale().await? else { return Ok(()) };
         let before = self.book.state().turn().is_some();
         while let Some(event) = self.book.state().adopted_turn(self.book.plan(), &tale) {
             match event {

@@ -254,9 +254,10 @@ impl Session {
     pub async fn remember(&mut self) -> Result<Remembered, LinkError> {
         let request = Request::Remember { run: self.run.clone() };
         match self.call(&request, "tell what it remembers of the run", ASK + GRACE, |_| {}).await? {
-            Reply::Remembered { turned, class, generation, ended, guard, stopped, started, .. } => {
+            Reply::Remembered { turned, class, generation, ended, guard, stopped, started, put_back, .. } => {
                 let guard = guard.map(|tale| self.told(&tale));
-                Ok(Remembered { tale: NodeTale { turned, class, stopped, started, ended, guard }, generation })
+                let tale = NodeTale { turned, class, stopped, started, put_back, ended, guard };
+                Ok(Remembered { tale, generation })
             }
             _ => Err(LinkError::Confused { node: self.link.node().to_owned(), what: "remember".to_owned() }),
         }

@@ -10,7 +10,7 @@ use belay_journal::{Disk as _, DiskFile as _, Durable, Journal, JournalError, re
 use belay_plan::{Plan, Reached, Step, StepKind};
 use serde_json::Value;
 
-use crate::helper::{held, remember, renew};
+use crate::helper::{held, remember};
 use crate::node_run::Op;
 use crate::story::{GUARD_ACTED, Story};
 use crate::{Group, Invariant, SimDisk, Station, World, places};
@@ -132,12 +132,6 @@ impl Coordinator {
             new.record(world, opened)?;
         }
         new.record(world, Event::Resumed { by: "sim".to_owned(), belay: "0".to_owned(), back })?;
-        // The node knows of this generation before it is asked what it did: its guard, or a boot, takes a higher one.
-        if let Err(fault) = renew(world, generation) {
-            new.record(world, Event::Superseded { says: fault.message.clone() })?;
-            return Err(Left::Gone(fault.message));
-        }
-        world.settle();
         new.adopt(world)?;
         Ok(new)
     }
@@ -336,15 +330,14 @@ impl Coordinator {
 
     /// What the node did by itself.
     fn adopt(&mut self, world: &mut World) -> Result<(), Left> {
-        if !world.node.borrow().power {
-            return Ok(());
-        }
+        self.reach(world)?;
         let Ok(run) = remember(world) else { return Ok(()) };
         let tale = NodeTale {
             turned: run.turned.is_some(),
             class: run.class,
             stopped: run.stop_intended,
             started: run.new_started || run.restore_plan.is_some(),
+            put_back: run.put_back_plan.is_some(),
             ended: run.ended.map(|committed| committed.to_string()),
             guard: run.guarded.then(|| GUARD_ACTED.to_owned()),
         };

@@ -61,8 +61,12 @@ pub enum Before {
     Invocation(u64),
     Link(String),
     Exchange(Exchange),
-    /// The new version had run, whoever started it.
-    NewRan,
+    /// Of a swap-back: whether the new version had run, whoever started it, and whether that which is taken back now has never
+    /// lived.
+    Ran {
+        new_ran: bool,
+        untouched: Option<bool>,
+    },
 }
 
 /// A put-back or a restore, decided.
@@ -132,6 +136,7 @@ pub struct NodeRun {
     pub kept: Option<Kept>,
     pub swap_intended: bool,
     pub swapped: bool,
+    pub exposed: bool,
     pub link_before: Option<String>,
     pub restore_plan: Option<Exchange>,
     pub restored: bool,
@@ -180,7 +185,7 @@ impl NodeRun {
             (Op::Stop, _) => self.stop_intended = true,
             (Op::Keep, _) => self.kept = None,
             (Op::Swap, before) => {
-                (self.swap_intended, self.swapped_back) = (true, false);
+                (self.swap_intended, self.exposed, self.swapped_back) = (true, true, false);
                 if let (None, Before::Link(link)) = (&self.link_before, before) {
                     self.link_before = Some(link.clone());
                 }
@@ -193,11 +198,14 @@ impl NodeRun {
                 };
                 self.new_started |= self.expects_new();
             }
-            (Op::SwapBack, before) => self.new_started |= *before == Before::NewRan,
             (Op::Rebuild, _) => self.rebuilt = None,
             (Op::Restore { .. }, Before::Exchange(plan)) => {
                 self.swap_intended = true;
                 self.restore_plan = Some(plan.clone());
+            }
+            (Op::SwapBack, Before::Ran { new_ran, untouched }) => {
+                self.new_started |= new_ran;
+                self.exposed = untouched.map_or(self.exposed, |untouched| !untouched);
             }
             (Op::PutBack { .. }, Before::Exchange(plan)) => self.put_back_plan = Some(plan.clone()),
             _ => {}

@@ -49,6 +49,9 @@ pub enum Reply {
         /// The new version may have run, or its data been exchanged.
         #[serde(default)]
         started: bool,
+        /// A put-back was decided: the data may be those of the stopped copy again.
+        #[serde(default)]
+        put_back: bool,
     },
     Port(PortSeen),
     /// `None`: no run is open on this node.

@@ -18,6 +18,8 @@ pub struct NodeTale {
     pub stopped: bool,
     /// The new version may have run there, or its data been exchanged.
     pub started: bool,
+    /// A put-back was decided there, by whichever coordinator, or by itself.
+    pub put_back: bool,
     /// How the run has ended on the node.
     pub ended: Option<String>,
     /// Its guard has acted: when and why, in a sentence.
@@ -30,7 +32,7 @@ const BY_ITSELF: &str = "the node did it by itself, at a boot or after its coord
 impl NodeTale {
     /// How far the run has gone on the node.
     const fn reached(&self) -> Reached {
-        match (self.started, self.stopped) {
+        match (self.started || self.put_back, self.stopped) {
             (true, _) => Reached::Started,
             (false, true) => Reached::Stopped,
             (false, false) => Reached::Prepared,
@@ -65,11 +67,14 @@ impl RunState {
                     "another coordinator has gone on with this run, further than this journal tells",
                 ));
             }
+            // A node whose disk was full was never told that it turned, and its stopped copy was put back all the same.
+            let back = tale.turned || tale.put_back;
             let told = "the node was told to go back before this coordinator was killed";
-            return (tale.turned && reached > Reached::Prepared).then(|| turn(reached, told));
+            return (back && reached > Reached::Prepared).then(|| turn(reached, told));
         };
-        let fell = plan.falls_from(*from) && tale.turned && tale.class == plan.class_from(Reached::SwappedBack);
-        let told = "the node was told to put the stopped copy back before this coordinator was killed";
+        let told_to = tale.turned && tale.class == plan.class_from(Reached::SwappedBack);
+        let fell = plan.falls_from(*from) && (told_to || tale.put_back);
+        let told = "the stopped copy was put back, or the node told to do it, before this coordinator went on";
         fell.then(|| turn(Reached::SwappedBack, told))
     }
 

@@ -122,6 +122,7 @@ impl World {
             class: self.turned.unwrap_or_default(),
             stopped: self.stop_asked,
             started: false,
+            put_back: self.lost,
             ended: self.let_go.then(|| "unchanged".into()),
             guard: (self.acted > 0).then(|| "the guard of n1 acted".into()),
         }

@@ -20,4 +20,6 @@ mod prune;
 mod races;
 mod restore;
 mod stage;
+mod stayed_old;
+mod swap_cut;
 mod unread;

@@ -16,7 +16,7 @@ mod run;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
-const TESTS: [(&str, fn()); 9] = [
+const TESTS: [(&str, fn()); 10] = [
     ("a_wish_to_halt_ends_the_run_as_ctrl_c_does_and_says_who", run::a_wish_to_halt_ends_the_run_as_ctrl_c_does),
     ("a_wish_for_a_process_that_is_gone_halts_nobody", run::a_wish_for_a_process_that_is_gone_halts_nobody),
     ("a_superseded_coordinator_leaves_the_node_alone", run::a_superseded_coordinator_leaves_the_node_alone),
@@ -29,6 +29,7 @@ const TESTS: [(&str, fn()); 9] = [
     ("a_broken_journal_never_leaves_k3s_down", run::a_broken_journal_never_leaves_k3s_down),
     ("a_broken_journal_with_k3s_up_stops_everything", run::a_broken_journal_with_k3s_up_stops_everything),
     ("a_resume_decides_before_the_api_says_anything", run::a_resume_decides_before_the_api_says_anything),
+    ("a_resume_goes_on_only_with_what_the_node_tells", run::a_resume_goes_on_only_with_what_the_node_tells),
 ];
 
 fn main() -> ExitCode {

@@ -16,12 +16,13 @@ use belay_wire::{
 /// The variable that names the directory of the node; whoever has it is no test but one of its processes.
 pub const DIRECTORY: &str = "BELAY_TEST_NODE";
 /// Files in it: what was asked; the step or question that is refused, and everything after it; the step that waits for `go`; the step at
-/// which the channel breaks, once.
+/// which the channel breaks, once, or the question with the one before it; whether the stopped copy was put back there.
 pub const ASKED: &str = "asked";
 pub const REFUSES: &str = "refuses";
 pub const WAITS: &str = "waits";
 pub const GO: &str = "go";
 pub const BREAKS: &str = "breaks";
+pub const PUT_BACK: &str = "put-back";
 
 pub fn serve(dir: &Path) -> ExitCode {
     let (mut from, mut to) = (io::stdin(), io::stdout());
@@ -40,7 +41,11 @@ fn answer(dir: &Path, request: &Request, refusing: &mut bool) -> Reply {
     let Request::Mutate(mutation) = request else {
         let name: String = format!("{request:?}").chars().take_while(|c| c.is_alphanumeric()).collect();
         let name = name.to_lowercase();
+        let asked = fs::read_to_string(dir.join(ASKED)).unwrap_or_default();
         note(dir, &name);
+        if told(dir, BREAKS, &format!("{} {name}", asked.lines().last().unwrap_or_default())) {
+            break_once(dir);
+        }
         *refusing |= told(dir, REFUSES, &name);
         return if *refusing { fenced() } else { read(dir, request) };
     };
@@ -54,11 +59,15 @@ fn answer(dir: &Path, request: &Request, refusing: &mut bool) -> Reply {
         }
     }
     if told(BREAKS) {
-        fs::remove_file(dir.join(BREAKS)).unwrap();
-        std::process::exit(1);
+        break_once(dir);
     }
     *refusing |= told(REFUSES);
     if *refusing { fenced() } else { done(mutation) }
+}
+
+fn break_once(dir: &Path) -> ! {
+    fs::remove_file(dir.join(BREAKS)).unwrap();
+    std::process::exit(1);
 }
 
 /// Whether a file of the directory names this request.
@@ -100,6 +109,7 @@ fn read(dir: &Path, request: &Request) -> Reply {
             guard: None,
             stopped: false,
             started: false,
+            put_back: dir.join(PUT_BACK).exists(),
         },
         Request::Renew { .. } => Reply::Noted,
         other => panic!("{other:?}"),

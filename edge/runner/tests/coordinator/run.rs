@@ -11,7 +11,7 @@ use belay_plan::{Reached, StepKind};
 use belay_runner::{Interrupt, RunDir, Runner, StateDir};
 
 use crate::made::{facts, left_in, made};
-use crate::node::{ASKED, BREAKS, DIRECTORY, GO, REFUSES, WAITS};
+use crate::node::{ASKED, BREAKS, DIRECTORY, GO, PUT_BACK, REFUSES, WAITS};
 
 /// One coordinator, on a node in `dir`: `new`, `resume` or `rollback`. Says how it ended on its standard output.
 pub fn act(dir: &Path, what: &str) -> ExitCode {
@@ -299,4 +299,23 @@ pub fn a_resume_decides_before_the_api_says_anything() {
         ["credentials", "remember", "renew", "remember", "n1.turn", "n1.back.swap-back", "n1.back.start"]
     );
     assert_eq!(turn(&scene.events()), Some((Reached::Stopped, "belay rollback".to_owned())));
+}
+
+/// Found by the simulation, seed 433169: the power went while a resume asked what the node had done. It went on without knowing
+/// that another coordinator's put-back was done there, and what that had lost was in nobody's report.
+pub fn a_resume_goes_on_only_with_what_the_node_tells() {
+    let scene = Scene::new();
+    left_in(&scene.state(), StepKind::Keep);
+    scene.write(PUT_BACK, "");
+    scene.write(BREAKS, "renew remember");
+    scene.write(WAITS, "n1.back.stop");
+    let mut child = scene.coordinator("resume", None);
+    scene.wait("stop", |scene| scene.dir.path().join(ASKED).exists() && scene.asked().contains(&"n1.back.stop".into()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let asked = scene.asked();
+    assert_eq!(asked[..4], ["credentials", "remember", "renew", "remember"]);
+    assert!(asked[4..].starts_with(&["renew", "remember"].map(str::to_owned)), "{asked:?}");
+    assert!(!asked.iter().any(|asked| asked.ends_with("n1.keep")), "{asked:?}");
+    assert_eq!(turn(&scene.events()).map(|(reached, _)| reached), Some(Reached::Started));
 }

@@ -1,6 +1,6 @@
 //! What a coordinator does on the node and asks of the cluster: a twin of `edge/runner/src/effect.rs` and of the gates.
 
-use belay_engine::{Fault, FaultKind, ProbeState};
+use belay_engine::{Event, Fault, FaultKind, ProbeState};
 use belay_plan::{Step, StepKind};
 use serde_json::Value;
 
@@ -26,6 +26,25 @@ impl Coordinator {
             return Err(Left::Gone(format!("killed: {fault:?}")));
         }
         Ok(())
+    }
+
+    /// As `Runner::tale`: a node that cannot be reached is waited for, and knows of this generation before it is asked what it
+    /// did: its guard, or a boot, takes a higher one.
+    pub(super) fn reach(&mut self, world: &mut World) -> Result<(), Left> {
+        self.broken = 0;
+        loop {
+            if let Err(fault) = helper::renew(world, self.generation) {
+                self.record(world, Event::Superseded { says: fault.message.clone() })?;
+                return Err(Left::Gone(fault.message));
+            }
+            world.settle();
+            if world.node.borrow().power {
+                self.broken = 0;
+                return Ok(());
+            }
+            self.broken += 1;
+            self.reopen(world, &fault(FaultKind::Channel, "the connection broke"))?;
+        }
     }
 
     fn op(&self, world: &World, step: &Step) -> Option<Op> {
@@ -133,7 +152,7 @@ impl Coordinator {
     fn check_intent(&self, world: &mut World, op: Op) {
         let durable = world.desk.borrow().is_durable(std::path::Path::new(places::DESK_JOURNAL));
         let step = self.records.iter().rev().find_map(|record| match &record.event {
-            belay_engine::Event::Intent { step, .. } => Some(step.clone()),
+            Event::Intent { step, .. } => Some(step.clone()),
             _ => None,
         });
         let note = matches!(op, Op::Vouch | Op::Turn { .. } | Op::StandDown);
@@ -215,7 +234,7 @@ impl Coordinator {
         let id = gate.id.replace(".gate", ".start");
         let life = self.state.proof(&id)?.get("invocation")?.as_u64()?;
         let record = self.records.iter().rev().find(|record| match &record.event {
-            belay_engine::Event::Outcome { step, .. } | belay_engine::Event::Probed { step, .. } => *step == id,
+            Event::Outcome { step, .. } | Event::Probed { step, .. } => *step == id,
             _ => false,
         })?;
         Some((life, record.boot.parse().ok()?))

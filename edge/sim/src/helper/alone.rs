@@ -148,6 +148,9 @@ impl<'w> Alone<'w> {
     fn go_back(&mut self) -> Result<(), Fault> {
         let seen = self.run.turned.unwrap_or(0);
         let binary = self.world.is_binary();
+        if self.run.swap_intended && self.run.put_back_plan.is_none() && self.run.restore_plan.is_none() {
+            Durable(&self.disk).remove(Path::new(places::MARKER)).map_err(|error| on_disk(&error))?;
+        }
         let decided = match binary {
             true => self.run.fell(binary),
             false if self.run.restore_plan.is_some() => true,

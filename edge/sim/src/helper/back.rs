@@ -31,6 +31,14 @@ impl Helper<'_> {
         lived || !self.marked(places::SERVER, kept)
     }
 
+    /// Whether K3s may have lived since the stopped copy was made, even if only for a start that failed.
+    fn has_lived(&self) -> bool {
+        let Some(kept) = &self.run.kept else { return true };
+        let shown = self.world.shown;
+        let same = shown == kept.invocation || shown == 0 && !self.run.new_started;
+        !same || !self.marked(places::SERVER, kept)
+    }
+
     pub(super) fn probe_swap_back(&self) -> Found {
         if self.world.at_path(places::BINARY) != Some(Version::Old) {
             return Found::NotDone;
@@ -38,7 +46,9 @@ impl Helper<'_> {
         let links = self.run.link_before.as_ref().is_none_or(|link| *link == self.link());
         let ours = self.run.put_back_plan.is_none() && !self.world.is_binary();
         let copies = ours && (self.world.exists(places::KEEP) || self.world.exists(places::PARTIAL));
-        if copies || !links { Found::Partial } else { Found::Done(Proof::SwappedBack) }
+        let idle = self.run.put_back_plan.is_none() && self.run.restore_plan.is_none();
+        let marked = idle && self.world.exists(places::MARKER);
+        if copies || marked || !links { Found::Partial } else { Found::Done(Proof::SwappedBack) }
     }
 
     pub(super) fn before_swap_back(&self) -> Result<Before, Fault> {
@@ -54,22 +64,33 @@ impl Helper<'_> {
             Some(Version::New) if self.world.at_path(places::SLOT) != Some(Version::Old) => {
                 Err(fault(FaultKind::Human, "the old binary is not in the slot"))
             }
-            Some(_) => Ok(if new_ran { Before::NewRan } else { Before::Nothing }),
+            Some(at) => {
+                let untouched = (at == Version::New).then(|| self.world.is_binary() && !self.has_lived());
+                Ok(Before::Ran { new_ran, untouched })
+            }
             None => Err(fault(FaultKind::Human, "the binary is neither of the two")),
         }
     }
 
-    pub(super) fn swap_back(&mut self) -> Result<Proof, Fault> {
-        if self.world.at_path(places::BINARY) == Some(Version::New) {
-            self.exchange_binary()?;
-            let kept = self.run.kept.as_ref().filter(|_| !self.run.new_started);
-            if self.world.k3s.is_some() || kept.is_some_and(|kept| self.ran_since(kept)) {
-                self.exchange_binary()?;
-                return Err(fault(FaultKind::Stale, "the new version has run during the swap-back"));
-            }
-        } else {
-            self.secure_parent(places::BINARY)?;
+    fn exchange_back_under_marker(&mut self) -> Result<(), Fault> {
+        self.set_marker()?;
+        let ran = match self.world.is_binary() {
+            true => !self.run.exposed && self.has_lived(),
+            false => self.new_ran(),
+        };
+        if self.world.k3s.is_some() || ran {
+            return Err(fault(FaultKind::Stale, "the new version has run while it was to be taken back"));
         }
+        self.exchange_binary()
+    }
+
+    pub(super) fn swap_back(&mut self) -> Result<Proof, Fault> {
+        let new = self.world.at_path(places::BINARY) == Some(Version::New);
+        let exchanged = if new { self.exchange_back_under_marker() } else { self.secure_parent(places::BINARY) };
+        if self.run.restore_plan.is_none() {
+            self.drop_marker()?;
+        }
+        exchanged?;
         if let Some(link) = self.run.link_before.clone() {
             self.set_link(&link)?;
         }
@@ -86,7 +107,8 @@ impl Helper<'_> {
 
     pub(super) fn nothing_to_put_back(&self) -> bool {
         let run = &self.run;
-        run.swapped_back && run.kept.is_none() || run.rebuilt.is_some() && run.restore_plan.is_none()
+        let stayed_old = self.world.is_binary() && run.swapped_back && !run.exposed;
+        stayed_old || run.swapped_back && run.kept.is_none() || run.rebuilt.is_some() && run.restore_plan.is_none()
     }
 
     pub(super) fn exchanged_whole(&self, plan: &Exchange) -> bool {
@@ -211,7 +233,7 @@ impl Helper<'_> {
         })
     }
 
-    fn set_marker(&mut self) -> Result<(), Fault> {
+    pub(super) fn set_marker(&mut self) -> Result<(), Fault> {
         if mutated(Mutant::ForgetInterlock) {
             return Ok(());
         }

@@ -226,20 +226,24 @@ impl Helper<'_> {
         Durable(&self.disk).replace_links(&link).map_err(|error| on_disk(&error))
     }
 
+    fn exchange_under_marker(&mut self) -> Result<(), Fault> {
+        let kept = self.run.kept.clone().ok_or_else(|| fault(FaultKind::Refused, "there is no stopped copy"))?;
+        self.set_marker()?;
+        self.still_true(&kept).map_err(|why| fault(FaultKind::Stale, why))?;
+        self.exchange_binary()
+    }
+
     fn swap(&mut self) -> Result<Proof, Fault> {
         if self.world.at_path(places::BINARY) == Some(Version::Old) {
             if self.run.kept.is_none() {
                 self.world.violate(Invariant::WayBackStays, "a swap without a stopped copy");
             }
-            self.exchange_binary()?;
-            if let Some(kept) = self.run.kept.clone()
-                && let Err(why) = self.still_true(&kept)
-            {
-                self.exchange_binary()?;
-                return Err(fault(FaultKind::Stale, why));
-            }
+            let exchanged = self.exchange_under_marker();
+            self.drop_marker()?;
+            exchanged?;
         } else {
             self.secure_parent(places::BINARY)?;
+            self.drop_marker()?;
         }
         self.set_link("new")?;
         Ok(Proof::Swapped)

@@ -51,7 +51,7 @@ impl Helper<'_> {
             Op::Keep => match self.run.kept.clone() {
                 None if self.world.exists(places::KEEP) || self.world.exists(places::PARTIAL) => Found::Partial,
                 None => Found::NotDone,
-                Some(kept) if self.run.swap_intended && self.world.inode(places::KEEP) == Some(kept.copy) => {
+                Some(kept) if self.exchanged_already() && self.world.inode(places::KEEP) == Some(kept.copy) => {
                     Found::Done(Proof::Kept(kept))
                 }
                 Some(kept) if self.still_true(&kept).is_ok() => Found::Done(Proof::Kept(kept)),
@@ -59,7 +59,12 @@ impl Helper<'_> {
             },
             Op::Swap => match (path, self.world.at_path(places::SLOT)) {
                 (Some(Version::Old), _) => Found::NotDone,
-                (Some(Version::New), Some(Version::Old)) if self.link() == "new" => Found::Done(Proof::Swapped),
+                (Some(Version::New), Some(Version::Old))
+                    if self.link() == "new"
+                        && (self.run.put_back_plan.is_some() || !self.world.exists(places::MARKER)) =>
+                {
+                    Found::Done(Proof::Swapped)
+                }
                 _ => Found::Partial,
             },
             Op::Restore { .. } => match self.run.restore_plan.clone() {
@@ -73,6 +78,12 @@ impl Helper<'_> {
             Op::Release { .. } if self.run.ended.is_some() => Found::Done(Proof::Released),
             _ => Found::NotDone,
         })
+    }
+
+    /// As `exchanged` in the helper's `keep`: an intent alone does not say that anything was.
+    fn exchanged_already(&self) -> bool {
+        let old = self.world.at_path(places::BINARY) == Some(Version::Old);
+        self.run.swap_intended && (self.run.restore_plan.is_some() || !old)
     }
 
     fn probe_start(&self) -> Found {
@@ -127,7 +138,7 @@ impl Helper<'_> {
                 Ok(Before::Invocation(self.world.shown))
             }
             Op::Keep => {
-                if self.run.swap_intended || self.world.at_path(places::BINARY) == Some(Version::New) {
+                if self.exchanged_already() || self.world.at_path(places::BINARY) == Some(Version::New) {
                     return refused("the new version is in place");
                 }
                 let Some((ended, boot)) = self.run.stopped else { return refused("K3s was not stopped by this run") };
