@@ -259,10 +259,10 @@ fn definition(tally: &mut Tally, body: Value<'_>, meta: &Meta<'_>) {
     let (mut served, mut conversion) = (Vec::new(), String::new());
     for (key, value) in spec.fields() {
         match key {
-            _ if key.is(Field(7, "versions")) => {
-                if value.get(Field(2, "served")).is_some_and(|served| served.number() != 0) {
-                    served.push(text(value.get(NAME)));
-                }
+            _ if key.is(Field(7, "versions"))
+                && value.get(Field(2, "served")).is_some_and(|served| served.number() != 0) =>
+            {
+                served.push(text(value.get(NAME)));
             }
             _ if key.is(Field(9, "conversion")) => {
                 conversion = service(value.at(&[Field(2, "webhook"), Field(2, "clientConfig")]));

@@ -46,6 +46,7 @@ struct Walk<'a> {
 #[derive(Default)]
 struct Ahead {
     first: u64,
+    length: usize,
     bytes: Vec<u8>,
 }
 
@@ -89,7 +90,7 @@ impl Walk<'_> {
         }
         let Some(ahead) = self.ahead.get_mut(depth) else { return self.bolt.page_into(id, room) };
         let mut begin = id.checked_sub(ahead.first).and_then(|pages| usize::try_from(pages.checked_mul(size)?).ok());
-        if begin.is_none_or(|begin| begin >= ahead.bytes.len()) {
+        if begin.is_none_or(|begin| begin >= ahead.length) {
             let lies_before = |back: &u64| {
                 let child = usize::try_from(*back).ok().and_then(|back| parent.part(index.checked_sub(back)?));
                 matches!(child, Some(Part::Child(child)) if child.checked_add(*back) == Some(id))
@@ -98,8 +99,8 @@ impl Walk<'_> {
             if run == 0 {
                 return self.bolt.page_into(id, room);
             }
-            ahead.bytes = self.bolt.run(id - run, run + 1, std::mem::take(&mut ahead.bytes))?;
             ahead.first = id - run;
+            ahead.length = self.bolt.run(ahead.first, run + 1, &mut ahead.bytes)?;
             begin = usize::try_from(run * size).ok();
         }
         let bytes = begin.and_then(|begin| ahead.bytes.get(begin..begin + usize::try_from(size).ok()?));

@@ -152,13 +152,14 @@ impl Bolt {
     }
 
     /// The same in the room of a page that nobody needs any more.
-    pub(super) fn page_into(&self, id: u64, room: Vec<u8>) -> Result<Page, BoltError> {
-        let bytes = self.run(id, 1, room)?;
-        self.whole(id, bytes)
+    pub(super) fn page_into(&self, id: u64, mut room: Vec<u8>) -> Result<Page, BoltError> {
+        let length = self.run(id, 1, &mut room)?;
+        room.truncate(length);
+        self.whole(id, room)
     }
 
-    /// The bytes of `count` pages that follow each other, in the room of others.
-    pub(super) fn run(&self, first: u64, count: u64, mut room: Vec<u8>) -> Result<Vec<u8>, BoltError> {
+    /// Fills the begin of `room` with `count` pages that follow each other; how many bytes that is.
+    pub(super) fn run(&self, first: u64, count: u64, room: &mut Vec<u8>) -> Result<usize, BoltError> {
         let size = self.meta.page_size;
         if first < 2 || first.saturating_add(count) > self.meta.pages {
             return Err(self.damaged(first, "is not one of the pages in use"));
@@ -167,9 +168,13 @@ impl Bolt {
         if bytes > LARGEST || at.saturating_add(bytes) > self.length {
             return Err(self.damaged(first, "lies behind the end of the file"));
         }
-        room.resize(usize::try_from(bytes).unwrap_or(0), 0);
-        self.read(&mut room, at)?;
-        Ok(room)
+        let length = usize::try_from(bytes).unwrap_or(0);
+        // What was there is written over: only what is new has to be made.
+        if room.len() < length {
+            room.resize(length, 0);
+        }
+        self.read(room.get_mut(..length).unwrap_or_default(), at)?;
+        Ok(length)
     }
 
     /// The page that begins with `content`, with everything that overflows from it.
