@@ -31,6 +31,11 @@ fuzz_target!(|data: &[u8]| {
     if let (Ok(()), Ok(keys)) = (told, &keys) {
         assert_eq!(live, *keys);
     }
+    let mut backwards = 0;
+    let walked = store.each_live(&mut |key, _| backwards += u64::from(key != b"compact_rev_key"));
+    if let (Ok(()), Ok(keys)) = (walked, &keys) {
+        assert_eq!(backwards, *keys);
+    }
     let (storage, root) = (store.storage_version(), store.root());
     let target = revision.saturating_add(1000);
     match fuzzing::raise_revision(&SERVER, target) {

@@ -20,5 +20,6 @@ fuzz_target!(|data: &[u8]| {
     let patience = Duration::from_secs(5);
     let _ = (database.revision(), database.compacted(), database.keys(), database.root());
     let _ = database.latest(|_, _, _| {});
+    let _ = database.each_newest(&mut |_, _| {});
     let _ = (database.quick_check(patience), database.integrity_check(patience));
 });

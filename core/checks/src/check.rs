@@ -19,14 +19,16 @@ pub struct Edge {
 #[must_use]
 pub fn check(facts: &Facts, edge: &Edge, knowledge: &Knowledge, policy: &Policy) -> Vec<Finding> {
     let shared = variables::shared(facts, edge, knowledge);
-    let once = Situation::new(shared.clone());
+    let once = Situation::new(variables::with_objects(&shared, facts));
     let nodes: Vec<(String, Situation)> = facts
         .nodes
         .iter()
         .map(|node| (node.name.clone(), Situation::new(with_node(&shared, variables::node(node)))))
         .collect();
     let mut findings = Vec::new();
-    for rule in knowledge.rules.iter().filter(|rule| edge.to.is_some() || !rule.needs_target) {
+    let is_asked =
+        |rule: &&Rule| (edge.to.is_some() || !rule.needs_target) && (facts.objects.is_some() || !rule.needs_objects);
+    for rule in knowledge.rules.iter().filter(is_asked) {
         match rule.scope {
             Scope::Cluster | Scope::Edge => findings.extend(ask(rule, None, &once, policy)),
             // No node was looked at: that is not the same as nothing wrong on any.

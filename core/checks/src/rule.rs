@@ -15,6 +15,8 @@ pub struct Rule {
     pub scope: Scope,
     /// It asks about the target (`edge.to`, `edge.minors`, …); without a target it is not evaluated.
     pub needs_target: bool,
+    /// It asks about `objects`; where nobody asked for them it is not evaluated.
+    pub needs_objects: bool,
     /// `false` for what Belay cannot do rather than what is risky: no acceptance makes it possible.
     pub acceptable: bool,
     pub cases: Vec<String>,
@@ -106,12 +108,13 @@ impl Rule {
         let means = Template::compile(&file, &raw.means)?;
         let fix = Template::compile(&file, &raw.fix)?;
         let unknown = raw.unknown.as_deref().map(|text| Template::compile(&file, text)).transpose()?;
-        let rule = Self {
+        let mut rule = Self {
             id: raw.id,
             title: raw.title,
             severity: raw.severity,
             scope: raw.scope,
             needs_target: raw.needs == Some(Need::Target),
+            needs_objects: false,
             acceptable: raw.acceptable,
             cases: raw.cases,
             sources: raw.sources,
@@ -125,18 +128,23 @@ impl Rule {
             unknown,
         };
         rule.lint(&file)?;
+        let needs_objects = rule.expressions().flat_map(Predicate::variables).any(|name| name == "objects");
+        rule.needs_objects = needs_objects;
         Ok(rule)
     }
 
+    /// Everything that is asked.
+    fn expressions(&self) -> impl Iterator<Item = &Predicate> {
+        let unknown = self.unknown.iter().flat_map(Template::expressions);
+        let texts = self.means.expressions().chain(self.fix.expressions()).chain(unknown);
+        std::iter::once(&self.when).chain(&self.evidence).chain(texts)
+    }
+
     fn lint(&self, file: &str) -> Result<(), KnowledgeError> {
-        let expressions = || {
-            let unknown = self.unknown.iter().flat_map(Template::expressions);
-            let texts = self.means.expressions().chain(self.fix.expressions()).chain(unknown);
-            std::iter::once(&self.when).chain(&self.evidence).chain(texts)
-        };
-        for variable in expressions().flat_map(Predicate::variables) {
+        for variable in self.expressions().flat_map(Predicate::variables) {
             let there = match variable.as_str() {
                 "node" => self.scope == Scope::Node,
+                "objects" => self.scope != Scope::Node,
                 "nodes" | "cluster" | "edge" | "now" => true,
                 _ => false,
             };
@@ -145,7 +153,8 @@ impl Rule {
             }
         }
         // A mention of `edge` that stays on `edge.from` needs no target; every other one does.
-        let targets = expressions()
+        let targets = self
+            .expressions()
             .flat_map(Predicate::paths)
             .any(|path| path.first().is_some_and(|p| p == "edge") && path.get(1).is_none_or(|p| p != "from"));
         if targets != self.needs_target {

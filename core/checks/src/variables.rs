@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use belay_facts::{ClusterFacts, ConfigFacts, Facts, K3sVersion, NodeFacts, Pre};
+use belay_facts::{ClusterFacts, ConfigFacts, Facts, K3sVersion, NodeFacts, ObjectFacts, Pre};
 use serde_json::{Map, Value as Json, json};
 
 use crate::arguments::{arguments, gates};
@@ -17,6 +17,9 @@ use crate::{Edge, Knowledge, Severity, Space};
 ///
 /// Nodes of `cluster.nodes` have `minor`, the Kubernetes minor of their kubelet.
 ///
+/// A rule that is asked once may ask about `objects` as well: the inventory of the cluster's objects, empty when it could not
+/// be read. Where nobody asked for it, such a rule is not asked.
+///
 /// For a rule of scope `node` there is `node` as well: the facts of the node, with `config`, `config_keys`, `args`,
 /// `kubelet_args`, `arguments` (component, name, value, place), `gates`, `kernel_number` (5.15 is 5015), `start_seconds` (the unit's last start), `open_runs` and
 /// `needs` instead of what they are derived from.
@@ -27,6 +30,19 @@ pub(crate) fn shared(facts: &Facts, edge: &Edge, knowledge: &Knowledge) -> Json 
         "edge": edge_of(edge, knowledge),
         "now": facts.taken_at.to_string(),
     })
+}
+
+/// The same with `objects`: a big inventory, and not one for every node.
+pub(crate) fn with_objects(shared: &Json, facts: &Facts) -> Json {
+    let mut all = shared.clone();
+    let inventory = match &facts.objects {
+        Some(ObjectFacts::Read(inventory)) => json!(inventory),
+        Some(ObjectFacts::Unread { .. }) | None => json!({}),
+    };
+    if let Json::Object(members) = &mut all {
+        members.insert("objects".into(), inventory);
+    }
+    all
 }
 
 fn cluster(cluster: &ClusterFacts) -> Json {

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterFacts, Digest, NodeFacts};
+use crate::{ClusterFacts, Digest, NodeFacts, ObjectFacts};
 
 /// The first line of a facts file: what this build writes and reads.
 pub const FORMAT: &str = "facts/v1";
@@ -14,6 +14,9 @@ pub struct Facts {
     /// `None` when no API answered.
     pub cluster: Option<ClusterFacts>,
     pub nodes: Vec<NodeFacts>,
+    /// `None` when nobody asked for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub objects: Option<ObjectFacts>,
 }
 
 /// Why a text is not a facts file.

@@ -9,6 +9,7 @@ mod copy_kind;
 mod destination;
 mod digest;
 mod file;
+mod inventory;
 mod mutant;
 mod node;
 mod secret;
@@ -23,6 +24,11 @@ pub use copy_kind::CopyKind;
 pub use destination::{Destination, DestinationError};
 pub use digest::{Digest, DigestError, canonical_json};
 pub use file::{FORMAT, Facts, FactsError};
+pub use inventory::{
+    AdmissionWebhook, CustomDefinition, DisruptionBudget, HelmRelease, HostPath, Inventory, InventoryKind,
+    InventorySource, KindCount, LargeObject, LocalVolume, NamedApi, ObjectFacts, PlacedPod, Sample, SelectedLabel,
+    ServiceBackend, StoredNode, TerminatingPod,
+};
 #[cfg(feature = "mutants")]
 pub use mutant::mutate;
 pub use mutant::{Mutant, mutated};

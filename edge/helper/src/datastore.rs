@@ -45,14 +45,19 @@ impl Datastore {
         }
     }
 
-    /// Opens a stored copy, alone.
+    /// Opens a stored copy, alone, and proves that it is whole.
     pub(crate) fn stored(path: &Path, kind: DatastoreKind) -> Result<Self, DatastoreError> {
+        if kind == DatastoreKind::Etcd {
+            etcd::check_trailer(path)?;
+        }
+        Self::unproven(path, kind)
+    }
+
+    /// Opens a stored copy, alone, of which nothing is restored: its hash would be most of the time that reading takes.
+    pub(crate) fn unproven(path: &Path, kind: DatastoreKind) -> Result<Self, DatastoreError> {
         match kind {
             DatastoreKind::Sqlite => Ok(Sqlite(Database::read_only(path)?)),
-            DatastoreKind::Etcd => {
-                etcd::check_trailer(path)?;
-                Ok(Etcd(Store::open(path)?))
-            }
+            DatastoreKind::Etcd => Ok(Etcd(Store::open(path)?)),
             DatastoreKind::External => Err(DatastoreError::External),
         }
     }
@@ -94,6 +99,15 @@ impl Datastore {
         match self {
             Sqlite(database) => database.latest(each)?,
             Etcd(store) => store.latest(each)?,
+        }
+        Ok(())
+    }
+
+    /// Calls `each` with every live key and its value, in no order. Of etcd that of its database alone.
+    pub(crate) fn each_live(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), DatastoreError> {
+        match self {
+            Sqlite(database) => database.each_newest(each)?,
+            Etcd(store) => store.each_live(each)?,
         }
         Ok(())
     }
@@ -168,12 +182,23 @@ pub(crate) fn copy_online(step: &Step<'_>, to: &Path) -> Result<(), Fault> {
 
 /// The same of any node; `name` is part of what K3s calls its snapshot meanwhile.
 pub(crate) fn save_online(target: &NodeTarget, name: &str, to: &Path, within: Duration) -> Result<(), Fault> {
-    let data_dir = Path::new(&target.data_dir);
-    match target.datastore {
+    save(target.datastore, Path::new(&target.binary), Path::new(&target.data_dir), name, to, within)
+}
+
+/// The same without a plan that names the node.
+pub(crate) fn save(
+    kind: DatastoreKind,
+    binary: &Path,
+    data_dir: &Path,
+    name: &str,
+    to: &Path,
+    within: Duration,
+) -> Result<(), Fault> {
+    match kind {
         DatastoreKind::Sqlite => Database::read_only(&data_dir.join("server/db/state.db"))
             .and_then(|database| database.copy_to(to, within))
             .attempt(|| "the datastore could not be backed up"),
-        DatastoreKind::Etcd => etcd::save(Path::new(&target.binary), data_dir, name, to, within),
+        DatastoreKind::Etcd => etcd::save(binary, data_dir, name, to, within),
         DatastoreKind::External => Err(refused("an external datastore is not on this node")),
     }
 }

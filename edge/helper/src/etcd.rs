@@ -3,6 +3,7 @@
 //! Owns reading (nothing here needs etcd to run, its certificates or TLS) and two writes: the revision of a stopped copy,
 //! and the files of one member that goes on from a snapshot.
 
+mod backwards;
 mod bolt;
 mod commit;
 mod health;

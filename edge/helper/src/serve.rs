@@ -201,6 +201,9 @@ fn answer<W: Write>(
         Request::Difference { what, run, within } => {
             Ok(Reply::Difference(restorable::difference(places, *what, run, within.duration())?))
         }
+        Request::Objects { fresh, within } => {
+            Ok(Reply::Objects(Box::new(crate::inventory(places, *fresh, within.duration())?)))
+        }
         Request::Leftovers => Ok(Reply::Leftovers(prune::leftovers(places)?)),
         Request::Prune { paths } => Ok(Reply::Leftovers(prune::prune(places, paths, link)?)),
         Request::Renew { run, generation } => {

@@ -9,6 +9,7 @@ mod fetch;
 mod held;
 mod inspect;
 mod link;
+mod objects;
 mod prune;
 mod restorable;
 mod ssh;

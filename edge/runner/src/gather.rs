@@ -1,5 +1,5 @@
 use belay_cluster::{Api, ClusterError, Endpoint};
-use belay_facts::{FORMAT, Facts, Span};
+use belay_facts::{FORMAT, Facts, ObjectFacts, Span};
 use belay_node::{Link, Way};
 use belay_wire::Credentials;
 
@@ -54,8 +54,21 @@ pub async fn gather(link: &mut Link, clock: &Clock) -> Result<Gathered, RunError
             None
         }
     };
-    let facts = Facts { belay: FORMAT.to_owned(), taken_at, cluster, nodes: vec![inspected.node] };
+    let facts = Facts { belay: FORMAT.to_owned(), taken_at, cluster, nodes: vec![inspected.node], objects: None };
     Ok(Gathered { facts, notes })
+}
+
+/// Adds what the objects of the cluster are, read on the node from its datastore: a second or more, and not asked for by
+/// every check. `fresh`: not from a copy of the last day.
+pub async fn gather_objects(link: &mut Link, fresh: bool, gathered: &mut Gathered) {
+    gathered.facts.objects = Some(match link.objects(fresh).await {
+        Ok(inventory) => ObjectFacts::Read(Box::new(inventory)),
+        Err(error) => {
+            let why = error.to_string();
+            gathered.notes.push(format!("the objects: {why}"));
+            ObjectFacts::Unread { why }
+        }
+    });
 }
 
 pub(crate) async fn connect(endpoint: &Endpoint, credentials: &Credentials) -> Result<Api, ClusterError> {

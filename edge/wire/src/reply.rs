@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use belay_facts::{Coordinator, DataLink, Digest, Life, NodeFacts, Secret, Span, WayClass};
+use belay_facts::{Coordinator, DataLink, Digest, Inventory, Life, NodeFacts, Secret, Span, WayClass};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -65,6 +65,7 @@ pub enum Reply {
     Leftovers(Vec<Leftover>),
     Restorables(Vec<Restorable>),
     Difference(Difference),
+    Objects(Box<Inventory>),
     Fenced(FenceProof),
     Staged(StageProof),
     BackedUp {

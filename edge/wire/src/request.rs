@@ -55,6 +55,9 @@ pub enum Request {
     Restorables,
     /// What was written since one of them, if it were made live now. Answer: `Reply::Difference`.
     Difference { what: CopyKind, run: String, within: Span },
+    /// What the objects of the cluster are, read from its datastore: from the latest copy of the last day, or where there is
+    /// none, or it has to be `fresh`, from the datastore in use. Answer: `Reply::Objects`.
+    Objects { fresh: bool, within: Span },
     /// What earlier runs left and may be removed. Answer: `Reply::Leftovers`.
     Leftovers,
     /// Removes those of `paths` that are leftovers now; under the node's lock, never while a run is open. Answer:

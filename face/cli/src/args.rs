@@ -11,7 +11,7 @@ mod explain;
 mod output;
 mod versions;
 
-pub use check::{CheckArgs, FailOn};
+pub use check::{CheckArgs, FailOn, Objects};
 pub use config::{ConfigArgs, ConfigCommand, ConfigDiffArgs};
 pub use explain::ExplainArgs;
 pub use output::{Output, OutputFormat};

@@ -10,6 +10,7 @@ mod html;
 mod junit;
 mod markdown;
 mod model;
+mod objects_text;
 mod plan_text;
 mod proof;
 mod quantity;
@@ -31,6 +32,7 @@ pub use model::{
     ApiGap, Attempt, Direction, EndReport, FactRow, FactsReport, Found, GateReport, JournalReport, Lost, LostObject,
     Noted, OutageReport, Receipt, Report, ResumeReport, StepOutcome, StepReport, TurnReport,
 };
+pub use objects_text::objects_text;
 pub use plan_text::plan_text;
 pub use proof::proof_summary;
 pub use quantity::{clock, count, duration, moment, planned, size, title};

@@ -40,6 +40,20 @@ fn without_an_api_everything_about_the_cluster_is_unknown_and_blocks() {
 }
 
 #[test]
+fn objects_that_nobody_asked_for_are_not_asked_about_and_unread_ones_are_unknown() {
+    let mut fixture = Fixture::patched(json!({"objects": {"bootstrap_keys": 2}}));
+    let verdict = |fixture: &Fixture| fixture.finding("belay-bootstrap-keys").map(|finding| finding.verdict);
+    assert_eq!(verdict(&fixture), Some(Verdict::Yes));
+    fixture.facts["objects"] = json!({"unread": {"why": "the datastore is external"}});
+    assert_eq!(verdict(&fixture), Some(Verdict::Unknown));
+    fixture.facts.as_object_mut().unwrap().remove("objects");
+    assert_eq!(verdict(&fixture), None);
+    // What cannot be told because it is encrypted is no answer either.
+    let sealed = Fixture::patched(json!({"objects": {"pending_releases": null}}));
+    assert_eq!(sealed.finding("belay-helm-release-pending").map(|finding| finding.verdict), Some(Verdict::Unknown));
+}
+
+#[test]
 fn without_a_node_nothing_is_known_about_nodes() {
     let mut fixture = Fixture::base();
     fixture.facts["nodes"] = json!([]);

@@ -1,5 +1,5 @@
 //! Fixtures: `base.json` (a whole healthy server and an edge) under a small JSON merge patch (RFC 7386). In a patch,
-//! `node` goes to the first node, `cluster` to the cluster and `edge` to the edge; `second` makes a second node, which is the
+//! `node` goes to the first node, `cluster` to the cluster, `objects` to the inventory and `edge` to the edge; `second` makes a second node, which is the
 //! patched first one but for that.
 
 use std::fs;
@@ -42,6 +42,7 @@ impl Fixture {
             let target = match part.as_str() {
                 "node" => &mut base["facts"]["nodes"][0],
                 "cluster" => &mut base["facts"]["cluster"],
+                "objects" => &mut base["facts"]["objects"]["read"],
                 "edge" => &mut base["edge"],
                 other => panic!("a patch has no part `{other}`"),
             };

@@ -146,6 +146,7 @@ fn is_never_silent(rule: &Rule, alone: &Knowledge) {
     // A rule that cannot become unknown asks for nothing but what is always there, or what a table answers.
     let optional = [
         "cluster.",
+        "objects.",
         "node.unit",
         "node.binary",
         "node.process",

@@ -12,7 +12,7 @@ const VERSION: u32 = 2;
 const SUMMED: usize = 56;
 pub(super) const META: usize = 64;
 /// Deeper than any tree of 2^64 pages could be.
-const DEPTH: usize = 32;
+pub(super) const DEPTH: usize = 32;
 /// etcd's largest value is some MiB; a page chain beyond this is damage, not data.
 const LARGEST: u64 = 256 * 1024 * 1024;
 
@@ -148,21 +148,47 @@ impl Bolt {
     }
 
     pub(super) fn page(&self, id: u64) -> Result<Page, BoltError> {
+        self.page_into(id, Vec::new())
+    }
+
+    /// The same in the room of a page that nobody needs any more.
+    pub(super) fn page_into(&self, id: u64, mut room: Vec<u8>) -> Result<Page, BoltError> {
+        let length = self.run(id, 1, &mut room)?;
+        room.truncate(length);
+        self.whole(id, room)
+    }
+
+    /// Fills the begin of `room` with `count` pages that follow each other; how many bytes that is.
+    pub(super) fn run(&self, first: u64, count: u64, room: &mut Vec<u8>) -> Result<usize, BoltError> {
         let size = self.meta.page_size;
-        if id < 2 || id >= self.meta.pages {
-            return Err(self.damaged(id, "is not one of the pages in use"));
+        if first < 2 || first.saturating_add(count) > self.meta.pages {
+            return Err(self.damaged(first, "is not one of the pages in use"));
         }
-        let mut header = [0; PAGE_HEADER];
-        let at = id.checked_mul(size).filter(|at| at.saturating_add(size) <= self.length);
-        let at = at.ok_or_else(|| self.damaged(id, "lies behind the end of the file"))?;
-        self.read(&mut header, at)?;
-        let more = u64::from(le_u32(&header, 12).unwrap_or(0));
-        let bytes = more.saturating_add(1).saturating_mul(size);
-        if id.saturating_add(more) >= self.meta.pages || bytes > LARGEST || at.saturating_add(bytes) > self.length {
-            return Err(self.damaged(id, "is longer than the file"));
+        let (at, bytes) = (first.saturating_mul(size), count.saturating_mul(size));
+        if bytes > LARGEST || at.saturating_add(bytes) > self.length {
+            return Err(self.damaged(first, "lies behind the end of the file"));
         }
-        let mut content = vec![0; usize::try_from(bytes).unwrap_or(0)];
-        self.read(&mut content, at)?;
+        let length = usize::try_from(bytes).unwrap_or(0);
+        // What was there is written over: only what is new has to be made.
+        if room.len() < length {
+            room.resize(length, 0);
+        }
+        self.read(room.get_mut(..length).unwrap_or_default(), at)?;
+        Ok(length)
+    }
+
+    /// The page that begins with `content`, with everything that overflows from it.
+    pub(super) fn whole(&self, id: u64, mut content: Vec<u8>) -> Result<Page, BoltError> {
+        let size = self.meta.page_size;
+        let more = u64::from(le_u32(&content, 12).unwrap_or(0));
+        if more > 0 {
+            let (at, bytes) = (id.saturating_mul(size), more.saturating_add(1).saturating_mul(size));
+            if id.saturating_add(more) >= self.meta.pages || bytes > LARGEST || at.saturating_add(bytes) > self.length {
+                return Err(self.damaged(id, "is longer than the file"));
+            }
+            content.resize(usize::try_from(bytes).unwrap_or(0), 0);
+            self.read(content.get_mut(usize::try_from(size).unwrap_or(0)..).unwrap_or_default(), at + size)?;
+        }
         let page = Page::parse(content).ok_or_else(|| self.damaged(id, "has no header"))?;
         if page.id != id {
             return Err(self.damaged(id, "says that it is another one"));

@@ -31,6 +31,14 @@ pub(super) enum Node {
     Branch(Vec<(Vec<u8>, u64)>),
 }
 
+/// One element of a page, where it lies.
+pub(super) enum Part<'a> {
+    /// Key and value.
+    Leaf(&'a [u8], &'a [u8]),
+    /// The page of a child.
+    Child(u64),
+}
+
 impl Page {
     pub(super) fn parse(bytes: Vec<u8>) -> Option<Self> {
         Some(Self { id: le_u64(&bytes, 0)?, flags: le_u16(&bytes, 8)?, count: le_u16(&bytes, 10)?, bytes })
@@ -55,18 +63,33 @@ impl Page {
         }
     }
 
-    fn leaf(&self, index: usize) -> Option<Leaf> {
+    /// How many elements it has.
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.count)
+    }
+
+    /// One element of a plain bucket, not copied; `None` as for [`Page::node`].
+    pub(super) fn part(&self, index: usize) -> Option<Part<'_>> {
+        match self.flags {
+            LEAF => self.pair(index).map(|(key, value, _)| Part::Leaf(key, value)),
+            BRANCH => le_u64(&self.bytes, PAGE_HEADER + index * ELEMENT + 8).map(Part::Child),
+            _ => None,
+        }
+    }
+
+    fn pair(&self, index: usize) -> Option<(&[u8], &[u8], u32)> {
         let at = PAGE_HEADER + index * ELEMENT;
         let (flags, pos) = (le_u32(&self.bytes, at)?, le_u32(&self.bytes, at + 4)?);
         let (key, value) = (le_u32(&self.bytes, at + 8)?, le_u32(&self.bytes, at + 12)?);
         let (key, value) = (usize::try_from(key).ok()?, usize::try_from(value).ok()?);
         let from = at.checked_add(usize::try_from(pos).ok()?)?;
         let middle = from.checked_add(key)?;
-        Some(Leaf {
-            key: self.bytes.get(from..middle)?.to_vec(),
-            value: self.bytes.get(middle..middle.checked_add(value)?)?.to_vec(),
-            is_bucket: flags & IS_BUCKET != 0,
-        })
+        Some((self.bytes.get(from..middle)?, self.bytes.get(middle..middle.checked_add(value)?)?, flags))
+    }
+
+    fn leaf(&self, index: usize) -> Option<Leaf> {
+        let (key, value, flags) = self.pair(index)?;
+        Some(Leaf { key: key.to_vec(), value: value.to_vec(), is_bucket: flags & IS_BUCKET != 0 })
     }
 
     fn child(&self, index: usize) -> Option<(Vec<u8>, u64)> {

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::bolt::{Bolt, BoltError, Bucket};
 use super::tail::{Tail, WalError};
-use super::{be_u64, commit, message};
+use super::{backwards, be_u64, commit, message};
 
 /// Where etcd's database and its log lie below `server/`.
 pub(crate) const DATABASE: &str = "db/etcd/member/snap/db";
@@ -177,6 +177,14 @@ impl Store {
             each(String::from_utf8_lossy(&key).into_owned(), latest.revision, latest.live);
         }
         Ok(())
+    }
+
+    /// Calls `each` with every live key and its value, newest change first. Of the database alone.
+    ///
+    /// # Errors
+    /// When it cannot be read to its end.
+    pub fn each_live(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), StoreError> {
+        Ok(backwards::each_live(&self.bolt, &self.keys, each)?)
     }
 
     /// Digest over all live keys and values in key order, each with its length before it. Of the database alone.

@@ -57,6 +57,41 @@ fn a_database_is_read_to_its_end() {
 }
 
 #[test]
+fn backwards_every_live_key_comes_once_with_its_last_value() {
+    let (_dir, server) = server(&populated());
+    let store = Store::open(&server.join(DATABASE)).unwrap();
+    let mut seen = Vec::new();
+    store.each_live(&mut |key, value| seen.push((String::from_utf8(key.to_vec()).unwrap(), value.to_vec()))).unwrap();
+    assert_eq!(seen[0], ("/registry/configmaps/default/n7".to_owned(), b"again".to_vec()), "newest first");
+    let live: Vec<String> = latest(&store).into_iter().filter(|(_, (_, live))| *live).map(|(key, _)| key).collect();
+    let mut keys: Vec<String> = seen.iter().map(|(key, _)| key.clone()).collect();
+    keys.sort_unstable();
+    assert_eq!(keys, live);
+    for (key, value) in seen {
+        assert_eq!(store.value(key.as_bytes()).unwrap(), Some(value), "{key}");
+    }
+}
+
+#[test]
+fn backwards_as_well_damage_is_refused() {
+    let (_dir, server) = server(&populated());
+    let path = server.join(DATABASE);
+    let whole = fs::read(&path).unwrap();
+    let read = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        Store::open(&path).and_then(|store| store.each_live(&mut |_, _| {}))
+    };
+    assert!(read(&whole).is_ok());
+    assert!(read(&whole[..whole.len() / 2]).is_err(), "cut");
+    // The first leaf says that it is another page, or has elements where no page is.
+    for (at, byte) in [(2 * PAGE, 9), (2 * PAGE + PAGE_HEADER + 7, 0x7f)] {
+        let mut harmed = whole.clone();
+        harmed[at] = byte;
+        assert!(matches!(read(&harmed), Err(StoreError::Bolt(BoltError::Damaged { .. }))), "{at}");
+    }
+}
+
+#[test]
 fn a_root_is_of_what_is_live_and_not_of_its_history() {
     let (_a, first) = server(&populated());
     let mut other = populated();

@@ -11,6 +11,7 @@ mod fence;
 mod forward;
 mod guard;
 mod guard_cut;
+mod inventory;
 mod lease;
 mod mutants;
 mod node;

@@ -13,6 +13,11 @@ pub struct CheckArgs {
     /// Judge saved facts instead of this node
     #[arg(long, value_name = "FILE")]
     pub facts: Option<PathBuf>,
+    /// Read the cluster's objects as well, in the datastore and not from the API: from its latest copy of the last day, or
+    /// as they are now
+    #[arg(long, value_enum, value_name = "WHICH", num_args = 0..=1, require_equals = true,
+        default_missing_value = "latest", conflicts_with = "facts")]
+    pub objects: Option<Objects>,
     /// Save the facts to a file that can be sent and judged elsewhere; secrets are masked
     #[arg(long, value_name = "FILE")]
     pub save_facts: Option<PathBuf>,
@@ -30,6 +35,12 @@ pub struct CheckArgs {
     pub write_baseline: Option<PathBuf>,
     #[command(flatten)]
     pub accept: AcceptArgs,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Objects {
+    Latest,
+    Now,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -38,6 +38,19 @@ fn the_way_back_is_keep_unless_asked_for() {
 }
 
 #[test]
+fn objects_are_read_when_somebody_asks() {
+    let of = |line: &str| match parse(line).unwrap().command {
+        Command::Check(args) => args.objects,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(of("belay check"), None);
+    assert_eq!(of("belay check --objects --to stable"), Some(Objects::Latest));
+    assert_eq!(of("belay check --objects=now"), Some(Objects::Now));
+    // What was saved has them or not.
+    assert!(parse("belay check --objects --facts facts.json").is_err());
+}
+
+#[test]
 fn every_verb_says_what_it_does() {
     fn said(command: &clap::Command) {
         for verb in command.get_subcommands().filter(|verb| verb.get_name() != "help") {

@@ -4,12 +4,12 @@ use belay_checks::{Baseline, Finding, Knowledge, Severity, blocks, findings_over
 use belay_facts::{Destination, Facts, K3sVersion};
 use belay_node::Link;
 use belay_report::{CheckReport, Mark, check_junit, check_markdown, check_sarif};
-use belay_runner::{Clock, Gathered, gather};
+use belay_runner::{Clock, Gathered, gather, gather_objects};
 use serde::Serialize;
 
 use super::Context;
 use super::policy::{judge, ladder_hints, policy, target};
-use crate::args::{CheckArgs, FailOn, Output};
+use crate::args::{CheckArgs, FailOn, Objects, Output};
 use crate::error::CommandError;
 use crate::output;
 
@@ -23,7 +23,7 @@ pub async fn check(context: &Context, args: &CheckArgs, output: Output) -> Resul
     };
     let Gathered { facts, notes } = match &args.facts {
         Some(file) => Gathered { facts: read(file)?, notes: Vec::new() },
-        None => take(context.node()).await?,
+        None => take_with(context.node(), args.objects).await?,
     };
     if let Some(file) = &args.save_facts {
         write(file, "the facts", &facts)?;
@@ -77,6 +77,9 @@ impl Shown<'_> {
             }
             Output::Text => {
                 output::print(&belay_report::known_text(self.known, output::style()));
+                if let Some(objects) = &self.facts.objects {
+                    output::print(&belay_report::objects_text(objects, self.facts.taken_at, output::style()));
+                }
                 if self.findings.is_empty() && !self.known.is_empty() {
                     let text = "nothing new is found; an upgrade is judged without the baseline.";
                     output::print(&output::style().paragraph(Mark::Yes, text));
@@ -92,7 +95,8 @@ impl Shown<'_> {
             Output::Junit | Output::Sarif | Output::Markdown => {
                 let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
                 let mut rules = table(&knowledge);
-                rules.retain(|rule| self.to.is_some() || !rule.needs_target);
+                let read = self.facts.objects.is_some();
+                rules.retain(|rule| (self.to.is_some() || !rule.needs_target) && (read || !rule.needs_objects));
                 let Self { to, findings, known, limit, .. } = *self;
                 let report = CheckReport { to, findings, known, limit, rules: &rules };
                 match output {
@@ -141,13 +145,21 @@ fn show_rest(to: Option<&K3sVersion>, notes: &[String]) {
 
 /// The facts of a node, or of this machine.
 pub async fn take(over: Option<&Destination>) -> Result<Gathered, CommandError> {
+    take_with(over, None).await
+}
+
+async fn take_with(over: Option<&Destination>, objects: Option<Objects>) -> Result<Gathered, CommandError> {
     let name = over.map_or_else(|| "this node".to_owned(), ToString::to_string);
     let mut link = Link::open(&name, over).await.map_err(|error| {
         let hint = error.hint();
         let refused = CommandError::refused(error);
         hint.into_iter().fold(refused, CommandError::hinted)
     })?;
-    Ok(gather(&mut link, &Clock::of_this_machine()).await?)
+    let mut gathered = gather(&mut link, &Clock::of_this_machine()).await?;
+    if let Some(which) = objects {
+        gather_objects(&mut link, which == Objects::Now, &mut gathered).await;
+    }
+    Ok(gathered)
 }
 
 const WRITE_FACTS: &str = "write them with: belay check --save-facts FILE";
