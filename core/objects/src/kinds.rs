@@ -4,7 +4,7 @@ use belay_facts::{
     AdmissionWebhook, CustomDefinition, DisruptionBudget, HostPath, LocalVolume, PlacedPod, StoredNode, TerminatingPod,
 };
 
-use crate::tally::{self, Note, RELEASE, title};
+use crate::tally::{self, Note, RELEASE, short, title};
 use crate::value::{Field, Key, Value};
 use crate::{Meta, Object, Tally};
 
@@ -44,9 +44,13 @@ pub(crate) fn note(tally: &mut Tally, object: &Object<'_>, meta: &Meta<'_>) {
     }
 }
 
+/// The longest path of a node; no other text that is kept is as long.
+const LONGEST: usize = 4096;
+
 #[inline(never)]
 fn text(value: Option<Value<'_>>) -> String {
-    value.map(|value| value.text().into_owned()).unwrap_or_default()
+    let text = value.map(|value| value.text().into_owned()).unwrap_or_default();
+    if text.len() > LONGEST { text.chars().take(LONGEST).collect() } else { text }
 }
 
 fn unsigned(value: Option<Value<'_>>) -> u64 {
@@ -57,8 +61,7 @@ fn unsigned(value: Option<Value<'_>>) -> u64 {
 #[inline(never)]
 fn owner(meta: &Meta<'_>) -> String {
     let Some(owner) = meta.owner else { return format!("Pod {}", title(meta)) };
-    let (kind, name) = (String::from_utf8_lossy(owner.kind), String::from_utf8_lossy(owner.name));
-    let namespace = String::from_utf8_lossy(meta.namespace);
+    let (kind, name, namespace) = (short(owner.kind), short(owner.name), short(meta.namespace));
     if kind == "ReplicaSet"
         && let Some(hash) = meta.label("pod-template-hash").map(String::from_utf8_lossy)
         && let Some(deployment) = name.strip_suffix(hash.as_ref()).and_then(|name| name.strip_suffix('-'))

@@ -6,6 +6,9 @@ const MAGIC: &[u8] = b"k8s\0";
 /// What an apiserver writes before a value that it encrypted (`storage/value/encrypt/envelope`).
 const ENCRYPTED: &[u8] = b"k8s:enc:";
 
+/// Of a group with its version, or of a kind: longer than any that Kubernetes allows.
+const LONGEST: usize = 512;
+
 const API_VERSION: Field = Field(1, "apiVersion");
 const KIND: Field = Field(2, "kind");
 const TYPE_META: Field = Field(1, "typeMeta");
@@ -42,7 +45,8 @@ impl<'a> Object<'a> {
             None => Self::json(Value::Json(value)),
         }
         .ok_or(Undecoded::Foreign)?;
-        let text = |raw| std::str::from_utf8(raw).ok().filter(|text| !text.is_empty()).ok_or(Undecoded::Foreign);
+        let is_name = |text: &&str| !text.is_empty() && text.len() <= LONGEST;
+        let text = |raw| std::str::from_utf8(raw).ok().filter(is_name).ok_or(Undecoded::Foreign);
         Ok(Self { api_version: text(api_version)?, kind: text(kind)?, body })
     }
 

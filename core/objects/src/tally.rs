@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use belay_facts::{
@@ -17,6 +18,8 @@ pub(crate) const RELEASE: &[u8] = b"sh.helm.release.v1.";
 
 /// etcd takes 1.5 MiB, and something that grows is noticed before that.
 const LARGE: usize = 512 * 1024;
+/// The longest name that Kubernetes allows.
+const NAME: usize = 253;
 /// How many examples of one thing are kept, and how many things that only an odd cluster has so many of.
 const EXAMPLES: usize = 3;
 const MOST: usize = 5000;
@@ -221,11 +224,16 @@ impl Tally {
 /// `default/web`, or `web` where there are no namespaces.
 #[inline(never)]
 pub(crate) fn title(meta: &Meta<'_>) -> String {
-    let name = String::from_utf8_lossy(meta.name);
+    let name = short(meta.name);
     match meta.namespace {
         b"" => name.into_owned(),
-        namespace => format!("{}/{name}", String::from_utf8_lossy(namespace)),
+        namespace => format!("{}/{name}", short(namespace)),
     }
+}
+
+/// As much of a name as Kubernetes allows: what is longer is damage, and would be told again with each of a thousand parts.
+pub(crate) fn short(name: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(name.get(..NAME).unwrap_or(name))
 }
 
 /// A stable version that is also the stored one will be there after an upgrade: Kubernetes takes no stable version away.

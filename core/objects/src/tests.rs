@@ -338,6 +338,16 @@ fn a_big_cluster_has_a_small_inventory() {
     assert_eq!(bare.first.first().unwrap().name, "p00000");
 }
 
+/// Found by the fuzzer: each of its parts told a name again that was no name.
+#[test]
+fn a_name_as_long_as_its_object_is_not_told_with_every_webhook() {
+    let hooks = bytes(2, b"").repeat(2000);
+    let kind = ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration");
+    let inventory = one(stored(kind.0, kind.1, &[meta("", &"x".repeat(100_000), &[]), hooks]));
+    assert_eq!(inventory.webhooks.len(), 2000);
+    assert!(inventory.webhooks.iter().all(|hook| hook.configuration.len() < 300));
+}
+
 /// With `BELAY_WRITE_SEEDS` set they are written anew.
 #[test]
 fn the_seeds_of_the_fuzz_target_are_objects() {
