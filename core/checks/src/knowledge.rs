@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use crate::{Advisories, ComponentFlags, KnowledgeError, Releases, Removed, Rule, ServerFlags};
+use crate::{Advisories, ComponentFlags, KnowledgeError, Releases, Removed, Replacements, Rule, ServerFlags};
 
 include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
@@ -14,6 +14,7 @@ pub struct Knowledge {
     pub removed: Removed,
     pub advisories: Advisories,
     pub components: ComponentFlags,
+    pub replacements: Replacements,
 }
 
 impl Knowledge {
@@ -45,6 +46,7 @@ impl Knowledge {
             removed: Removed::parse(include_str!("../knowledge/removed.toml"))?,
             advisories: Advisories::parse(include_str!("../knowledge/advisories.toml"))?,
             components: ComponentFlags::parse(include_str!("../knowledge/component-flags.toml"))?,
+            replacements: Replacements::parse(include_str!("../knowledge/replacements.toml"))?,
         })
     }
 

@@ -7,10 +7,14 @@ use crate::args::{ConfigCommand, ConfigDiffArgs, OutputFormat};
 use crate::error::CommandError;
 use crate::output;
 
+mod fix;
+mod proposal;
+
 /// What concerns the configuration of a node.
 pub async fn config(context: &Context, verb: &ConfigCommand) -> Result<u8, CommandError> {
     match verb {
         ConfigCommand::Diff(args) => diff(context, args).await,
+        ConfigCommand::Fix(args) => fix::fix(context, args).await,
     }
 }
 
