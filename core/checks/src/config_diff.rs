@@ -2,6 +2,7 @@ use belay_facts::{ConfigKey, K3sVersion, NodeFacts, NodeRole};
 use serde::Serialize;
 
 use crate::Knowledge;
+use crate::arguments::component_of;
 
 mod fate;
 pub use fate::Fate;
@@ -24,17 +25,6 @@ pub struct ConfigLine {
     pub why: String,
 }
 
-/// The keys that pass flags on to a component, the component's name in the tables, and what it is called.
-const COMPONENTS: [(&str, &str); 7] = [
-    ("kubelet-arg", "kubelet"),
-    ("kube-apiserver-arg", "apiserver"),
-    ("kube-controller-manager-arg", "controller"),
-    ("kube-controller-arg", "controller"),
-    ("kube-scheduler-arg", "scheduler"),
-    ("kube-proxy-arg", "proxy"),
-    ("etcd-arg", "etcd"),
-];
-
 /// What `to` does with the configuration of `node`, which runs `from`; in merge order, as the node's facts have it.
 #[must_use]
 pub fn config_diff(node: &NodeFacts, from: &K3sVersion, to: &K3sVersion, knowledge: &Knowledge) -> Vec<ConfigLine> {
@@ -47,6 +37,13 @@ pub(crate) fn of_a_file(entry: &ConfigKey) -> bool {
     !matches!(entry.source.as_str(), "environment" | "unit")
 }
 
+/// Name and value of an argument, without what K3s takes off the name.
+pub(crate) fn named(argument: &str) -> (&str, &str) {
+    let argument = argument.trim_start_matches('-');
+    let (name, value) = argument.split_once('=').unwrap_or((argument, "true"));
+    (name.trim_end_matches(['-', '+']), value)
+}
+
 /// One edge of one node.
 pub(crate) struct Diff<'a> {
     pub(crate) node: &'a NodeFacts,
@@ -56,11 +53,6 @@ pub(crate) struct Diff<'a> {
 }
 
 impl Diff<'_> {
-    /// The component that the key passes flags on to.
-    pub(crate) fn component(key: &str) -> Option<&'static str> {
-        COMPONENTS.iter().find(|(name, _)| *name == key).map(|(_, component)| *component)
-    }
-
     /// A key that K3s does not read passes nothing on.
     pub(crate) fn passes_on(&self, entry: &ConfigKey) -> bool {
         matches!(self.of_key(entry).0, Fate::Unchanged | Fate::ChangedDefault | Fate::Unknown)
@@ -84,7 +76,7 @@ impl Diff<'_> {
             why,
         };
         let key = self.of_key(entry);
-        let Some(component) = Self::component(&entry.key).filter(|_| self.passes_on(entry)) else {
+        let Some(component) = component_of(&entry.key).filter(|_| self.passes_on(entry)) else {
             return vec![line(entry.key.clone(), entry.values.join(", "), key)];
         };
         if let Some(later) = self.replaced_by(at, entry) {
@@ -93,8 +85,7 @@ impl Diff<'_> {
         }
         let mut lines = Vec::new();
         for argument in &entry.values {
-            let argument = argument.trim_start_matches('-');
-            let (name, value) = argument.split_once('=').unwrap_or((argument, "true"));
+            let (name, value) = named(argument);
             if name == "feature-gates" {
                 lines.extend(value.split(',').filter(|gate| !gate.trim().is_empty()).map(|gate| {
                     let (gate, on) = gate.split_once('=').unwrap_or((gate, "true"));
@@ -150,7 +141,7 @@ impl Diff<'_> {
                 _ => (Fate::Unchanged, String::new()),
             };
         }
-        match self.knowledge.components.removed(component, name) {
+        match self.knowledge.removed.flag(component, name) {
             Some(until) if self.to.minor >= until => {
                 (Fate::Fatal, format!("the {component} of {minor} does not know it and exits, and K3s with it"))
             }
@@ -159,7 +150,7 @@ impl Diff<'_> {
     }
 
     pub(crate) fn of_gate(&self, name: &str) -> (Fate, String) {
-        match self.knowledge.components.gate_removed(name) {
+        match self.knowledge.removed.gate(name) {
             Some(until) if self.to.minor >= until => {
                 let minor = self.to.minor_name();
                 (Fate::Fatal, format!("{minor} does not know this gate: the component exits, and K3s with it"))
@@ -169,7 +160,7 @@ impl Diff<'_> {
     }
 
     fn changed(&self, component: &str, name: &str) -> (Fate, String) {
-        match self.knowledge.components.changed(component, name) {
+        match self.knowledge.changed.of(component, name) {
             Some((since, how)) if self.from.minor < since && since <= self.to.minor => {
                 (Fate::ChangedDefault, format!("from 1.{since} on: {how}"))
             }

@@ -1,6 +1,7 @@
 use belay_facts::{ConfigKey, K3sVersion, NodeFacts};
 use serde::Serialize;
 
+use crate::arguments::component_of;
 use crate::config_diff::{Diff, of_a_file};
 use crate::{Fate, Knowledge};
 
@@ -56,7 +57,7 @@ pub fn config_fix(node: &NodeFacts, from: &K3sVersion, to: &K3sVersion, knowledg
     };
     let mut passing: Vec<&str> = Vec::new();
     for (at, entry) in (0..).zip(&node.config.keys) {
-        if Diff::component(&entry.key).is_none() || !planner.diff.passes_on(entry) {
+        if component_of(&entry.key).is_none() || !planner.diff.passes_on(entry) {
             planner.key(at, entry);
         } else if !passing.contains(&entry.key.as_str()) {
             passing.push(&entry.key);

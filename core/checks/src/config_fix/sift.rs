@@ -4,7 +4,8 @@ use belay_facts::ConfigKey;
 
 use super::{ConfigEdit, Planner, Reason, to_be_fixed};
 use crate::Replacement;
-use crate::config_diff::{Diff, of_a_file};
+use crate::arguments::component_of;
+use crate::config_diff::{named, of_a_file};
 
 /// One entry's values, sorted.
 pub(super) struct Sifted {
@@ -25,10 +26,9 @@ impl Sifted {
 impl Planner<'_> {
     pub(super) fn sift(&mut self, entry: &ConfigKey) -> Sifted {
         let mut sifted = Sifted { keep: Vec::new(), removed: Vec::new(), reasons: Vec::new() };
-        let component = Diff::component(&entry.key).unwrap_or_default();
+        let component = component_of(&entry.key).unwrap_or_default();
         for argument in &entry.values {
-            let bare = argument.trim_start_matches('-');
-            let (name, value) = bare.split_once('=').unwrap_or((bare, "true"));
+            let (name, value) = named(argument);
             if name == "feature-gates" {
                 self.gates(entry, argument, value, &mut sifted);
                 continue;
@@ -41,7 +41,7 @@ impl Planner<'_> {
             let what = format!("{}: {name}", entry.key);
             let rule = self.rule_of_flag(component, name);
             let told = |why: String| Reason { what: what.clone(), why, rule: rule.clone() };
-            let replacement = self.diff.knowledge.replacements.of(component_name(component), name, value);
+            let replacement = self.diff.knowledge.replacements.of(component, name, value);
             let done = match replacement {
                 None => Err(why),
                 Some(replacement) => {
@@ -144,25 +144,18 @@ impl Planner<'_> {
         if component == "etcd" {
             return self.first_rule(&["belay-etcd-arg-experimental-dropped".to_owned()]);
         }
-        let minor = self.diff.knowledge.components.removed(component, name)?;
+        let minor = self.diff.knowledge.removed.flag(component, name)?;
         let of = |who: &str| format!("belay-{who}-flags-gone-1-{minor}");
-        let who = if component == "proxy" { "kube-proxy" } else { component };
+        let who = match component {
+            "kube-apiserver" => "apiserver",
+            "kube-controller-manager" => "controller",
+            other => other,
+        };
         self.first_rule(&[of(who), of("klog")])
     }
 
     fn rule_of_gate(&self, name: &str) -> Option<String> {
-        let minor = self.diff.knowledge.components.gate_removed(name)?;
+        let minor = self.diff.knowledge.removed.gate(name)?;
         self.first_rule(&[format!("belay-gates-gone-1-{minor}")])
-    }
-}
-
-/// The component as `removed.toml` names it.
-fn component_name(component: &str) -> &str {
-    match component {
-        "apiserver" => "kube-apiserver",
-        "controller" => "kube-controller-manager",
-        "scheduler" => "kube-scheduler",
-        "proxy" => "kube-proxy",
-        other => other,
     }
 }
