@@ -34,6 +34,11 @@ pub(crate) struct Gate {
     pub place: String,
 }
 
+/// The component that the key passes arguments on to.
+pub(crate) fn component_of(key: &str) -> Option<&'static str> {
+    CARRIERS.iter().find(|(_, carrier)| *carrier == key).map(|(component, _)| *component)
+}
+
 /// Every argument in force, read as K3s reads them (`pkg/util/args.go`).
 pub(crate) fn arguments(config: &ConfigFacts) -> Vec<Argument> {
     let of = |(component, key): &(&'static str, &str)| {

@@ -2,6 +2,7 @@ use belay_facts::{ConfigKey, K3sVersion, NodeFacts, NodeRole};
 use serde::Serialize;
 
 use crate::Knowledge;
+use crate::arguments::component_of;
 
 mod fate;
 pub use fate::Fate;
@@ -24,33 +25,47 @@ pub struct ConfigLine {
     pub why: String,
 }
 
-/// The keys that pass flags on to a component, the component's name in the tables, and what it is called.
-const COMPONENTS: [(&str, &str); 7] = [
-    ("kubelet-arg", "kubelet"),
-    ("kube-apiserver-arg", "apiserver"),
-    ("kube-controller-manager-arg", "controller"),
-    ("kube-controller-arg", "controller"),
-    ("kube-scheduler-arg", "scheduler"),
-    ("kube-proxy-arg", "proxy"),
-    ("etcd-arg", "etcd"),
-];
-
 /// What `to` does with the configuration of `node`, which runs `from`; in merge order, as the node's facts have it.
 #[must_use]
 pub fn config_diff(node: &NodeFacts, from: &K3sVersion, to: &K3sVersion, knowledge: &Knowledge) -> Vec<ConfigLine> {
     let diff = Diff { node, from, to, knowledge };
-    node.config.keys.iter().flat_map(|entry| diff.lines(entry)).collect()
+    (0..).zip(&node.config.keys).flat_map(|(at, entry)| diff.lines(at, entry)).collect()
 }
 
-struct Diff<'a> {
-    node: &'a NodeFacts,
-    from: &'a K3sVersion,
-    to: &'a K3sVersion,
-    knowledge: &'a Knowledge,
+/// What stands in a file, and not in the environment or the unit.
+pub(crate) fn of_a_file(entry: &ConfigKey) -> bool {
+    !matches!(entry.source.as_str(), "environment" | "unit")
+}
+
+/// Name and value of an argument, without what K3s takes off the name.
+pub(crate) fn named(argument: &str) -> (&str, &str) {
+    let argument = argument.trim_start_matches('-');
+    let (name, value) = argument.split_once('=').unwrap_or((argument, "true"));
+    (name.trim_end_matches(['-', '+']), value)
+}
+
+/// One edge of one node.
+pub(crate) struct Diff<'a> {
+    pub(crate) node: &'a NodeFacts,
+    pub(crate) from: &'a K3sVersion,
+    pub(crate) to: &'a K3sVersion,
+    pub(crate) knowledge: &'a Knowledge,
 }
 
 impl Diff<'_> {
-    fn lines(&self, entry: &ConfigKey) -> Vec<ConfigLine> {
+    /// A key that K3s does not read passes nothing on.
+    pub(crate) fn passes_on(&self, entry: &ConfigKey) -> bool {
+        matches!(self.of_key(entry).0, Fate::Unchanged | Fate::ChangedDefault | Fate::Unknown)
+    }
+
+    /// The later file that takes the place of the entry at `at`: of files, the last one without `+` alone counts. The
+    /// unit's values come on top of those of the files, they do not take their place (K3s `pkg/configfilearg/parser.go`).
+    pub(crate) fn replaced_by(&self, at: usize, entry: &ConfigKey) -> Option<&ConfigKey> {
+        let later = |later: &&ConfigKey| later.key == entry.key && of_a_file(later) && !later.append;
+        self.node.config.keys.iter().skip(at.saturating_add(1)).find(later).filter(|_| of_a_file(entry))
+    }
+
+    fn lines(&self, at: usize, entry: &ConfigKey) -> Vec<ConfigLine> {
         let line = |name: String, value: String, (fate, why): (Fate, String)| ConfigLine {
             node: self.node.name.clone(),
             name,
@@ -61,16 +76,16 @@ impl Diff<'_> {
             why,
         };
         let key = self.of_key(entry);
-        let component = COMPONENTS.iter().find(|(name, _)| *name == entry.key).map(|(_, component)| *component);
-        // A key that K3s does not read passes nothing on.
-        let passed_on = matches!(key.0, Fate::Unchanged | Fate::ChangedDefault | Fate::Unknown);
-        let Some(component) = component.filter(|_| passed_on) else {
+        let Some(component) = component_of(&entry.key).filter(|_| self.passes_on(entry)) else {
             return vec![line(entry.key.clone(), entry.values.join(", "), key)];
         };
+        if let Some(later) = self.replaced_by(at, entry) {
+            let why = format!("{} has the key as well and takes its place", later.source);
+            return vec![line(entry.key.clone(), entry.values.join(", "), (Fate::Ignored, why))];
+        }
         let mut lines = Vec::new();
         for argument in &entry.values {
-            let argument = argument.trim_start_matches('-');
-            let (name, value) = argument.split_once('=').unwrap_or((argument, "true"));
+            let (name, value) = named(argument);
             if name == "feature-gates" {
                 lines.extend(value.split(',').filter(|gate| !gate.trim().is_empty()).map(|gate| {
                     let (gate, on) = gate.split_once('=').unwrap_or((gate, "true"));
@@ -85,8 +100,13 @@ impl Diff<'_> {
         lines
     }
 
+    /// K3s of this release reads the key on this node; no when that is not known.
+    pub(crate) fn knows(&self, tag: &K3sVersion, key: &str) -> bool {
+        self.knowledge.flags.of(tag).is_some_and(|flags| flags.contains(key))
+    }
+
     /// A flag of K3s itself.
-    fn of_key(&self, entry: &ConfigKey) -> (Fate, String) {
+    pub(crate) fn of_key(&self, entry: &ConfigKey) -> (Fate, String) {
         let key = entry.key.as_str();
         if self.node.role != NodeRole::Server {
             return (Fate::Unknown, "the tables here are those of servers".to_owned());
@@ -107,7 +127,7 @@ impl Diff<'_> {
     }
 
     /// A flag of a component, as far as its removal or change is known.
-    fn of_argument(&self, component: &str, name: &str) -> (Fate, String) {
+    pub(crate) fn of_argument(&self, component: &str, name: &str) -> (Fate, String) {
         let minor = self.to.minor_name();
         if component == "etcd" {
             let etcd = self.knowledge.releases.look_up(self.to).etcd_minor;
@@ -121,7 +141,7 @@ impl Diff<'_> {
                 _ => (Fate::Unchanged, String::new()),
             };
         }
-        match self.knowledge.components.removed(component, name) {
+        match self.knowledge.removed.flag(component, name) {
             Some(until) if self.to.minor >= until => {
                 (Fate::Fatal, format!("the {component} of {minor} does not know it and exits, and K3s with it"))
             }
@@ -129,8 +149,8 @@ impl Diff<'_> {
         }
     }
 
-    fn of_gate(&self, name: &str) -> (Fate, String) {
-        match self.knowledge.components.gate_removed(name) {
+    pub(crate) fn of_gate(&self, name: &str) -> (Fate, String) {
+        match self.knowledge.removed.gate(name) {
             Some(until) if self.to.minor >= until => {
                 let minor = self.to.minor_name();
                 (Fate::Fatal, format!("{minor} does not know this gate: the component exits, and K3s with it"))
@@ -140,7 +160,7 @@ impl Diff<'_> {
     }
 
     fn changed(&self, component: &str, name: &str) -> (Fate, String) {
-        match self.knowledge.components.changed(component, name) {
+        match self.knowledge.changed.of(component, name) {
             Some((since, how)) if self.from.minor < since && since <= self.to.minor => {
                 (Fate::ChangedDefault, format!("from 1.{since} on: {how}"))
             }

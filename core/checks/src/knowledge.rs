@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use crate::{Advisories, ComponentFlags, KnowledgeError, Releases, Removed, Rule, ServerFlags};
+use crate::{Advisories, ChangedFlags, KnowledgeError, Releases, Removed, Replacements, Rule, ServerFlags};
 
 include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
@@ -13,7 +13,8 @@ pub struct Knowledge {
     pub flags: ServerFlags,
     pub removed: Removed,
     pub advisories: Advisories,
-    pub components: ComponentFlags,
+    pub changed: ChangedFlags,
+    pub replacements: Replacements,
 }
 
 impl Knowledge {
@@ -44,7 +45,8 @@ impl Knowledge {
             flags: ServerFlags::parse(flags)?,
             removed: Removed::parse(include_str!("../knowledge/removed.toml"))?,
             advisories: Advisories::parse(include_str!("../knowledge/advisories.toml"))?,
-            components: ComponentFlags::parse(include_str!("../knowledge/component-flags.toml"))?,
+            changed: ChangedFlags::parse(include_str!("../knowledge/changed-flags.toml"))?,
+            replacements: Replacements::parse(include_str!("../knowledge/replacements.toml"))?,
         })
     }
 

@@ -32,6 +32,9 @@ struct Names {
     gone: u32,
 }
 
+/// Stands for every component that is given flags.
+const ANY: &str = "any";
+
 /// One thing that is gone, as a rule sees it. `component` is empty for what belongs to none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Gone {
@@ -57,6 +60,21 @@ impl Removed {
     pub fn parse(text: &str) -> Result<Self, KnowledgeError> {
         let file = "removed.toml".to_owned();
         toml::from_str(text).map_err(|source| KnowledgeError::Toml { file, source: Box::new(source) })
+    }
+
+    /// The first minor whose `component` does not know the flag; `None` when no removal is known.
+    #[must_use]
+    pub fn flag(&self, component: &str, name: &str) -> Option<u32> {
+        let of = |entry: &&Flags| entry.component == component || entry.component == ANY;
+        let named = |entry: &&Flags| entry.names.iter().any(|known| known == name);
+        self.flag.iter().filter(of).filter(named).map(|entry| entry.gone).min()
+    }
+
+    /// The first minor that does not know the feature gate; `None` when no removal is known.
+    #[must_use]
+    pub fn gate(&self, name: &str) -> Option<u32> {
+        let named = |entry: &&Names| entry.names.iter().any(|known| known == name);
+        self.gate.iter().filter(named).map(|entry| entry.gone).min()
     }
 
     /// What `minor` no longer has.

@@ -12,7 +12,7 @@ mod output;
 mod versions;
 
 pub use check::{CheckArgs, FailOn, Objects};
-pub use config::{ConfigArgs, ConfigCommand, ConfigDiffArgs};
+pub use config::{ConfigArgs, ConfigCommand, ConfigDiffArgs, ConfigFixArgs};
 pub use explain::ExplainArgs;
 pub use output::{Output, OutputFormat};
 pub use versions::VersionsArgs;

@@ -121,3 +121,112 @@ fn a_configuration_is_held_against_the_target() {
     let model = json_of(&belay(&["config", "diff", "--to", "v1.36.5+k3s1", "--facts", &file, "--output", "json"]));
     assert!(model["lines"].as_array().unwrap().iter().all(|line| line["fate"] == "unchanged"), "{model}");
 }
+
+/// A node's configuration in files of this machine, and facts that were taken of them.
+fn configured(dir: &Path, base: &str, drop_in: &str, keys: impl FnOnce(&str, &str) -> Value) -> (String, String) {
+    let config = dir.join("k3s/config.yaml");
+    let ours = dir.join("k3s/config.yaml.d/99-ours.yaml");
+    std::fs::create_dir_all(ours.parent().unwrap()).unwrap();
+    std::fs::write(&config, base).unwrap();
+    std::fs::write(&ours, drop_in).unwrap();
+    let (config, ours) = (config.to_str().unwrap().to_owned(), ours.to_str().unwrap().to_owned());
+    let file = facts(dir, |facts| {
+        let node = &mut facts["nodes"][0];
+        node["binary"]["version"] = json!("v1.30.14+k3s2");
+        node["config"]["digest"] = json!(belay_facts::Digest::of(format!("{base}{drop_in}").as_bytes()));
+        node["config"]["files"] = json!([config, ours]);
+        node["config"]["keys"] = keys(&config, &ours);
+        let named = json!({ "key": "config", "values": [config], "source": "unit", "line": 0, "append": false });
+        node["config"]["keys"].as_array_mut().unwrap().push(named);
+    });
+    (file, config)
+}
+
+#[test]
+fn a_proposal_is_written_beside_and_its_commands_make_it_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let base = "token: canary-7f3a\nkubelet-arg:\n  - max-pods=9\n  - iptables-drop-bit=3\nmispelt: x\nlast: y\n";
+    let (file, config) = configured(dir.path(), base, "debug: true\n", |config, _| {
+        json!([
+            { "key": "token", "values": ["(secret)"], "source": config, "line": 1, "append": false },
+            { "key": "kubelet-arg", "values": ["max-pods=9", "iptables-drop-bit=3"], "source": config, "line": 2, "append": false },
+            { "key": "mispelt", "values": ["x"], "source": config, "line": 5, "append": false },
+        ])
+    });
+    let ask = ["config", "fix", "--to", "v1.31.14+k3s1", "--facts", &file];
+    let shown = belay(&ask);
+    assert_eq!(shown.code, 0, "{}{}", shown.out, shown.err);
+    assert!(shown.out.contains("    kubelet-arg:\n      - \"max-pods=9\"\n"), "{}", shown.out);
+    assert!(shown.out.contains("    -mispelt: x\n") && !shown.out.contains("canary"), "{}", shown.out);
+    assert!(shown.out.contains("nothing was changed. Write the files with --out DIR."), "{}", shown.out);
+
+    let out = dir.path().join("proposed");
+    let model = json_of(&belay(&[&ask[..], &["--out", out.to_str().unwrap(), "--output", "json"]].concat()));
+    let node = &model["nodes"][0];
+    let commands: Vec<&str> = node["apply"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), base, "a proposal changes nothing");
+    // All but the restart and the asking again.
+    for command in commands.iter().filter(|command| !command.starts_with("systemctl") && !command.starts_with("belay"))
+    {
+        let done = Command::new("sh").args(["-c", command]).output().unwrap();
+        assert!(done.status.success(), "{command}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), base.replace("mispelt: x\n", ""));
+    assert_eq!(std::fs::read_to_string(format!("{config}.before-belay")).unwrap(), base);
+    let written = std::fs::read_to_string(format!("{config}.d/90-belay-v1.31.14+k3s1.yaml")).unwrap();
+    assert_eq!(written, node["drop-in"]["text"].as_str().unwrap());
+    assert_eq!(commands.last(), Some(&"belay check --to v1.31.14+k3s1"));
+
+    let again = belay(&[&ask[..], &["--out", out.to_str().unwrap()]].concat());
+    assert!(again.code == 1 && again.err.contains("could not write"), "an edited proposal is not lost: {}", again.err);
+}
+
+#[test]
+fn a_proposal_is_not_written_among_k3s_own_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, config) = configured(
+        dir.path(),
+        "mispelt: x\n",
+        "",
+        |config, _| json!([{ "key": "mispelt", "values": ["x"], "source": config, "line": 1, "append": false }]),
+    );
+    let own = Path::new(&config).parent().unwrap();
+    let link = dir.path().join("link");
+    std::os::unix::fs::symlink(own, &link).unwrap();
+    for out in [own.to_path_buf(), link, own.join("new/../sub"), "/etc/rancher/belay".into()] {
+        let out = out.to_str().unwrap();
+        let said = belay(&["config", "fix", "--to", "v1.31.14+k3s1", "--facts", &file, "--out", out]);
+        assert!(said.code == 1 && said.err.contains("K3s' own directory"), "{out}: {}{}", said.out, said.err);
+    }
+    assert_eq!(std::fs::read_dir(own).unwrap().count(), 2);
+}
+
+#[test]
+fn files_that_changed_since_the_facts_give_no_patch() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, config) = configured(
+        dir.path(),
+        "mispelt: x\n",
+        "",
+        |config, _| json!([{ "key": "mispelt", "values": ["x"], "source": config, "line": 1, "append": false }]),
+    );
+    std::fs::write(config, "mispelt: y\n").unwrap();
+    let said = belay(&["config", "fix", "--to", "v1.31.14+k3s1", "--facts", &file]);
+    let told = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.code == 0 && told.contains("no patch:") && told.contains("remove `mispelt` from"), "{}", said.out);
+}
+
+#[test]
+fn what_needs_you_is_named_with_its_rule() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, _) = configured(
+        dir.path(),
+        "kubelet-arg: runonce=true\n",
+        "",
+        |config, _| json!([{ "key": "kubelet-arg", "values": ["runonce=true"], "source": config, "line": 1, "append": false }]),
+    );
+    let said = belay(&["config", "fix", "--to", "v1.32.13+k3s1", "--facts", &file]);
+    let told = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+    assert!(told.contains("(belay explain belay-kubelet-flags-gone-1-32)"), "{}", said.out);
+}

@@ -4,6 +4,7 @@
 //! plan and findings look on one screen. Decides nothing and reads nothing: everything shown was journalled or planned.
 
 mod check;
+mod config_fix_text;
 mod config_text;
 mod findings_text;
 mod html;
@@ -23,6 +24,7 @@ mod verdict;
 mod versions_text;
 
 pub use check::{CheckReport, check_junit, check_markdown, check_sarif};
+pub use config_fix_text::config_fix_text;
 pub use config_text::config_text;
 pub use findings_text::{findings_text, known_text};
 pub use html::html;

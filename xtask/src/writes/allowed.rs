@@ -126,6 +126,11 @@ pub const ALLOWED: [Allowed; 22] = [
         why: "the file that a person names with --save-facts or --write-baseline; no state of ours, and perhaps a pipe",
     },
     Allowed {
+        file: "face/cli/src/commands/config/proposal.rs",
+        calls: &["OpenOptions.create_new", "OpenOptions.write", "create_dir_all"],
+        why: "the proposed files below the directory that a person names with --out; no state of ours, and nothing of K3s",
+    },
+    Allowed {
         file: "face/cli/src/commands/report.rs",
         calls: &["write"],
         why: "the file that a person names with --html; no state of ours, and perhaps a pipe",

@@ -78,3 +78,36 @@ fn etcd_drops_its_experimental_flags_with_3_7() {
     assert_eq!(fate("v1.36.5+k3s1", "v1.37.1+k3s1", key()), Fate::Ignored);
     assert_eq!(fate("v1.35.9+k3s1", "v1.36.5+k3s1", key()), Fate::Unchanged);
 }
+
+#[test]
+fn the_diff_and_the_rules_read_the_same_removals() {
+    let fatal = |minor: u32, key: &str, argument: &str| {
+        let (from, to) = (format!("v1.{}.1+k3s1", minor - 1), format!("v1.{minor}.1+k3s1"));
+        let lines = diff(&from, &to, &[entry(key, &[argument], FILE, 1)]);
+        (lines[0].fate, diff(&from, &from, &[entry(key, &[argument], FILE, 1)])[0].fate)
+    };
+    let keys = [
+        ("kubelet", "kubelet-arg"),
+        ("kube-apiserver", "kube-apiserver-arg"),
+        ("kube-controller-manager", "kube-controller-manager-arg"),
+        ("kube-proxy", "kube-proxy-arg"),
+        ("any", "kube-scheduler-arg"),
+    ];
+    let gone = knowledge().removed.in_minor(u32::MAX);
+    for flag in gone.flags.iter().filter(|flag| flag.minor > 24) {
+        let key = keys.iter().find(|(component, _)| *component == flag.component).unwrap().1;
+        assert_eq!(fatal(flag.minor, key, &flag.name), (Fate::Fatal, Fate::Unchanged), "{flag:?}");
+    }
+    for gate in gone.gates {
+        let argument = format!("feature-gates={}=true", gate.name);
+        assert_eq!(fatal(gate.minor, "kubelet-arg", &argument), (Fate::Fatal, Fate::Unchanged), "{gate:?}");
+    }
+}
+
+#[test]
+fn a_gate_of_a_family_goes_with_its_own_minor() {
+    // `CSIMigration*` was taken as gone with 1.27, whole: only those that the source names are.
+    let key = |name: &str| entry("kubelet-arg", &[&format!("feature-gates=CSIMigration{name}=true")], FILE, 1);
+    assert_eq!(fate("v1.26.15+k3s1", "v1.27.16+k3s1", key("AWS")), Fate::Fatal);
+    assert_eq!(fate("v1.26.15+k3s1", "v1.27.16+k3s1", key("Portworx")), Fate::Unchanged);
+}

@@ -9,6 +9,8 @@ mod clean;
 #[cfg(test)]
 mod config_diff;
 #[cfg(test)]
+mod config_fix;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod golden;

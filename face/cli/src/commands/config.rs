@@ -7,10 +7,14 @@ use crate::args::{ConfigCommand, ConfigDiffArgs, OutputFormat};
 use crate::error::CommandError;
 use crate::output;
 
+mod fix;
+mod proposal;
+
 /// What concerns the configuration of a node.
 pub async fn config(context: &Context, verb: &ConfigCommand) -> Result<u8, CommandError> {
     match verb {
         ConfigCommand::Diff(args) => diff(context, args).await,
+        ConfigCommand::Fix(args) => fix::fix(context, args).await,
     }
 }
 
@@ -27,7 +31,7 @@ async fn diff(context: &Context, args: &ConfigDiffArgs) -> Result<u8, CommandErr
     let unreadable: Vec<&String> = facts.nodes.iter().flat_map(|node| &node.config.unreadable).collect();
     match context.format {
         OutputFormat::Json => output::json(&serde_json::json!({
-            "from": from, "to": to, "as-of": knowledge.components.as_of, "lines": lines, "unreadable": unreadable,
+            "from": from, "to": to, "as-of": knowledge.removed.as_of, "lines": lines, "unreadable": unreadable,
         }))?,
         OutputFormat::Text => {
             let style = output::style();
@@ -37,7 +41,7 @@ async fn diff(context: &Context, args: &ConfigDiffArgs) -> Result<u8, CommandErr
             }
             let note = format!(
                 "{from} → {to}. Removals of component flags and gates as known on {}.",
-                knowledge.components.as_of
+                knowledge.removed.as_of
             );
             output::print(&format!("{}\n", style.dim(&note)));
         }
