@@ -12,7 +12,7 @@ pub struct Advisories {
     #[serde(deserialize_with = "date")]
     pub as_of: Date,
     pub sources: Vec<String>,
-    advisory: Vec<Advisory>,
+    pub(crate) advisory: Vec<Advisory>,
 }
 
 /// One advisory. Published ranges are of plain versions: `+k3sN` and a pre-release's suffix do not count.

@@ -18,6 +18,28 @@ pub struct Edge {
 /// Asks every rule about the facts. Worst first; the same input gives the same output, to the byte.
 #[must_use]
 pub fn check(facts: &Facts, edge: &Edge, knowledge: &Knowledge, policy: &Policy) -> Vec<Finding> {
+    let mut findings = asked(facts, edge, knowledge, policy);
+    // Of what somebody else added, nothing makes a risk smaller, whatever it says.
+    if let Some(floor) = &knowledge.floor {
+        keep(&mut findings, check(facts, edge, floor, policy));
+    }
+    sort(&mut findings);
+    findings
+}
+
+/// Adds what `before` found and `findings` lacks, or is less sure of.
+fn keep(findings: &mut Vec<Finding>, before: Vec<Finding>) {
+    for old in before {
+        let same = |new: &&mut Finding| (&new.rule, &new.node) == (&old.rule, &old.node);
+        match findings.iter_mut().find(same) {
+            Some(new) if new.verdict < old.verdict => *new = old,
+            Some(_) => {}
+            None => findings.push(old),
+        }
+    }
+}
+
+fn asked(facts: &Facts, edge: &Edge, knowledge: &Knowledge, policy: &Policy) -> Vec<Finding> {
     let shared = variables::shared(facts, edge, knowledge);
     let once = Situation::new(variables::with_objects(&shared, facts));
     let nodes: Vec<(String, Situation)> = facts
@@ -28,7 +50,7 @@ pub fn check(facts: &Facts, edge: &Edge, knowledge: &Knowledge, policy: &Policy)
     let mut findings = Vec::new();
     let is_asked =
         |rule: &&Rule| (edge.to.is_some() || !rule.needs_target) && (facts.objects.is_some() || !rule.needs_objects);
-    for rule in knowledge.rules.iter().filter(is_asked) {
+    for rule in knowledge.rules.iter().map(AsRef::as_ref).filter(is_asked) {
         match rule.scope {
             Scope::Cluster | Scope::Edge => findings.extend(ask(rule, None, &once, policy)),
             // No node was looked at: that is not the same as nothing wrong on any.
@@ -38,7 +60,6 @@ pub fn check(facts: &Facts, edge: &Edge, knowledge: &Knowledge, policy: &Policy)
             }
         }
     }
-    sort(&mut findings);
     findings
 }
 

@@ -1,20 +1,31 @@
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use crate::{Advisories, ChangedFlags, KnowledgeError, Releases, Removed, Replacements, Rule, ServerFlags};
+use jiff::civil::Date;
+
+use crate::{Advisories, BundleMark, ChangedFlags, KnowledgeError, Releases, Removed, Replacements, Rule, ServerFlags};
+
+mod merge;
 
 include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
 /// Everything that is known about risks and releases: rules, release tables, flag tables, advisories.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Knowledge {
     /// Sorted by id.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<Arc<Rule>>,
     pub releases: Releases,
     pub flags: ServerFlags,
     pub removed: Removed,
     pub advisories: Advisories,
     pub changed: ChangedFlags,
     pub replacements: Replacements,
+    /// The last day on which something of what the build carries was looked up.
+    pub build_as_of: Date,
+    /// The bundles that were added to what the build carries, in order.
+    pub bundles: Vec<BundleMark>,
+    /// What was known before somebody else's key added to it: nothing of that is ever lost.
+    pub(crate) floor: Option<Box<Self>>,
 }
 
 impl Knowledge {
@@ -32,28 +43,39 @@ impl Knowledge {
     /// # Errors
     /// When a text is broken, or two rules have the same id.
     pub fn parse(rules: &[(&str, &str)], releases: &str, flags: &str) -> Result<Self, KnowledgeError> {
-        let mut rules: Vec<Rule> =
-            rules.iter().map(|(name, text)| Rule::parse(name, text)).collect::<Result<_, _>>()?;
+        let mut rules: Vec<Arc<Rule>> =
+            rules.iter().map(|(name, text)| Rule::parse(name, text).map(Arc::new)).collect::<Result<_, _>>()?;
         rules.sort_by(|a, b| a.id.cmp(&b.id));
         let mut seen = BTreeSet::new();
         if let Some(twice) = rules.iter().find(|rule| !seen.insert(rule.id.as_str())) {
             return Err(KnowledgeError::rule("rules", format!("two rules have the id `{}`", twice.id)));
         }
+        let releases = Releases::parse(releases)?;
+        let flags = ServerFlags::parse(flags)?;
+        let removed = Removed::parse(include_str!("../knowledge/removed.toml"))?;
+        let advisories = Advisories::parse(include_str!("../knowledge/advisories.toml"))?;
+        let changed = ChangedFlags::parse(include_str!("../knowledge/changed-flags.toml"))?;
+        let replacements = Replacements::parse(include_str!("../knowledge/replacements.toml"))?;
+        let tables = [releases.as_of, flags.as_of, removed.as_of, advisories.as_of, changed.as_of];
+        let build_as_of = rules.iter().map(|rule| rule.as_of).chain(tables).max().unwrap_or(releases.as_of);
         Ok(Self {
             rules,
-            releases: Releases::parse(releases)?,
-            flags: ServerFlags::parse(flags)?,
-            removed: Removed::parse(include_str!("../knowledge/removed.toml"))?,
-            advisories: Advisories::parse(include_str!("../knowledge/advisories.toml"))?,
-            changed: ChangedFlags::parse(include_str!("../knowledge/changed-flags.toml"))?,
-            replacements: Replacements::parse(include_str!("../knowledge/replacements.toml"))?,
+            releases,
+            flags,
+            removed,
+            advisories,
+            changed,
+            replacements,
+            build_as_of,
+            bundles: Vec::new(),
+            floor: None,
         })
     }
 
     /// The rule with this id.
     #[must_use]
     pub fn rule(&self, id: &str) -> Option<&Rule> {
-        self.rules.iter().find(|rule| rule.id == id)
+        self.rules.iter().find(|rule| rule.id == id).map(Arc::as_ref)
     }
 
     /// The ids that were most likely meant by `text`, best first: those that contain it, else the one that is fewest

@@ -17,7 +17,7 @@ pub struct Releases {
     pub sources: Vec<String>,
     minor: Vec<Minor>,
     component: Vec<Component>,
-    hazard: Vec<Hazard>,
+    pub(crate) hazard: Vec<Hazard>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -127,9 +127,13 @@ impl Releases {
         let file = "releases.toml";
         let tables: Self = toml::from_str(text)
             .map_err(|source| KnowledgeError::Toml { file: file.into(), source: Box::new(source) })?;
-        let ranges =
-            tables.component.iter().map(Component::range).chain(tables.hazard.iter().flat_map(|h| h.ranges.clone()));
-        for minor in &tables.minor {
+        tables.proven()
+    }
+
+    /// The tables as they are, when they are sound.
+    pub(crate) fn proven(self) -> Result<Self, KnowledgeError> {
+        let file = "releases.toml";
+        for minor in &self.minor {
             let ends = minor.builds.first().zip(minor.builds.last());
             let whole = ends.is_none_or(|ends| ends == (&minor.first, &minor.latest)) && minor.builds.is_sorted();
             if !whole {
@@ -137,18 +141,32 @@ impl Releases {
                 return Err(KnowledgeError::rule(file, why));
             }
         }
-        for range in ranges {
-            if tables.minor_of(&range.from).is_none() {
-                return Err(KnowledgeError::rule(file, format!("{} belongs to no [[minor]]", range.from)));
-            }
-            if range.before.as_ref().is_some_and(|before| *before <= range.from || before.minor != range.from.minor) {
-                return Err(KnowledgeError::rule(
-                    file,
-                    format!("the range from {} is empty or leaves its minor", range.from),
-                ));
-            }
+        let ranges = self.component.iter().map(Component::range);
+        if let Some(why) = ranges.chain(self.hazard.iter().flat_map(|h| h.ranges.clone())).find_map(|r| self.wrong(&r))
+        {
+            return Err(KnowledgeError::rule(file, why));
         }
-        Ok(tables)
+        Ok(self)
+    }
+
+    /// Why a hazard says nothing here: it names no range, or one that these tables do not cover.
+    pub(crate) fn foreign(&self, hazard: &Hazard) -> Option<String> {
+        if hazard.ranges.is_empty() {
+            return Some("it names no range".to_owned());
+        }
+        hazard.ranges.iter().find_map(|range| {
+            let unknown = !self.knows(&range.from);
+            self.wrong(range).or_else(|| unknown.then(|| format!("{} is not in the release tables", range.from)))
+        })
+    }
+
+    fn wrong(&self, range: &Range) -> Option<String> {
+        if self.minor_of(&range.from).is_none() {
+            return Some(format!("{} belongs to no [[minor]]", range.from));
+        }
+        let before = range.before.as_ref();
+        let empty = before.is_some_and(|before| *before <= range.from || before.minor != range.from.minor);
+        empty.then(|| format!("the range from {} is empty or leaves its minor", range.from))
     }
 
     fn minor_of(&self, tag: &K3sVersion) -> Option<&Minor> {

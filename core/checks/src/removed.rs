@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
@@ -6,14 +8,70 @@ use crate::rule::date;
 
 /// What Kubernetes took away, by minor (`knowledge/removed.toml`): flags of components, feature gates, versions of APIs.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(from = "RemovedFile")]
 pub struct Removed {
-    #[serde(deserialize_with = "date")]
     pub as_of: Date,
     pub sources: Vec<String>,
+    pub(crate) lists: RemovedLists,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RemovedFile {
+    #[serde(deserialize_with = "date")]
+    as_of: Date,
+    sources: Vec<String>,
     flag: Vec<Flags>,
     gate: Vec<Names>,
     api: Vec<Names>,
+}
+
+impl From<RemovedFile> for Removed {
+    fn from(file: RemovedFile) -> Self {
+        let lists = RemovedLists { flag: file.flag, gate: file.gate, api: file.api };
+        Self { as_of: file.as_of, sources: file.sources, lists }
+    }
+}
+
+/// The lists by themselves, as a bundle brings them.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct RemovedLists {
+    flag: Vec<Flags>,
+    gate: Vec<Names>,
+    api: Vec<Names>,
+}
+
+impl RemovedLists {
+    /// `flag:kubelet/log-dir`, `gate:Name`, `api:policy/v1beta1 PodDisruptionBudget`.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = String> {
+        let flags = self.flag.iter().flat_map(|entry| entry.names.iter().map(|name| flag_id(&entry.component, name)));
+        let gates = self.gate.iter().flat_map(|entry| entry.names.iter().map(|name| format!("gate:{name}")));
+        let apis = self.api.iter().flat_map(|entry| entry.names.iter().map(|name| format!("api:{name}")));
+        flags.chain(gates).chain(apis)
+    }
+
+    pub(crate) fn take_out(&mut self, ids: &BTreeSet<String>) {
+        for Flags { component, names, .. } in &mut self.flag {
+            names.retain(|name| !ids.contains(&flag_id(component, name)));
+        }
+        for entry in &mut self.gate {
+            entry.names.retain(|name| !ids.contains(&format!("gate:{name}")));
+        }
+        for entry in &mut self.api {
+            entry.names.retain(|name| !ids.contains(&format!("api:{name}")));
+        }
+    }
+
+    pub(crate) fn append(&mut self, more: Self) {
+        self.flag.extend(more.flag);
+        self.gate.extend(more.gate);
+        self.api.extend(more.api);
+    }
+}
+
+fn flag_id(component: &str, name: &str) -> String {
+    format!("flag:{component}/{name}")
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -67,25 +125,25 @@ impl Removed {
     pub fn flag(&self, component: &str, name: &str) -> Option<u32> {
         let of = |entry: &&Flags| entry.component == component || entry.component == ANY;
         let named = |entry: &&Flags| entry.names.iter().any(|known| known == name);
-        self.flag.iter().filter(of).filter(named).map(|entry| entry.gone).min()
+        self.lists.flag.iter().filter(of).filter(named).map(|entry| entry.gone).min()
     }
 
     /// The first minor that does not know the feature gate; `None` when no removal is known.
     #[must_use]
     pub fn gate(&self, name: &str) -> Option<u32> {
         let named = |entry: &&Names| entry.names.iter().any(|known| known == name);
-        self.gate.iter().filter(named).map(|entry| entry.gone).min()
+        self.lists.gate.iter().filter(named).map(|entry| entry.gone).min()
     }
 
     /// What `minor` no longer has.
     #[must_use]
     pub fn in_minor(&self, minor: u32) -> GoneIn {
-        let flags = self.flag.iter().filter(|entry| entry.gone <= minor);
+        let flags = self.lists.flag.iter().filter(|entry| entry.gone <= minor);
         let flags = flags.flat_map(|entry| gone(&entry.component, &entry.names, entry.gone)).collect();
         let named = |entries: &[Names]| {
             entries.iter().filter(|entry| entry.gone <= minor).flat_map(|e| gone("", &e.names, e.gone)).collect()
         };
-        GoneIn { flags, gates: named(&self.gate), apis: named(&self.api) }
+        GoneIn { flags, gates: named(&self.lists.gate), apis: named(&self.lists.api) }
     }
 }
 

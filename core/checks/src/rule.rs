@@ -22,7 +22,7 @@ pub struct Rule {
     pub cases: Vec<String>,
     pub sources: Vec<String>,
     pub as_of: Date,
-    /// Facts on which it fires, relative to `core/checks`.
+    /// Facts on which it fires, relative to `core/checks`; empty where it came with a bundle.
     pub red: String,
     /// Facts on which it does not.
     pub green: String,
@@ -45,8 +45,8 @@ pub enum Scope {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RuleFile {
-    id: String,
+pub(crate) struct RuleFile {
+    pub(crate) id: String,
     title: String,
     severity: Severity,
     scope: Scope,
@@ -63,7 +63,9 @@ struct RuleFile {
     sources: Vec<String>,
     #[serde(deserialize_with = "date")]
     as_of: Date,
+    #[serde(default)]
     red: String,
+    #[serde(default)]
     green: String,
 }
 
@@ -100,14 +102,29 @@ impl Rule {
         if raw.id != format!("belay-{name}") {
             return Err(KnowledgeError::rule(&file, format!("its id is `{}`, expected `belay-{name}`", raw.id)));
         }
-        if raw.sources.is_empty() {
-            return Err(KnowledgeError::rule(&file, "it names no source"));
+        if raw.red.is_empty() || raw.green.is_empty() {
+            return Err(KnowledgeError::rule(&file, "it names no red and green facts"));
         }
-        let when = Predicate::compile(&file, &raw.when)?;
-        let evidence = raw.evidence.as_deref().map(|text| Predicate::compile(&file, text)).transpose()?;
-        let means = Template::compile(&file, &raw.means)?;
-        let fix = Template::compile(&file, &raw.fix)?;
-        let unknown = raw.unknown.as_deref().map(|text| Template::compile(&file, text)).transpose()?;
+        Self::compile(&file, raw)
+    }
+
+    /// Compiles what was read from `file`.
+    pub(crate) fn compile(file: &str, raw: RuleFile) -> Result<Self, KnowledgeError> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        if raw.id.is_empty() || !raw.id.chars().all(plain) {
+            return Err(KnowledgeError::rule(
+                file,
+                format!("the id {:?} is not of small letters, digits and -", raw.id),
+            ));
+        }
+        if raw.sources.is_empty() {
+            return Err(KnowledgeError::rule(file, "it names no source"));
+        }
+        let when = Predicate::compile(file, &raw.when)?;
+        let evidence = raw.evidence.as_deref().map(|text| Predicate::compile(file, text)).transpose()?;
+        let means = Template::compile(file, &raw.means)?;
+        let fix = Template::compile(file, &raw.fix)?;
+        let unknown = raw.unknown.as_deref().map(|text| Template::compile(file, text)).transpose()?;
         let mut rule = Self {
             id: raw.id,
             title: raw.title,
@@ -127,7 +144,7 @@ impl Rule {
             fix,
             unknown,
         };
-        rule.lint(&file)?;
+        rule.lint(file)?;
         let needs_objects = rule.expressions().flat_map(Predicate::variables).any(|name| name == "objects");
         rule.needs_objects = needs_objects;
         Ok(rule)

@@ -1,7 +1,7 @@
 //! The one loop that acts: it asks the engine what to do next, journals it, does it over a link, and journals what
 //! came of it.
 //!
-//! Owns runs and their directory, the carrying out of steps, the gates, and releases (`vault`). Decides nothing: every
+//! Owns runs and their directory, the carrying out of steps, the gates, releases (`vault`), and installed knowledge (`knowledge`). Decides nothing: every
 //! choice is the engine's.
 
 mod backup_copy;
@@ -15,6 +15,7 @@ mod gates;
 mod gather;
 mod halt;
 mod holding;
+pub mod knowledge;
 mod node_account;
 mod node_watch;
 mod run_dir;

@@ -33,6 +33,12 @@ impl StateDir {
         self.0.join("releases")
     }
 
+    /// Where the knowledge bundles are kept.
+    #[must_use]
+    pub fn knowledge(&self) -> PathBuf {
+        self.0.join("knowledge")
+    }
+
     #[must_use]
     pub fn run(&self, id: &str) -> RunDir {
         RunDir(self.0.join("runs").join(id))

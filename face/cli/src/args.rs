@@ -8,12 +8,14 @@ use clap_complete::Shell;
 mod check;
 mod config;
 mod explain;
+mod knowledge;
 mod output;
 mod versions;
 
 pub use check::{CheckArgs, FailOn, Objects};
 pub use config::{ConfigArgs, ConfigCommand, ConfigDiffArgs, ConfigFixArgs};
 pub use explain::ExplainArgs;
+pub use knowledge::{KnowledgeArgs, KnowledgeCommand, KnowledgeUpdateArgs};
 pub use output::{Output, OutputFormat};
 pub use versions::VersionsArgs;
 
@@ -91,6 +93,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// What a release will do with this node's configuration
     Config(ConfigArgs),
+    /// What Belay knows of risks and releases: of which day it is, and newer bundles of it
+    Knowledge(KnowledgeArgs),
     /// Remove what old runs left: other binaries, kept copies, unused data, older backups, cached releases; lists it first
     Prune(PruneArgs),
     /// Print a completion script for a shell

@@ -5,9 +5,11 @@ mod backup;
 mod check;
 mod completion;
 mod config;
+mod context;
 mod explain;
 mod halt;
 mod journal;
+mod knowledge;
 mod man;
 mod plan;
 mod policy;
@@ -27,28 +29,9 @@ use std::path::PathBuf;
 use crate::args::{Args, Command, OutputFormat};
 use crate::error::CommandError;
 use belay_facts::Destination;
-use belay_plan::Plan;
 use belay_runner::StateDir;
 
-/// What every command needs to know.
-pub struct Context {
-    pub state: StateDir,
-    pub format: OutputFormat,
-    /// The node that was named; `None` for this machine, or for the one that a plan names.
-    node: Option<Destination>,
-}
-
-impl Context {
-    /// How the node is reached when there is no plan yet.
-    pub const fn node(&self) -> Option<&Destination> {
-        self.node.as_ref()
-    }
-
-    /// How the node of a plan is reached: as was said now, else as the plan was made.
-    pub fn node_of(&self, plan: Option<&Plan>) -> Option<Destination> {
-        self.node.clone().or_else(|| plan?.ssh.clone())
-    }
-}
+pub use context::Context;
 
 /// Runs the command; the number is the exit code.
 pub async fn run(args: Args) -> Result<u8, CommandError> {
@@ -63,7 +46,7 @@ pub async fn run(args: Args) -> Result<u8, CommandError> {
                 .hinted("a run's report as such: belay report --format junit|markdown"));
         }
     };
-    let context = Context { state, format, node: destination(args.node, args.ssh_config)? };
+    let context = Context::new(state, format, destination(args.node, args.ssh_config)?);
     match args.command {
         Command::Check(args) => check::check(&context, &args, output).await,
         Command::Plan(args) => plan::plan(&context, args).await,
@@ -80,6 +63,7 @@ pub async fn run(args: Args) -> Result<u8, CommandError> {
         Command::Prune(args) => prune::prune(&context, &args).await,
         Command::Versions(args) => versions::versions(&context, &args).await,
         Command::Explain(args) => explain::explain(&context, &args),
+        Command::Knowledge(args) => knowledge::knowledge(&context, &args.verb).await,
         Command::Config(args) => config::config(&context, &args.verb).await,
         Command::Completion { shell } => completion::completion(shell),
         Command::Man { directory } => man::man(&directory),

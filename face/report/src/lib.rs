@@ -9,6 +9,8 @@ mod config_text;
 mod findings_text;
 mod html;
 mod junit;
+mod knowledge_report;
+mod knowledge_text;
 mod markdown;
 mod model;
 mod objects_text;
@@ -29,6 +31,8 @@ pub use config_text::config_text;
 pub use findings_text::{findings_text, known_text};
 pub use html::html;
 pub use junit::junit;
+pub use knowledge_report::{BundleReport, KnowledgeReport};
+pub use knowledge_text::knowledge_text;
 pub use markdown::markdown;
 pub use model::{
     ApiGap, Attempt, Direction, EndReport, FactRow, FactsReport, Found, GateReport, JournalReport, Lost, LostObject,

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod baseline;
 #[cfg(test)]
+mod bundle;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod clean;

@@ -62,7 +62,7 @@ impl Origin {
 
 /// One file at an origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Location {
+pub(crate) enum Location {
     Path(PathBuf),
     Url(String),
 }

@@ -7,7 +7,7 @@ use belay_journal::durable;
 use sha2::{Digest as _, Sha256};
 
 use super::origin::Location;
-use super::{Origin, VaultError, sums, web};
+use super::{Origin, VaultError, read, sums, web};
 
 /// No K3s binary is larger (upstream's own limit is 80 MiB, builds with more in them reach 110).
 const LARGEST: u64 = 1024 * 1024 * 1024;
@@ -183,26 +183,7 @@ async fn copy(
 }
 
 async fn read_text(at: &Location) -> Result<String, VaultError> {
-    let bytes = match at {
-        Location::Path(path) => std::fs::read(path).map_err(|source| VaultError::File {
-            what: "could not read",
-            path: path.display().to_string(),
-            source,
-        })?,
-        Location::Url(url) => {
-            let mut response = web::get(&web::client(true)?, url).await?;
-            let mut bytes = Vec::new();
-            let broke = |error: reqwest::Error| VaultError::Unreachable(url.clone(), web::chain(&error));
-            while let Some(chunk) = response.chunk().await.map_err(broke)? {
-                bytes.extend_from_slice(&chunk);
-                if bytes.len() > LARGEST_SUMS {
-                    break;
-                }
-            }
-            bytes
-        }
-    };
-    Ok(String::from_utf8_lossy(bytes.get(..LARGEST_SUMS).unwrap_or(&bytes)).into_owned())
+    Ok(String::from_utf8_lossy(&read(at, LARGEST_SUMS).await?).into_owned())
 }
 
 pub(crate) fn digest_of(path: &Path) -> std::io::Result<(Digest, u64)> {

@@ -22,7 +22,7 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<u8, CommandErr
     }
     let facts = take(node.as_ref()).await?.facts;
     let policy = Policy { accepted: plan.accepted.clone(), today: today() };
-    let findings = judge(&facts, Some(plan.to.clone()), &policy)?;
+    let findings = judge(&facts, Some(plan.to.clone()), &policy, &context.known()?.knowledge)?;
     plan.ensure_still_valid(&facts, &findings)?;
     let artifact = plan.artifacts.first().ok_or_else(|| CommandError::refused("the plan has no artifact"))?;
     let default = || GITHUB.parse::<Origin>().map_err(CommandError::internal);

@@ -1,9 +1,10 @@
 use std::path::Path;
 
-use belay_checks::{Baseline, Finding, Knowledge, Severity, blocks, findings_over, table};
+use belay_checks::{Baseline, BundleMark, Finding, Severity, blocks, findings_over, table};
 use belay_facts::{Destination, Facts, K3sVersion};
 use belay_node::Link;
 use belay_report::{CheckReport, Mark, check_junit, check_markdown, check_sarif};
+use belay_runner::knowledge::Known;
 use belay_runner::{Clock, Gathered, gather, gather_objects};
 use serde::Serialize;
 
@@ -15,7 +16,9 @@ use crate::output;
 
 /// facts → findings → screen.
 pub async fn check(context: &Context, args: &CheckArgs, output: Output) -> Result<u8, CommandError> {
-    let policy = policy(&args.accept.accept)?;
+    let known_here = context.known()?;
+    let knowledge = &known_here.knowledge;
+    let policy = policy(&args.accept.accept, knowledge)?;
     let baseline = args.baseline.as_deref().map(baseline).transpose()?;
     let to = match &args.to {
         Some(to) => Some(target(to, &args.channels).await?),
@@ -28,7 +31,7 @@ pub async fn check(context: &Context, args: &CheckArgs, output: Output) -> Resul
     if let Some(file) = &args.save_facts {
         write(file, "the facts", &facts)?;
     }
-    let found = judge(&facts, to.clone(), &policy)?;
+    let found = judge(&facts, to.clone(), &policy, knowledge)?;
     if let Some(file) = &args.write_baseline {
         write(file, "the baseline", &Baseline::of(&found))?;
     }
@@ -40,9 +43,17 @@ pub async fn check(context: &Context, args: &CheckArgs, output: Output) -> Resul
         FailOn::Block => Some(Severity::Block),
         FailOn::Never => None,
     };
-    let ladder = to.as_ref().filter(|_| blocks(&findings)).and_then(|to| ladder_hints(&facts, to));
-    let shown =
-        Shown { to: to.as_ref(), findings: &findings, known: &known, notes: &notes, limit, ladder, facts: &facts };
+    let ladder = to.as_ref().filter(|_| blocks(&findings)).and_then(|to| ladder_hints(&facts, to, knowledge));
+    let shown = Shown {
+        to: to.as_ref(),
+        findings: &findings,
+        known: &known,
+        notes: &notes,
+        limit,
+        ladder,
+        facts: &facts,
+        judged_by: known_here,
+    };
     shown.print(output)?;
     Ok(u8::from(limit.is_some_and(|limit| findings_over(&findings, limit))))
 }
@@ -56,6 +67,23 @@ struct Shown<'a> {
     limit: Option<Severity>,
     ladder: Option<Vec<String>>,
     facts: &'a Facts,
+    judged_by: &'a Known,
+}
+
+/// Which knowledge has judged, for machines: the same facts may be judged otherwise by another.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct JudgedBy<'a> {
+    build_as_of: jiff::civil::Date,
+    bundles: &'a [BundleMark],
+    notes: &'a [String],
+}
+
+impl<'a> JudgedBy<'a> {
+    fn of(known: &'a Known) -> Self {
+        let Known { knowledge, notes } = known;
+        Self { build_as_of: knowledge.build_as_of, bundles: &knowledge.bundles, notes }
+    }
 }
 
 impl Shown<'_> {
@@ -69,11 +97,13 @@ impl Shown<'_> {
                     known: &'a [Finding],
                     notes: &'a [String],
                     next: &'a [String],
+                    knowledge: JudgedBy<'a>,
                     facts: &'a Facts,
                 }
                 let next = self.ladder.as_deref().unwrap_or_default();
                 let Self { to, findings, known, notes, facts, .. } = *self;
-                output::json(&Checked { to, findings, known, notes, next, facts })
+                let knowledge = JudgedBy::of(self.judged_by);
+                output::json(&Checked { to, findings, known, notes, next, knowledge, facts })
             }
             Output::Text => {
                 output::print(&belay_report::known_text(self.known, output::style()));
@@ -93,8 +123,7 @@ impl Shown<'_> {
                 Ok(())
             }
             Output::Junit | Output::Sarif | Output::Markdown => {
-                let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
-                let mut rules = table(&knowledge);
+                let mut rules = table(&self.judged_by.knowledge);
                 let read = self.facts.objects.is_some();
                 rules.retain(|rule| (self.to.is_some() || !rule.needs_target) && (read || !rule.needs_objects));
                 let Self { to, findings, known, limit, .. } = *self;

@@ -1,4 +1,4 @@
-use belay_checks::{Fate, Knowledge, config_diff};
+use belay_checks::{Fate, config_diff};
 
 use super::Context;
 use super::check::{read, take};
@@ -26,8 +26,8 @@ async fn diff(context: &Context, args: &ConfigDiffArgs) -> Result<u8, CommandErr
         None => take(context.node()).await?.facts,
     };
     let from = running(&facts)?;
-    let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
-    let lines: Vec<_> = facts.nodes.iter().flat_map(|node| config_diff(node, &from, &to, &knowledge)).collect();
+    let knowledge = &context.known()?.knowledge;
+    let lines: Vec<_> = facts.nodes.iter().flat_map(|node| config_diff(node, &from, &to, knowledge)).collect();
     let unreadable: Vec<&String> = facts.nodes.iter().flat_map(|node| &node.config.unreadable).collect();
     match context.format {
         OutputFormat::Json => output::json(&serde_json::json!({

@@ -1,4 +1,4 @@
-use belay_checks::{Knowledge, table};
+use belay_checks::table;
 
 use super::Context;
 use crate::args::{ExplainArgs, OutputFormat};
@@ -7,10 +7,12 @@ use crate::output;
 
 /// One rule, whole. Asks nobody.
 pub fn explain(context: &Context, args: &ExplainArgs) -> Result<u8, CommandError> {
-    let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
+    let knowledge = &context.known()?.knowledge;
     let asked = args.rule.trim();
-    let named = if asked.starts_with("belay-") { asked.to_owned() } else { format!("belay-{asked}") };
-    let Some(rule) = table(&knowledge).into_iter().find(|rule| rule.id == named) else {
+    // A rule of a bundle may be named otherwise than those of the build.
+    let whole = asked.starts_with("belay-") || knowledge.rule(asked).is_some();
+    let named = if whole { asked.to_owned() } else { format!("belay-{asked}") };
+    let Some(rule) = table(knowledge).into_iter().find(|rule| rule.id == named) else {
         let meant = knowledge.nearest(asked).into_iter().map(|id| format!("belay explain {id}"));
         return Err(meant.fold(CommandError::refused(format!("there is no rule {asked}")), CommandError::hinted));
     };

@@ -81,13 +81,14 @@ pub struct Planned {
 
 /// Makes the plan. A refusal shows what stands in the way.
 pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, CommandError> {
-    let policy = policy(&args.accept.accept)?;
+    let knowledge = &context.known()?.knowledge;
+    let policy = policy(&args.accept.accept, knowledge)?;
     let to = args.to.as_deref().ok_or_else(|| CommandError::usage("it needs a target: --to TAG"))?;
     let to = target(to, &args.source.channels).await?;
     let backup_to = place(&args.backup)?;
     let gathered = take(context.node()).await?;
     let facts = gathered.facts;
-    let findings = judge(&facts, Some(to.clone()), &policy)?;
+    let findings = judge(&facts, Some(to.clone()), &policy, knowledge)?;
     if belay_checks::blocks(&findings) {
         if context.format == OutputFormat::Text {
             show(Some(&to), &findings, &gathered.notes);
@@ -95,7 +96,7 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
         let refused: CommandError =
             Refusal::Blocked(findings.into_iter().filter(|f| belay_checks::blocks(std::slice::from_ref(f))).collect())
                 .into();
-        return Err(ladder_hints(&facts, &to).into_iter().flatten().fold(refused, CommandError::hinted));
+        return Err(ladder_hints(&facts, &to, knowledge).into_iter().flatten().fold(refused, CommandError::hinted));
     }
     // What does not stand in the way is still to be known before anybody says yes. Beside the output, which may be YAML.
     if context.format == OutputFormat::Text && belay_checks::worst(&findings).is_some() {
@@ -106,7 +107,7 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
     let cache = context.state.releases();
     let release = fetch(&to, &arch, &args.source.mirror, args.source.sha256, &cache, |_, _| {}).await?;
     let request = PlanRequest {
-        parts: parts(&facts, &to)?,
+        parts: parts(&facts, &to, knowledge),
         class: args.way_back.into(),
         to,
         artifacts: vec![artifact(&release)],

@@ -10,13 +10,13 @@ use crate::error::CommandError;
 const NOT_ROOT: &str = "belay-helper-not-root";
 
 /// What the user accepts today, as typed: `RULE=REASON@DATE`.
-pub fn policy(accepted: &[String]) -> Result<Policy, CommandError> {
+pub fn policy(accepted: &[String], knowledge: &Knowledge) -> Result<Policy, CommandError> {
     let by = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_else(|_| "unknown".to_owned());
-    let accepted = accepted.iter().map(|text| acceptance(text, &by)).collect::<Result<Vec<_>, _>>()?;
+    let accepted = accepted.iter().map(|text| acceptance(text, &by, knowledge)).collect::<Result<Vec<_>, _>>()?;
     Ok(Policy { accepted, today: today() })
 }
 
-fn acceptance(text: &str, by: &str) -> Result<Acceptance, CommandError> {
+fn acceptance(text: &str, by: &str, knowledge: &Knowledge) -> Result<Acceptance, CommandError> {
     let parts = text.split_once('=').and_then(|(rule, rest)| Some((rule, rest.rsplit_once('@')?)));
     let wrong = |why: &str| {
         CommandError::usage(format!("--accept {text}: {why}"))
@@ -30,8 +30,7 @@ fn acceptance(text: &str, by: &str) -> Result<Acceptance, CommandError> {
     if until < today() {
         return Err(wrong("its last day is over"));
     }
-    let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
-    if !knowledge.rules.iter().any(|known| known.id == rule.trim()) {
+    if knowledge.rule(rule.trim()).is_none() {
         return Err(wrong("there is no such rule; `belay check --to TAG` names them"));
     }
     Ok(Acceptance { rule: rule.trim().to_owned(), reason: reason.trim().to_owned(), by: by.to_owned(), until })
@@ -76,10 +75,14 @@ pub fn running(facts: &Facts) -> Result<K3sVersion, CommandError> {
 }
 
 /// Judges facts against a target: what `check`, `plan` and `apply` share.
-pub fn judge(facts: &Facts, to: Option<K3sVersion>, policy: &Policy) -> Result<Vec<Finding>, CommandError> {
+pub fn judge(
+    facts: &Facts,
+    to: Option<K3sVersion>,
+    policy: &Policy,
+    knowledge: &Knowledge,
+) -> Result<Vec<Finding>, CommandError> {
     let from = running(facts)?;
-    let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
-    let mut findings = check(facts, &Edge { from, to }, &knowledge, policy);
+    let mut findings = check(facts, &Edge { from, to }, knowledge, policy);
     // Without root most facts are missing, and what is said of them would only mislead.
     if findings.iter().any(|finding| finding.rule == NOT_ROOT) {
         findings.retain(|finding| finding.rule == NOT_ROOT);
@@ -88,23 +91,18 @@ pub fn judge(facts: &Facts, to: Option<K3sVersion>, policy: &Policy) -> Result<V
 }
 
 /// The minors of what writes to disk, in what runs and in `to`, as far as the release tables know them.
-///
-/// # Errors
-/// When the knowledge of this build cannot be read.
-pub fn parts(facts: &Facts, to: &K3sVersion) -> Result<Vec<Part>, CommandError> {
-    let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
+pub fn parts(facts: &Facts, to: &K3sVersion, knowledge: &Knowledge) -> Vec<Part> {
     let from = facts.nodes.first().and_then(|node| node.binary.as_ref()?.version.clone());
     let known = |tag: &K3sVersion| knowledge.releases.look_up(tag).minors();
     let new = known(to);
     let old = from.map_or_else(|| new.clone().map(|(name, _)| (name, None)), |from| known(&from));
     let part = |((name, from), (_, to)): ((&str, _), (&str, _))| Part { name: name.to_owned(), from, to };
-    Ok(old.into_iter().zip(new).map(part).collect())
+    old.into_iter().zip(new).map(part).collect()
 }
 
 /// What to type when `to` takes more than one upgrade, or none leads there: the first rung, and how to see all. `None`
 /// when one upgrade is enough as far as the path is concerned.
-pub fn ladder_hints(facts: &Facts, to: &K3sVersion) -> Option<Vec<String>> {
-    let knowledge = Knowledge::embedded().ok()?;
+pub fn ladder_hints(facts: &Facts, to: &K3sVersion, knowledge: &Knowledge) -> Option<Vec<String>> {
     let standing = Standing::of(facts)?;
     let graph = ReleaseGraph::of(&knowledge.releases, &standing);
     let (route, what) = match graph.route(to) {

@@ -11,12 +11,12 @@ use crate::output;
 
 /// What is known here, joined with what the channel server says and the mirror has. Offline it says so, and what is known.
 pub async fn versions(context: &Context, args: &VersionsArgs) -> Result<u8, CommandError> {
-    let knowledge = Knowledge::embedded().map_err(CommandError::internal)?;
+    let knowledge = &context.known()?.knowledge;
     if let Some(tag) = &args.hazards {
-        return hazards(context, tag, &knowledge);
+        return hazards(context, tag, knowledge);
     }
     if let Some(from) = &args.from {
-        return ladder(context, from, args, &knowledge).await;
+        return ladder(context, from, args, knowledge).await;
     }
     let mut notes = Vec::new();
     let channels = match vault::channels(&args.channels).await {

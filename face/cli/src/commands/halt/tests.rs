@@ -15,7 +15,7 @@ fn written(state: &StateDir, story: &Story) -> (RunDir, belay_journal::Journal) 
 }
 
 fn context(state: StateDir) -> Context {
-    Context { state, format: OutputFormat::Json, node: None }
+    Context::new(state, OutputFormat::Json, None)
 }
 
 fn open_story() -> Story {
