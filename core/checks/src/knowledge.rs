@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use crate::{Advisories, ChangedFlags, KnowledgeError, Releases, Removed, Replacements, Rule, ServerFlags};
+use crate::{Advisories, ChangedFlags, K3sFlags, KnowledgeError, Releases, Removed, Replacements, Rule};
 
 include!(concat!(env!("OUT_DIR"), "/rules.rs"));
 
@@ -10,7 +10,10 @@ pub struct Knowledge {
     /// Sorted by id.
     pub rules: Vec<Rule>,
     pub releases: Releases,
-    pub flags: ServerFlags,
+    /// Of `k3s server`.
+    pub flags: K3sFlags,
+    /// Of `k3s agent`.
+    pub agent_flags: K3sFlags,
     pub removed: Removed,
     pub advisories: Advisories,
     pub changed: ChangedFlags,
@@ -26,8 +29,8 @@ impl Knowledge {
         Self::parse(RULES, include_str!("../knowledge/releases.toml"), include_str!("../knowledge/server-flags.toml"))
     }
 
-    /// Knowledge from texts: rules as (file name without `.toml`, text), the release and the flag table; the tables of what was
-    /// removed and of advisories are the embedded ones.
+    /// Knowledge from texts: rules as (file name without `.toml`, text), the release and the flag table; every other
+    /// table is the embedded one.
     ///
     /// # Errors
     /// When a text is broken, or two rules have the same id.
@@ -42,7 +45,8 @@ impl Knowledge {
         Ok(Self {
             rules,
             releases: Releases::parse(releases)?,
-            flags: ServerFlags::parse(flags)?,
+            flags: K3sFlags::parse("server-flags.toml", flags)?,
+            agent_flags: K3sFlags::parse("agent-flags.toml", include_str!("../knowledge/agent-flags.toml"))?,
             removed: Removed::parse(include_str!("../knowledge/removed.toml"))?,
             advisories: Advisories::parse(include_str!("../knowledge/advisories.toml"))?,
             changed: ChangedFlags::parse(include_str!("../knowledge/changed-flags.toml"))?,

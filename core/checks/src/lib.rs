@@ -39,7 +39,7 @@ pub use config_fix::{ConfigEdit, ConfigFix, DropIn, NeedsYou, Reason, config_fix
 pub use config_patch::{PatchError, config_patch};
 pub use error::KnowledgeError;
 pub use finding::{Finding, Severity, Verdict, blocks, findings_over, worst};
-pub use flags::ServerFlags;
+pub use flags::K3sFlags;
 pub use knowledge::{Knowledge, RULE_IDS};
 pub use release::{Hazard, Release, Releases};
 pub use removed::{Gone, GoneIn, Removed};
