@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::removed::RemovedLists;
 use crate::rule::{RuleFile, date};
-use crate::{Advisory, ChangedFlags, Hazard, KnowledgeError, Releases, Rule, ServerFlags};
+use crate::{Advisory, ChangedFlags, Hazard, K3sFlags, KnowledgeError, Releases, Rule};
 
 /// What the head of a bundle must say.
 const FORMAT: &str = "knowledge/v1";
@@ -32,7 +32,7 @@ pub struct Bundle {
     pub(crate) withdrawn: BTreeSet<String>,
     /// Whole tables, instead of those of the build.
     pub(crate) releases: Option<Releases>,
-    pub(crate) flags: Option<ServerFlags>,
+    pub(crate) flags: Option<K3sFlags>,
     pub(crate) changed: Option<ChangedFlags>,
 }
 
@@ -60,7 +60,7 @@ struct BundleFile {
     #[serde(default)]
     removed: RemovedLists,
     releases: Option<Releases>,
-    server_flags: Option<ServerFlags>,
+    server_flags: Option<K3sFlags>,
     changed_flags: Option<ChangedFlags>,
 }
 

@@ -1,8 +1,8 @@
 use belay_facts::{ConfigKey, K3sVersion, NodeFacts, NodeRole};
 use serde::Serialize;
 
-use crate::Knowledge;
 use crate::arguments::component_of;
+use crate::{K3sFlags, Knowledge};
 
 mod fate;
 pub use fate::Fate;
@@ -102,25 +102,44 @@ impl Diff<'_> {
 
     /// K3s of this release reads the key on this node; no when that is not known.
     pub(crate) fn knows(&self, tag: &K3sVersion, key: &str) -> bool {
-        self.knowledge.flags.of(tag).is_some_and(|flags| flags.contains(key))
+        self.table().and_then(|table| table.of(tag)).is_some_and(|flags| flags.contains(key))
+    }
+
+    /// The flags of what the node runs.
+    fn table(&self) -> Option<&K3sFlags> {
+        match self.node.role {
+            NodeRole::Server => Some(&self.knowledge.flags),
+            NodeRole::Agent => Some(&self.knowledge.agent_flags),
+            NodeRole::None => None,
+        }
     }
 
     /// A flag of K3s itself.
     pub(crate) fn of_key(&self, entry: &ConfigKey) -> (Fate, String) {
         let key = entry.key.as_str();
-        if self.node.role != NodeRole::Server {
-            return (Fate::Unknown, "the tables here are those of servers".to_owned());
-        }
-        let (Some(now), Some(then)) = (self.knowledge.flags.of(self.from), self.knowledge.flags.of(self.to)) else {
+        let Some(table) = self.table() else {
+            return (Fate::Unknown, "this node runs neither a server nor an agent".to_owned());
+        };
+        let (Some(now), Some(then)) = (table.of(self.from), table.of(self.to)) else {
             return (Fate::Unknown, format!("which flags {} and {} have is not known here", self.from, self.to));
         };
+        if let Some(tag) = [self.to, self.from].into_iter().find(|tag| table.unsure(tag, key)) {
+            return (Fate::Unknown, format!("whether {tag} has this flag is not known here"));
+        }
+        let agent = self.node.role == NodeRole::Agent;
         let (to, from) = (self.to, self.from);
         match (then.contains(key), now.contains(key), entry.source.as_str()) {
             (true, false, "environment" | "unit") => (Fate::Unchanged, String::new()),
+            // What it does not know keeps an agent from starting, wherever it stands: nobody skips it today.
+            (true, false, _) if agent => (Fate::Unchanged, String::new()),
             (true, false, _) => (Fate::ChangedDefault, format!("{from} skips it, {to} obeys it")),
             (true, true, _) => self.changed("k3s", key),
             (false, _, "environment") => (Fate::Ignored, "no flag of K3s reads this variable".to_owned()),
             (false, _, "unit") => (Fate::Fatal, format!("{to} does not know it, and does not start with it")),
+            // A server strips its files of it first; an agent hands them to the parser as they are.
+            (false, _, _) if agent => {
+                (Fate::Fatal, format!("the agent of {to} does not know it, and does not start with it"))
+            }
             (false, true, _) => (Fate::Gone, format!("{to} does not know it and skips it: what it did ends")),
             (false, false, _) => (Fate::Ignored, format!("{from} skips it, and {to} does")),
         }

@@ -7,10 +7,11 @@ use serde::Deserialize;
 use crate::KnowledgeError;
 use crate::rule::date;
 
-/// Flags of `k3s server`, which are the keys of `config.yaml` as well (`knowledge/server-flags.toml`).
+/// Flags of `k3s server` or of `k3s agent`, which are the keys of `config.yaml` as well (`knowledge/server-flags.toml`,
+/// `knowledge/agent-flags.toml`).
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ServerFlags {
+pub struct K3sFlags {
     #[serde(deserialize_with = "date")]
     pub as_of: Date,
     pub sources: Vec<String>,
@@ -30,6 +31,14 @@ struct Flag {
     since: Option<Bound>,
     /// The first release that does not.
     until: Option<Bound>,
+    /// The minors, both included, of which no source says whether they know it.
+    unsure: Option<[u32; 2]>,
+}
+
+impl Flag {
+    fn is_unsure(&self, tag: &K3sVersion) -> bool {
+        self.unsure.is_some_and(|[first, last]| (first..=last).contains(&tag.minor))
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -59,17 +68,23 @@ impl Bound {
     }
 }
 
-impl ServerFlags {
-    /// Reads `knowledge/server-flags.toml`.
+impl K3sFlags {
+    /// Reads a table; `file` is its name for errors.
     ///
     /// # Errors
     /// When it is not TOML of this shape.
-    pub fn parse(text: &str) -> Result<Self, KnowledgeError> {
-        let file = "server-flags.toml".to_owned();
+    pub fn parse(file: &str, text: &str) -> Result<Self, KnowledgeError> {
+        let file = file.to_owned();
         toml::from_str(text).map_err(|source| KnowledgeError::Toml { file, source: Box::new(source) })
     }
 
-    /// The flags that `tag` knows; `None` when the table does not cover its minor.
+    /// Whether no source says if `tag` knows the flag.
+    #[must_use]
+    pub fn unsure(&self, tag: &K3sVersion, name: &str) -> bool {
+        self.flag.iter().filter(|flag| flag.name == name).any(|flag| flag.is_unsure(tag))
+    }
+
+    /// The flags that `tag` surely knows; `None` when the table does not cover its minor.
     #[must_use]
     pub fn of(&self, tag: &K3sVersion) -> Option<BTreeSet<&str>> {
         let [first, last] = self.minors;
@@ -79,6 +94,7 @@ impl ServerFlags {
         let there = |flag: &&Flag| {
             flag.since.as_ref().is_none_or(|since| since.reached_by(tag))
                 && flag.until.as_ref().is_none_or(|until| !until.reached_by(tag))
+                && !flag.is_unsure(tag)
         };
         let changing = self.flag.iter().filter(there).map(|flag| flag.name.as_str());
         Some(self.always.iter().map(String::as_str).chain(changing).collect())

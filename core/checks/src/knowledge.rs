@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use jiff::civil::Date;
 
-use crate::{Advisories, BundleMark, ChangedFlags, KnowledgeError, Releases, Removed, Replacements, Rule, ServerFlags};
+use crate::{Advisories, BundleMark, ChangedFlags, K3sFlags, KnowledgeError, Releases, Removed, Replacements, Rule};
 
 mod merge;
 
@@ -15,7 +15,10 @@ pub struct Knowledge {
     /// Sorted by id.
     pub rules: Vec<Arc<Rule>>,
     pub releases: Releases,
-    pub flags: ServerFlags,
+    /// Of `k3s server`.
+    pub flags: K3sFlags,
+    /// Of `k3s agent`.
+    pub agent_flags: K3sFlags,
     pub removed: Removed,
     pub advisories: Advisories,
     pub changed: ChangedFlags,
@@ -37,8 +40,8 @@ impl Knowledge {
         Self::parse(RULES, include_str!("../knowledge/releases.toml"), include_str!("../knowledge/server-flags.toml"))
     }
 
-    /// Knowledge from texts: rules as (file name without `.toml`, text), the release and the flag table; the tables of what was
-    /// removed and of advisories are the embedded ones.
+    /// Knowledge from texts: rules as (file name without `.toml`, text), the release and the flag table; every other
+    /// table is the embedded one.
     ///
     /// # Errors
     /// When a text is broken, or two rules have the same id.
@@ -51,17 +54,19 @@ impl Knowledge {
             return Err(KnowledgeError::rule("rules", format!("two rules have the id `{}`", twice.id)));
         }
         let releases = Releases::parse(releases)?;
-        let flags = ServerFlags::parse(flags)?;
+        let flags = K3sFlags::parse("server-flags.toml", flags)?;
+        let agent_flags = K3sFlags::parse("agent-flags.toml", include_str!("../knowledge/agent-flags.toml"))?;
         let removed = Removed::parse(include_str!("../knowledge/removed.toml"))?;
         let advisories = Advisories::parse(include_str!("../knowledge/advisories.toml"))?;
         let changed = ChangedFlags::parse(include_str!("../knowledge/changed-flags.toml"))?;
         let replacements = Replacements::parse(include_str!("../knowledge/replacements.toml"))?;
-        let tables = [releases.as_of, flags.as_of, removed.as_of, advisories.as_of, changed.as_of];
+        let tables = [releases.as_of, flags.as_of, agent_flags.as_of, removed.as_of, advisories.as_of, changed.as_of];
         let build_as_of = rules.iter().map(|rule| rule.as_of).chain(tables).max().unwrap_or(releases.as_of);
         Ok(Self {
             rules,
             releases,
             flags,
+            agent_flags,
             removed,
             advisories,
             changed,

@@ -50,7 +50,7 @@ pub use config_patch::{PatchError, config_patch};
 pub use counts::Counts;
 pub use error::KnowledgeError;
 pub use finding::{Finding, Severity, Verdict, blocks, findings_over, worst};
-pub use flags::ServerFlags;
+pub use flags::K3sFlags;
 pub use knowledge::{Knowledge, RULE_IDS};
 pub use release::{Hazard, Release, Releases};
 pub use removed::{Gone, GoneIn, Removed};

@@ -181,17 +181,22 @@ fn a_hazard_of_no_known_release_is_named() {
 
 #[test]
 fn what_is_old_is_said_after_ninety_days() {
-    let on = |known: &Knowledge, day: &str| -> Vec<(Aged, i32)> {
-        known.ages(day.parse().unwrap()).into_iter().map(|age| (age.of, age.days)).collect()
+    let on = |known: &Knowledge, day: jiff::civil::Date| -> Vec<(Aged, i32)> {
+        known.ages(day).into_iter().map(|age| (age.of, age.days)).collect()
     };
-    assert_eq!(on(knowledge(), "2027-02-21"), []);
-    assert_eq!(on(knowledge(), "2027-02-22"), [(Aged::Build, 91)]);
-    assert_eq!(on(knowledge(), "2020-01-01"), [], "a wrong clock is no reason");
+    let after = |day: jiff::civil::Date, days: i64| day.checked_add(jiff::Span::new().days(days)).unwrap();
+    let build = knowledge().build_as_of;
+    assert_eq!(on(knowledge(), after(build, 90)), []);
+    assert_eq!(on(knowledge(), after(build, 91)), [(Aged::Build, 91)]);
+    assert_eq!(on(knowledge(), "2020-01-01".parse().unwrap()), [], "a wrong clock is no reason");
     let (project, _) = with(&[RULE], Signer::Project);
-    assert_eq!(on(&project, "2027-02-22"), [], "the project's bundle stands for the build");
-    assert_eq!(on(&project, "2027-03-02"), [(Aged::Bundle, 91)]);
+    let bundle = project.bundles[0].date;
+    let late = after(bundle.max(build), 91);
+    assert_eq!(on(&project, after(bundle, 90)), [], "the project's bundle stands for the build");
+    assert_eq!(on(&project, after(bundle, 91)), [(Aged::Bundle, 91)]);
     let (ours, _) = with(&[RULE], other());
-    assert_eq!(on(&ours, "2027-03-02"), [(Aged::Build, 99), (Aged::Bundle, 91)]);
+    let days = |since: jiff::civil::Date| (late - since).get_days();
+    assert_eq!(on(&ours, late), [(Aged::Build, days(build)), (Aged::Bundle, days(bundle))]);
 }
 
 #[test]

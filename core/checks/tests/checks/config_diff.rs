@@ -111,3 +111,46 @@ fn a_gate_of_a_family_goes_with_its_own_minor() {
     assert_eq!(fate("v1.26.15+k3s1", "v1.27.16+k3s1", key("AWS")), Fate::Fatal);
     assert_eq!(fate("v1.26.15+k3s1", "v1.27.16+k3s1", key("Portworx")), Fate::Unchanged);
 }
+
+fn agent_fate(from: &str, to: &str, key: Json) -> Fate {
+    let fixture = Fixture::patched(json!({ "node": { "role": "agent", "config": { "keys": [key] } } }));
+    config_diff(&fixture.facts().nodes[0], &from.parse().unwrap(), &to.parse().unwrap(), knowledge())[0].fate
+}
+
+#[test]
+fn an_agent_does_not_start_with_a_key_that_it_does_not_know() {
+    let (old, new) = ("v1.35.9+k3s1", "v1.36.5+k3s1");
+    for source in [FILE, "unit"] {
+        assert_eq!(agent_fate(old, new, entry("disable", &["traefik"], source, 1)), Fate::Fatal, "{source}");
+        assert_eq!(agent_fate(old, new, entry("node-label", &["a=b"], source, 1)), Fate::Unchanged);
+    }
+    assert_eq!(agent_fate(old, new, entry("cluster-cidr", &["x"], "environment", 0)), Fate::Ignored);
+    // Only the agent has it, and not before 1.29: on the way back it is fatal.
+    let key = || entry("disable-apiserver-lb", &["true"], FILE, 1);
+    assert_eq!(agent_fate("v1.28.15+k3s1", "v1.29.15+k3s1", key()), Fate::Unchanged);
+    assert_eq!(agent_fate("v1.29.15+k3s1", "v1.28.15+k3s1", key()), Fate::Fatal);
+    assert_eq!(fate("v1.29.15+k3s1", "v1.30.14+k3s2", key()), Fate::Ignored);
+    // No source says in which minor an agent lost it.
+    let secret = || entry("cluster-secret", &["(secret)"], FILE, 1);
+    assert_eq!(agent_fate("v1.27.16+k3s1", "v1.28.15+k3s1", secret()), Fate::Unknown);
+    assert_eq!(agent_fate("v1.32.13+k3s1", "v1.33.13+k3s2", secret()), Fate::Fatal);
+    // Components are judged as on a server.
+    let argument = entry("kubelet-arg", &["pod-infra-container-image=x"], FILE, 1);
+    assert_eq!(agent_fate("v1.34.12+k3s1", "v1.35.9+k3s1", argument), Fate::Fatal);
+}
+
+#[test]
+fn the_agent_of_the_capture_has_the_flags_of_its_help() {
+    // Visible long flags of `k3s agent --help` of v1.36.1+k3s1.
+    let help = "config debug vmodule log alsologtostderr token token-file server data-dir node-name with-node-id node-label \
+        node-taint image-credential-provider-bin-dir image-credential-provider-config selinux lb-server-port \
+        protect-kernel-defaults container-runtime-endpoint default-runtime image-service-endpoint pause-image snapshotter \
+        private-registry disable-default-registry-endpoint nonroot-devices node-ip bind-address node-external-ip \
+        node-internal-dns node-external-dns resolv-conf flannel-iface flannel-conf flannel-cni-conf kubelet-arg \
+        kube-proxy-arg enable-pprof rootless prefer-bundled-bin docker vpn-auth vpn-auth-file disable-apiserver-lb help";
+    let table = knowledge().agent_flags.of(&"v1.36.1+k3s1".parse().unwrap()).unwrap();
+    let hidden = |name: &&str| name.len() > 1 && *name != "airgap-extra-registry";
+    let mut listed: Vec<&str> = help.split_whitespace().collect();
+    listed.sort_unstable();
+    assert_eq!(table.into_iter().filter(hidden).collect::<Vec<_>>(), listed);
+}

@@ -238,3 +238,14 @@ fn a_text_that_is_not_the_one_that_was_read_gives_no_patch() {
     assert!(matches!(refused("a: [1,\n", "a", 1), PatchError::Unusual { .. }));
     assert!(config_patch(FILE, "'a+' : 1\n", &[&edit("a", 1, &[])]).is_ok());
 }
+
+#[test]
+fn an_agent_gets_the_successors_that_an_agent_has() {
+    let keys =
+        [entry("kubelet-arg", &["pod-infra-container-image=x"], FILE, 1), entry("disable", &["traefik"], FILE, 3)];
+    let patch = json!({ "node": { "role": "agent", "config": { "keys": keys, "files": [FILE] } } });
+    let facts = Fixture::patched(patch).facts();
+    let proposed = config_fix(&facts.nodes[0], &tag("v1.34.12+k3s1"), &tag("v1.35.9+k3s1"), knowledge());
+    assert_eq!(text(&proposed), "pause-image: \"x\"\nkubelet-arg: []\n");
+    assert_eq!(asked(&proposed), [("disable", Fate::Fatal)]);
+}
