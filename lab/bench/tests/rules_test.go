@@ -101,11 +101,6 @@ var harms = []harm{
 		end:   "/usr/local/bin/k3s kubectl uncordon n1",
 	},
 	{
-		rules: []string{"belay-airgap-images"},
-		red:   "mkdir -p /var/lib/rancher/k3s/agent/images && : > /var/lib/rancher/k3s/agent/images/harm.tar",
-		end:   "rm /var/lib/rancher/k3s/agent/images/harm.tar",
-	},
-	{
 		rules: []string{"belay-bare-pods", "belay-webhook-unanswered"},
 		red:   "/usr/local/bin/k3s kubectl apply -f /root/objects.yaml",
 		end:   "/usr/local/bin/k3s kubectl delete --force --grace-period=0 -f /root/objects.yaml",
