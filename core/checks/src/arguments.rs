@@ -78,7 +78,7 @@ fn argument(component: &'static str, text: &str, place: String) -> Argument {
 fn in_force<'a>(config: &'a ConfigFacts, key: &str) -> Vec<&'a ConfigKey> {
     let mut entries: Vec<&ConfigKey> = Vec::new();
     for entry in config.keys.iter().filter(|entry| entry.key == key) {
-        if !entry.append {
+        if !entry.adds() {
             entries.clear();
         }
         entries.push(entry);
@@ -97,6 +97,21 @@ mod tests {
     fn entry(key: &str, values: &[&str], line: u32, append: bool) -> ConfigKey {
         let values = values.iter().map(|value| (*value).to_owned()).collect();
         ConfigKey { key: key.into(), values, source: "config.yaml".into(), line, append }
+    }
+
+    #[test]
+    fn an_argument_of_the_unit_does_not_hide_that_of_a_file() {
+        let unit = ConfigKey { source: "unit".into(), ..entry("kube-apiserver-arg", &["event-ttl=30m"], 0, false) };
+        let keys = vec![entry("kube-apiserver-arg", &["insecure-port=0"], 4, false), unit];
+        let config = ConfigFacts { keys, ..ConfigFacts::default() };
+        let names: Vec<String> = arguments(&config).into_iter().map(|argument| argument.name).collect();
+        assert_eq!(names, ["insecure-port", "event-ttl"]);
+        assert_eq!(config.effective("kube-apiserver-arg"), ["insecure-port=0", "event-ttl=30m"]);
+        // One that takes a value has the last.
+        let of = |source: &str, value: &str| ConfigKey { source: source.into(), ..entry("docker", &[value], 0, false) };
+        let scalar =
+            ConfigFacts { keys: vec![of("config.yaml", "true"), of("unit", "false")], ..ConfigFacts::default() };
+        assert_eq!(scalar.effective("docker"), ["false"]);
     }
 
     #[test]

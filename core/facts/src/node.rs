@@ -126,7 +126,7 @@ pub struct ConfigFacts {
     pub files: Vec<String>,
     /// Digest over all configuration files' bytes, in merge order.
     pub digest: Option<Digest>,
-    /// In merge order; a later entry without `append` replaces earlier ones of the same key.
+    /// In merge order; a later entry replaces earlier ones of the same key unless it adds to them ([`ConfigKey::adds`]).
     pub keys: Vec<ConfigKey>,
     /// Files that could not be read as YAML, with the reason.
     pub unreadable: Vec<String>,
@@ -145,13 +145,39 @@ pub struct ConfigKey {
     pub append: bool,
 }
 
+/// Flags that may be given more than once, beside those that end in `-arg` (k3s server --help: those shown as `--tls-san value [ --tls-san value ]`).
+const REPEATABLE: [&str; 11] = [
+    "cluster-cidr",
+    "cluster-dns",
+    "disable",
+    "node-external-dns",
+    "node-external-ip",
+    "node-internal-dns",
+    "node-ip",
+    "node-label",
+    "node-taint",
+    "service-cidr",
+    "tls-san",
+];
+
+impl ConfigKey {
+    /// Whether it adds to what comes before it, instead of replacing that: `key+:` does, and so does a repeatable flag of
+    /// the unit, in front of which K3s puts what the files say (`pkg/configfilearg/parser.go`; seen on 1.35.4: an argument of
+    /// kube-apiserver from a file and one from ExecStart were both in force).
+    #[must_use]
+    pub fn adds(&self) -> bool {
+        let repeatable = self.key.ends_with("-arg") || REPEATABLE.contains(&self.key.as_str());
+        self.append || self.source == "unit" && repeatable
+    }
+}
+
 impl ConfigFacts {
     /// The values that are in force for `key`, after replacing and appending.
     #[must_use]
     pub fn effective(&self, key: &str) -> Vec<&str> {
         let mut values: Vec<&str> = Vec::new();
         for entry in self.keys.iter().filter(|entry| entry.key == key) {
-            if !entry.append {
+            if !entry.adds() {
                 values.clear();
             }
             values.extend(entry.values.iter().map(String::as_str));
