@@ -19,8 +19,8 @@ const ETCD_START: u64 = 128_000_000;
 ///
 /// - `binary`: the staged binary beside the installed one; the installed one's size stands for the new one's.
 /// - `data`: the extracted release, the kept copy of `server/`, and once more the datastore, because kine rewrites it
-///   at the first start of a release from 2026-03 on (VACUUM, k3s-facts §2.7).
-/// - `state`: the backup: `server/` and the old binary; over etcd what its start on the way back needs as well.
+///   at the first start of a release from 2026-03 on (VACUUM, k3s-facts §2.7); over etcd what its start on the way back needs.
+/// - `state`: the backup: `server/` and the old binary.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Space(pub BTreeMap<String, u64>);
 
@@ -37,8 +37,8 @@ impl Space {
         };
         let parts = [
             ("binary", binary),
-            ("data", EXTRACTED.saturating_add(server.saturating_mul(2))),
-            ("state", server.saturating_add(binary).saturating_add(start)),
+            ("data", EXTRACTED.saturating_add(server.saturating_mul(2)).saturating_add(start)),
+            ("state", server.saturating_add(binary)),
         ];
         let device = |role: &str| node.disks.get(role).map(|disk| disk.device);
         let sum = |role: &str| {

@@ -86,7 +86,7 @@ impl<'a> Alone<'a> {
         }
         if who == Who::BootUnit {
             // systemd starts K3s next, whichever version. Should even this fail, K3s says what it lacks.
-            let _ = durable::remove(&start_reserve(places, &run.id));
+            let _ = durable::remove(&start_reserve(&target, &run.id));
         }
         Ok(Self { places, run, target, generation: holder.generation, who, begun: Instant::now() })
     }

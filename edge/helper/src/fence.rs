@@ -207,7 +207,7 @@ impl Effect for Fence {
         let reserved = if needs_reserve(step) { reserve_space(&step.reserve(), reserve)? } else { 0 };
         if step.run().turned.is_none() {
             reserve_space(&step.second_reserve(), SECOND_RESERVE)?;
-            reserve_space(&start_reserve(step.places, &step.mutation.run), needed_at_start(step))?;
+            reserve_space(&start_reserve(step.target(), &step.mutation.run), needed_at_start(step))?;
         }
         Ok(FenceProof {
             generation,

@@ -68,6 +68,7 @@ pub(crate) fn leftovers(places: &Places) -> Result<Vec<Leftover>, Fault> {
         add(partial(&keep), LeftoverKind::Partial);
         add(data_dir.join(format!(".belay-extract-{}", run.id)), LeftoverKind::Partial);
         add(data_dir.join(format!(".belay-reserve-{}", run.id)), LeftoverKind::Partial);
+        add(data_dir.join(format!(".belay-start-reserve-{}", run.id)), LeftoverKind::Partial);
         for path in unused_data(places, run, data_dir) {
             add(path, LeftoverKind::Extracted);
         }

@@ -70,7 +70,7 @@ impl Effect for Release {
         }
         remove_tree(&partial(&step.keep()))?;
         remove_tree(&step.data_dir().join(format!(".belay-extract-{}", step.mutation.run)))?;
-        for reserve in [step.reserve(), step.second_reserve(), start_reserve(step.places, &step.mutation.run)] {
+        for reserve in [step.reserve(), step.second_reserve(), start_reserve(step.target(), &step.mutation.run)] {
             durable::remove(&reserve).attempt(|| format!("{} could not be removed", reserve.display()))?;
         }
         remove_units(step.places, &step.target().unit)?;

@@ -69,7 +69,7 @@ impl Effect for Start {
         cancel_restart(step, begun)?;
         if step.run().turned.is_some() {
             // K3s says what it lacks, should even this fail.
-            let _ = durable::remove(&start_reserve(step.places, &step.mutation.run));
+            let _ = durable::remove(&start_reserve(step.target(), &step.mutation.run));
         }
         queue(step.places, "start", &name)?;
         let over = step.run().start_after.clone().unwrap_or_default();

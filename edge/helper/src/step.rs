@@ -15,9 +15,9 @@ use crate::serve::Channel;
 use crate::unit::Unit;
 use crate::{Now, Places};
 
-/// What is reserved for K3s itself: given up just before it is started on a way back, and by a boot.
-pub(crate) fn start_reserve(places: &Places, run: &str) -> PathBuf {
-    places.run_dir(run).join("start-reserve")
+/// What is reserved for K3s itself, where it needs it: given up just before it is started on a way back, and by a boot.
+pub(crate) fn start_reserve(target: &NodeTarget, run: &str) -> PathBuf {
+    Path::new(&target.data_dir).join(format!(".belay-start-reserve-{run}"))
 }
 
 /// One request being carried out: what it is about, what the node remembers, and who listens.

@@ -106,7 +106,7 @@ func (g *game) tidy() {
 			return fs.SkipDir
 		}
 		name := d.Name()
-		for _, left := range []string{"belay-guard", "belay-lease", "50-belay", ".belay-reserve", ".belay-extract", ".partial", ".restore"} {
+		for _, left := range []string{"belay-guard", "belay-lease", "50-belay", ".belay-reserve", ".belay-start-reserve", ".belay-extract", ".partial", ".restore"} {
 			if strings.Contains(name, left) && !strings.HasSuffix(name, ".belay-new") {
 				g.wrong("left behind: /%s", rel)
 			}

@@ -162,7 +162,7 @@ fn what_k3s_needs_for_a_start_is_reserved_until_the_way_back_starts_it() {
     for way in ["coordinator", "guard", "boot", "commit"] {
         let node = node_with(&etcd());
         let database = fs::metadata(node.path("k3s/server/db/etcd/member/snap/db")).unwrap().len();
-        let reserve = node.places.run_dir(&node.run).join("start-reserve");
+        let reserve = node.path(&format!("k3s/.belay-start-reserve-{}", node.run));
         for op in node.guarded_steps() {
             node.act(op);
         }
