@@ -49,7 +49,7 @@ pub fn inventory(places: &Places, fresh: bool, within: Duration) -> Result<Inven
         }
         // bbolt's pages are written anew under whoever reads them without its owner.
         DatastoreKind::Etcd => {
-            let scratch = places.state.join("objects");
+            let scratch = scratch(places);
             tree::remove_tree(&scratch)?;
             durable::create_dir(&scratch, 0o700).attempt(what)?;
             let copy = scratch.join("snapshot.db");
@@ -62,6 +62,12 @@ pub fn inventory(places: &Places, fresh: bool, within: Duration) -> Result<Inven
         }
         DatastoreKind::External => Err(refused("an external datastore is not on this node")),
     }
+}
+
+/// Where a datastore in use is copied to for as long as it is read. Whoever is killed meanwhile leaves all of the cluster's secrets
+/// there: the next reading removes it, and so does `prune`.
+pub(crate) fn scratch(places: &Places) -> PathBuf {
+    places.state.join("objects")
 }
 
 fn read(stored: &Datastore, source: InventorySource) -> Result<Inventory, DatastoreError> {

@@ -73,6 +73,11 @@ pub(crate) fn leftovers(places: &Places) -> Result<Vec<Leftover>, Fault> {
             add(path, LeftoverKind::Extracted);
         }
     }
+    let scratch = crate::inventory::scratch(places);
+    if scratch.exists() {
+        let (path, bytes) = (scratch.to_string_lossy().into_owned(), inspect::size_of(&scratch));
+        found.push(Leftover { path, what: LeftoverKind::Partial, run: "check --objects".to_owned(), bytes });
+    }
     Ok(found)
 }
 

@@ -103,3 +103,16 @@ fn only_what_is_a_leftover_is_removed_whatever_was_asked_for() {
     assert_eq!(removed, []);
     assert!(node.path("k3s/server/token").exists());
 }
+
+/// It is a whole copy of the cluster, secrets included.
+#[test]
+fn what_a_reading_of_objects_that_was_killed_has_left_goes() {
+    let node = committed();
+    let scratch = node.places.state.join("objects");
+    fs::create_dir_all(&scratch).unwrap();
+    fs::write(scratch.join("snapshot.db"), "every secret").unwrap();
+    let path = scratch.to_string_lossy().into_owned();
+    assert!(leftovers(&node.places).unwrap().iter().any(|left| left.path == path && left.bytes > 0));
+    prune(&node.places, &[path], &mut Quiet(Vec::new())).unwrap();
+    assert!(!scratch.exists());
+}
