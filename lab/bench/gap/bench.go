@@ -22,6 +22,8 @@ type Bench struct {
 	Belay    *belay.Belay
 	Releases release.Dir
 	From, To string
+	// Real: a workload is asked as well.
+	Real bool
 	// Beside stands still while a run is measured.
 	Beside Freezer
 	// Progress gets a line for everything that takes a while.
@@ -48,7 +50,7 @@ func Prepare(ctx context.Context, l *lab.Lab, s Setting) (*Bench, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Bench{Node: n, Releases: release.Default(), From: s.From, To: s.To, Progress: l.Progress}
+	b := &Bench{Node: n, Releases: release.Default(), From: s.From, To: s.To, Real: s.Real, Progress: l.Progress}
 	if err := k3s.Up(ctx, n, b.Releases, s.From, k3s.Options{Datastore: datastore}); err != nil {
 		return nil, err
 	}
@@ -58,6 +60,11 @@ func Prepare(ctx context.Context, l *lab.Lab, s Setting) (*Bench, error) {
 	b.Progress(fmt.Sprintf("K3s %s is up; now %d objects of 4 KiB in %s", s.From, s.Objects, datastore))
 	if err := b.fill(ctx, s.Objects); err != nil {
 		return nil, err
+	}
+	if s.Real {
+		if err := deployWorkload(ctx, n); err != nil {
+			return nil, fmt.Errorf("the workload: %w", err)
+		}
 	}
 	if _, err := n.Must(ctx, "systemctl", "stop", "k3s"); err != nil {
 		return nil, err
@@ -142,6 +149,14 @@ func (b *Bench) measure(ctx context.Context, kind Kind, cold bool) (Run, error) 
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
 	run := Run{Cold: cold, Kind: kind}
+	var workload *Prober
+	if b.Real {
+		var err error
+		if workload, err = askWorkload(ctx, b.Node); err != nil {
+			return run, err
+		}
+		defer workload.Stop()
+	}
 	settled(ctx)
 	thaw, err := b.Beside.Freeze(ctx)
 	defer thaw()
@@ -178,6 +193,9 @@ func (b *Bench) measure(ctx context.Context, kind Kind, cold bool) (Run, error) 
 	run.Ready = (time.Since(begin) - aside).Seconds()
 	if err := wait(ctx, "the API after the run", func() bool { return p.Calm(calm) }); err != nil {
 		return run, err
+	}
+	if workload != nil {
+		run.Workload = lost(workload.Stop())
 	}
 	outages, err := Outages(p.Stop())
 	if err != nil {

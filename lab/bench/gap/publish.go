@@ -13,12 +13,15 @@ import (
 	"belay.dev/lab/bench/k3s"
 )
 
-// marks in a page between which the table of a datastore lies, and the name of
+// marks in a page between which the table of a setting lies, and the name of
 // its files.
-func marks(datastore string) (begin, end, name string) {
+func marks(s Setting) (begin, end, name string) {
 	name = "gap"
-	if datastore == k3s.Etcd.String() {
-		name = "gap-etcd"
+	if s.Real {
+		name += "-real"
+	}
+	if s.Datastore == k3s.Etcd.String() {
+		name += "-etcd"
 	}
 	return "<!-- " + name + ": written by ./dev bench gap --publish -->", "<!-- /" + name + " -->", name
 }
@@ -75,8 +78,31 @@ func Table(r *Record) string {
 			fmt.Fprintf(&b, "\n%d of these runs began on a busy machine.\n", busy)
 		}
 	}
-	b.WriteString("\nLost requests to workloads were not measured: the bench's pods have no containers.\n")
+	b.WriteString("\n" + workloads(r) + "\n")
 	return b.String()
+}
+
+// workloads says what became of the questions to a pod, whatever the series.
+func workloads(r *Record) string {
+	type count struct{ runs, asked, lost, worst int }
+	counts := map[Kind]*count{Restart: {}, Naive: {}, Belay: {}}
+	measured := false
+	for _, x := range r.Runs {
+		if c := counts[x.Kind]; c != nil && x.Workload != nil {
+			c.runs, c.asked, c.lost, c.worst = c.runs+1, c.asked+x.Workload.Asked, c.lost+x.Workload.Lost, max(c.worst, x.Workload.Lost)
+			measured = true
+		}
+	}
+	if !measured {
+		return "Lost requests to workloads were not measured: the bench's pods have no containers."
+	}
+	var parts []string
+	for _, kind := range Kinds {
+		c := counts[kind]
+		parts = append(parts, fmt.Sprintf("%s %d of %d (%d runs, at worst %d in one)", kind, c.lost, c.asked, c.runs, c.worst))
+	}
+	return "Lost requests to a workload, a pod on the pod network that is asked 20 times a second from before the change until the API is well again: " +
+		strings.Join(parts, ", ") + "."
 }
 
 var goals = []struct {
@@ -125,7 +151,7 @@ func Publish(r *Record, root string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	begin, end, name := marks(r.Setting.Datastore)
+	begin, end, name := marks(r.Setting)
 	before, rest, ok1 := strings.Cut(string(text), begin)
 	_, after, ok2 := strings.Cut(rest, end)
 	if !ok1 || !ok2 {
@@ -157,10 +183,14 @@ func comma(r *Record) string {
 	w := csv.NewWriter(&b)
 	number := func(v float64) string { return strconv.FormatFloat(v, 'f', 3, 64) }
 	// A strings.Builder does not fail.
-	_ = w.Write([]string{"series", "kind", "round", "gap_s", "outages", "returned_s", "ready_s", "quiet", "at"})
+	_ = w.Write([]string{"series", "kind", "round", "gap_s", "outages", "returned_s", "ready_s", "asked", "lost", "quiet", "at"})
 	for _, x := range r.Runs {
+		asked, lost := "", ""
+		if x.Workload != nil {
+			asked, lost = strconv.Itoa(x.Workload.Asked), strconv.Itoa(x.Workload.Lost)
+		}
 		_ = w.Write([]string{Series(x.Cold), string(x.Kind), strconv.Itoa(x.Round + 1), number(x.Gap), strconv.Itoa(x.Outages),
-			number(x.Returned), number(x.Ready), strconv.FormatBool(x.Quiet), x.At})
+			number(x.Returned), number(x.Ready), asked, lost, strconv.FormatBool(x.Quiet), x.At})
 	}
 	w.Flush()
 	return b.String()

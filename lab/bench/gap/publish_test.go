@@ -45,8 +45,8 @@ func TestPublishKeepsTheRestOfThePage(t *testing.T) {
 	if err := os.MkdirAll(filepath.Dir(page), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	begin, end, _ := marks("sqlite")
-	other, otherEnd, _ := marks("etcd")
+	begin, end, _ := marks(Setting{Datastore: "sqlite"})
+	other, otherEnd, _ := marks(Setting{Datastore: "etcd"})
 	if err := os.WriteFile(page, []byte("# A\n"+begin+"\nold\n"+end+"\n# B\n"+other+"\nnone\n"+otherEnd+"\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -79,5 +79,22 @@ func TestThePlotIsXMLWithEveryRun(t *testing.T) {
 	}
 	if n := strings.Count(svg, "<circle"); n != len(r.Runs) {
 		t.Errorf("%d dots for %d runs", n, len(r.Runs))
+	}
+}
+
+func TestLostRequestsAreCountedWhereAWorkloadWasAsked(t *testing.T) {
+	r := series(2)
+	r.Setting.Real = true
+	for i := range r.Runs {
+		r.Runs[i].Workload = lost([]Shot{{}, {OK: true}, {}, {OK: true}}) // the first is of a pod that has just begun
+		if r.Runs[i].Kind == Belay {
+			r.Runs[i].Workload = lost([]Shot{{OK: true}, {OK: true}})
+		}
+	}
+	if text := Table(r); !strings.Contains(text, "naive 4 of 12 (4 runs, at worst 1 in one), belay 0 of 8 (4 runs, at worst 0 in one).") {
+		t.Errorf("the table says:\n%s", text)
+	}
+	if begin, _, name := marks(r.Setting); name != "gap-real" || !strings.Contains(begin, "gap-real:") {
+		t.Errorf("real releases have a place of their own, and this is %s", name)
 	}
 }

@@ -54,9 +54,19 @@ type Run struct {
 	Ready    float64 `json:"ready"`
 	// Steps of Belay's, by kind, and "plan" for what comes before the first.
 	Steps map[string]float64 `json:"steps,omitempty"`
+	// Workload is what became of the questions to a pod; nil where pods have
+	// no containers.
+	Workload *Lost `json:"workload,omitempty"`
 	// Quiet: nothing else kept the machine busy when it began.
 	Quiet bool   `json:"quiet"`
 	At    string `json:"at"`
+}
+
+// Lost is how many questions to a workload were asked, from before the change
+// until the API was well again, and how many nobody answered.
+type Lost struct {
+	Asked int `json:"asked"`
+	Lost  int `json:"lost"`
 }
 
 // Record is the file of a series: its setting, then a line for each run, so

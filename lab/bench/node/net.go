@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -66,28 +67,33 @@ func ip(ctx context.Context, lines ...string) error {
 // that this process serves: a release mirror "on the node" whose lies a test
 // holds in its hand. It ends with the node's power; open it again after Boot.
 func (n *Node) Listen(addr string) (net.Listener, error) {
-	type result struct {
-		l   net.Listener
-		err error
-	}
-	done := make(chan result)
+	return inNetwork(n, func() (net.Listener, error) { return net.Listen("tcp", addr) })
+}
+
+// Dial connects from inside the node's network to an address of it, a pod's
+// for example. The address is an IP: nothing is resolved there.
+func (n *Node) Dial(addr string, within time.Duration) (net.Conn, error) {
+	return inNetwork(n, func() (net.Conn, error) { return net.DialTimeout("tcp", addr, within) })
+}
+
+// inNetwork makes a socket in the network of a node.
+func inNetwork[S any](n *Node, open func() (S, error)) (socket S, err error) {
+	done := make(chan struct{})
 	go func() {
+		defer close(done)
 		// Never unlocked: a thread that has been in another network is
 		// thrown away with its goroutine instead of being trusted again.
 		runtime.LockOSThread()
-		f, err := os.Open("/run/netns/" + n.Netns())
-		if err != nil {
-			done <- result{nil, err}
+		var f *os.File
+		if f, err = os.Open("/run/netns/" + n.Netns()); err != nil {
 			return
 		}
 		defer f.Close()
-		if err := unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
-			done <- result{nil, err}
+		if err = unix.Setns(int(f.Fd()), unix.CLONE_NEWNET); err != nil {
 			return
 		}
-		l, err := net.Listen("tcp", addr)
-		done <- result{l, err}
+		socket, err = open()
 	}()
-	r := <-done
-	return r.l, r.err
+	<-done
+	return socket, err
 }
