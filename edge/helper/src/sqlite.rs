@@ -12,6 +12,8 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest as _, Sha256};
 
+use crate::table::{Columns, Table, TableError};
+
 /// The latest row of each key that is live. Kine keeps history in one table, so this is the cluster's state.
 const LIVE: &str = "FROM kine k JOIN (SELECT MAX(id) AS id FROM kine GROUP BY name) m ON k.id = m.id \
     WHERE k.deleted = 0 AND k.name <> 'compact_rev_key' AND k.name NOT LIKE 'gap-%'";
@@ -23,6 +25,8 @@ pub enum DatabaseError {
     Open { path: PathBuf, source: rusqlite::Error },
     #[error("the database {path} could not be {doing}: {source}", path = .path.display())]
     Query { path: PathBuf, doing: &'static str, source: rusqlite::Error },
+    #[error("the table kine of the database {path} could not be read: {source}", path = .path.display())]
+    Table { path: PathBuf, source: TableError },
     #[error("the database {path} could not be made durable: {source}", path = .path.display())]
     Sync { path: PathBuf, source: std::io::Error },
     #[error("the database {path} stayed busy for {} s", .waited.as_secs())]
@@ -165,11 +169,32 @@ impl Database {
     /// Calls `each` with every live key and its value, newest change first, all of one moment.
     ///
     /// One pass over the table against its order, in which the first row that is seen of a key is what it is now: asking
-    /// SQLite for the newest row of each key takes several times as long.
+    /// SQLite for the newest row of each key takes several times as long. A copy, to which nobody writes, is read without it.
     ///
     /// # Errors
     /// When it cannot be read to its end.
     pub fn each_newest(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), DatabaseError> {
+        let Some((mut table, columns)) = self.still_table() else { return self.each_newest_of_sqlite(each) };
+        let mut newest = Newest::default();
+        let read = table.each_backwards(&columns, &mut |name| newest.is_first(name), each);
+        read.map_err(|source| DatabaseError::Table { path: self.path.clone(), source })
+    }
+
+    /// Where SQLite says that kine's table lies, if it can be read without it.
+    pub(crate) fn still_table(&self) -> Option<(Table, Columns)> {
+        let schema = "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = 'kine'";
+        let root = u32::try_from(self.number("asked for its table", schema).ok()?).ok()?;
+        let column = |name: &str| {
+            let sql = "SELECT cid FROM pragma_table_info('kine') WHERE name = ?1";
+            let at: i64 = self.connection.query_row(sql, (name,), |row| row.get(0)).ok()?;
+            usize::try_from(at).ok()
+        };
+        let columns = Columns { name: column("name")?, deleted: column("deleted")?, value: column("value")? };
+        Some((Table::still(&self.path, root)?, columns))
+    }
+
+    /// The same by SQLite itself, also beside a K3s that writes.
+    pub(crate) fn each_newest_of_sqlite(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), DatabaseError> {
         let failed = |source| DatabaseError::Query { path: self.path.clone(), doing: "read", source };
         let sql = "SELECT name, deleted, value FROM kine ORDER BY id DESC";
         let mut newest = Newest::default();

@@ -58,7 +58,7 @@ func Prepare(ctx context.Context, l *lab.Lab, s Setting) (*Bench, error) {
 		return nil, err
 	}
 	b.Progress(fmt.Sprintf("K3s %s is up; now %d objects of 4 KiB in %s", s.From, s.Objects, datastore))
-	if err := b.fill(ctx, s.Objects); err != nil {
+	if err := Fill(ctx, n, s.Objects, 3072); err != nil {
 		return nil, err
 	}
 	if s.Real {
@@ -72,10 +72,10 @@ func Prepare(ctx context.Context, l *lab.Lab, s Setting) (*Bench, error) {
 	return b, n.Save(ctx, before)
 }
 
-// fill gives the datastore the weight of a cluster that is in use: Belay copies
-// it while the API is away.
-func (b *Bench) fill(ctx context.Context, objects int) error {
-	const script = `i=0; fill=$(head -c 3072 /dev/urandom | base64 -w0); k() { /usr/local/bin/k3s kubectl "$@"; }
+// Fill gives the datastore the weight of a cluster that is in use: Belay copies
+// it while the API is away. ConfigMaps of so many bytes before base64.
+func Fill(ctx context.Context, n *node.Node, objects, bytes int) error {
+	const script = `i=0; fill=$(head -c "$2" /dev/urandom | base64 -w0); k() { /usr/local/bin/k3s kubectl "$@"; }
 		k create namespace ballast
 		while [ $i -lt "$1" ]; do
 			to=$((i + 200)); [ $to -le "$1" ] || to=$1
@@ -85,7 +85,7 @@ func (b *Bench) fill(ctx context.Context, objects int) error {
 			done | k create -f - >/dev/null
 			i=$to
 		done`
-	_, err := b.Node.Must(ctx, "sh", "-ec", script, "fill", strconv.Itoa(objects))
+	_, err := n.Must(ctx, "sh", "-ec", script, "fill", strconv.Itoa(objects), strconv.Itoa(bytes))
 	return err
 }
 
@@ -169,7 +169,7 @@ func (b *Bench) measure(ctx context.Context, kind Kind, cold bool) (Run, error) 
 		return run, err
 	}
 	if cold {
-		if err := dropCaches(); err != nil {
+		if err := DropCaches(); err != nil {
 			return run, err
 		}
 	}
@@ -260,7 +260,8 @@ func (b *Bench) upgrade(ctx context.Context) (map[string]float64, time.Duration,
 	return steps, time.Duration(steps["soak"] * float64(time.Second)), nil
 }
 
-func dropCaches() error {
+// DropCaches empties the page cache of this machine.
+func DropCaches() error {
 	syncDisks()
 	if err := os.WriteFile("/proc/sys/vm/drop_caches", []byte("3"), 0o200); err != nil {
 		return fmt.Errorf("the page cache cannot be dropped here: %w", err)

@@ -23,4 +23,5 @@ mod restore;
 mod stage;
 mod stayed_old;
 mod swap_cut;
+mod table;
 mod unread;
