@@ -56,12 +56,37 @@ fn upgrade_controller(plan: &DynamicObject, nodes: &[Node]) -> Option<UpgradeToo
     (!selected.is_empty()).then(|| UpgradeTool {
         name: "system-upgrade-controller".to_owned(),
         evidence: format!(
-            "Plan {}/{} selects {}",
+            "Plan {}/{} selects {}{}",
             plan.namespace().unwrap_or_default(),
             plan.name_any(),
-            selected.join(", ")
+            selected.join(", "),
+            aim(plan)
         ),
     })
+}
+
+/// What it would do to them: a channel moves by itself, a version may undo what another one has done.
+fn aim(plan: &DynamicObject) -> String {
+    let spec = plan.data.get("spec");
+    let text = |field: &str| spec?.get(field)?.as_str().filter(|text| !text.is_empty());
+    let target = match (text("version"), text("channel")) {
+        (Some(version), _) => format!(", for version {version}"),
+        (None, Some(channel)) => format!(", for whatever {} names", without_login(channel)),
+        (None, None) => String::new(),
+    };
+    match spec.and_then(|spec| spec.get("concurrency")).and_then(serde_json::Value::as_u64) {
+        Some(nodes) if nodes > 1 => format!("{target}, {nodes} nodes at once"),
+        _ => target,
+    }
+}
+
+/// An address may hold a login, or a key in its query.
+fn without_login(address: &str) -> String {
+    let path = address.split(['?', '#']).next().unwrap_or_default();
+    match path.split_once("://") {
+        Some((scheme, rest)) => format!("{scheme}://{}", rest.rsplit_once('@').map_or(rest, |(_, host)| host)),
+        None => path.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -94,6 +119,24 @@ mod tests {
         assert_eq!(evidence(agent).as_deref(), Some("Plan system-upgrade/server-plan selects w1"));
         let all = json!({ "nodeSelector": {} });
         assert_eq!(evidence(all).as_deref(), Some("Plan system-upgrade/server-plan selects n1, w1"));
+    }
+
+    #[test]
+    fn tells_what_a_plan_would_do() {
+        let all = |more: Value| {
+            let mut spec = json!({ "nodeSelector": {} });
+            spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            evidence(spec).unwrap().trim_start_matches("Plan system-upgrade/server-plan selects n1, w1").to_owned()
+        };
+        let channel = "https://ada:s3cret@update.k3s.io/v1-release/channels/stable?key=s3cret";
+        assert_eq!(
+            all(json!({ "channel": channel, "concurrency": 2 })),
+            ", for whatever https://update.k3s.io/v1-release/channels/stable names, 2 nodes at once"
+        );
+        assert_eq!(
+            all(json!({ "version": "v1.36.3+k3s1", "channel": "x", "concurrency": 1 })),
+            ", for version v1.36.3+k3s1"
+        );
     }
 
     #[test]
