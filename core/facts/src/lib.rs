@@ -3,6 +3,7 @@
 //! Owns versions, digests, durations, and the facts of a node and of a cluster with their file format.
 //! Does not own how a fact is read (edge) nor what it means (checks).
 
+mod bootstrap;
 mod cluster;
 mod coordinator;
 mod copy_kind;
@@ -18,6 +19,7 @@ mod surroundings;
 mod version;
 mod way_class;
 
+pub use bootstrap::{BootstrapFacts, DifferingFile, TokenFit};
 pub use cluster::{Canary, ClusterFacts, DeprecatedApi, DnsService, KubeNode, Readiness, UpgradeTool, Workload};
 pub use coordinator::{Coordinator, Life};
 pub use copy_kind::CopyKind;

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, K3sVersion, Span, Surroundings};
+use crate::{BootstrapFacts, Digest, K3sVersion, Span, Surroundings};
 
 /// What is true on one node, as the helper read it there. `None` means "could not be read", never "no".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -216,6 +216,8 @@ pub struct DatastoreFacts {
     /// Of embedded etcd.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub etcd: Option<EtcdFacts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bootstrap: Option<BootstrapFacts>,
 }
 
 /// Embedded etcd as its files tell it, and its endpoint for health and metrics on 127.0.0.1:2381.

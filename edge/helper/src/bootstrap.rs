@@ -8,6 +8,16 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
+mod facts;
+
+pub(crate) use facts::facts;
+
+/// A key of the datastore and its value.
+pub(crate) type Row = (String, Vec<u8>);
+
+/// Where its rows lie, one for each token.
+pub(crate) const PREFIX: &str = "/bootstrap/";
+
 /// PBKDF2-HMAC-SHA1 with K3s' number of rounds.
 const ROUNDS: u32 = 4096;
 /// AES-GCM's, before the text.
@@ -16,7 +26,7 @@ const NONCE: usize = 12;
 /// The key under which the row of a token lies: a start with another token does not find it.
 pub(crate) fn row(password: &str) -> String {
     let hex: String = Sha256::digest(password).iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("/bootstrap/{}", hex.get(..12).unwrap_or_default())
+    format!("{PREFIX}{}", hex.get(..12).unwrap_or_default())
 }
 
 /// Whether a row, `<salt>:<base64 of nonce and text>`, opens with the password. What is in it is not looked at.

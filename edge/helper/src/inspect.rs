@@ -7,8 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use belay_facts::{
-    BinaryFacts, Cgroup, ConfigFacts, DatastoreFacts, DatastoreKind, Digest, DiskFacts, HelperFacts, K3sVersion,
-    MemoryFacts, NodeFacts, NodeRole, UnitFacts,
+    BinaryFacts, BootstrapFacts, Cgroup, ConfigFacts, DatastoreFacts, DatastoreKind, Digest, DiskFacts, HelperFacts,
+    K3sVersion, MemoryFacts, NodeFacts, NodeRole, TokenFit, UnitFacts,
 };
 use belay_wire::{Fault, Inspection, PemFile};
 
@@ -20,7 +20,7 @@ use crate::etcd;
 use crate::process::{kilobytes, process_facts};
 use crate::sqlite::Database;
 use crate::unit::Unit;
-use crate::{Installation, Now, Places, links, node_run, surroundings};
+use crate::{Installation, Now, Places, bootstrap, links, node_run, surroundings};
 
 /// How long the integrity check of a datastore may take here; `prove-backup` takes what it needs.
 const CHECK: Duration = Duration::from_secs(20);
@@ -191,8 +191,16 @@ pub(crate) fn datastore_kind(found: &Installation) -> DatastoreKind {
 
 fn datastore_facts(found: &Installation, notes: &mut Vec<String>) -> Option<DatastoreFacts> {
     let kind = datastore_kind(found);
-    let mut facts =
-        DatastoreFacts { kind, path: None, size: 0, integrity: None, revision: None, keys: None, etcd: None };
+    let mut facts = DatastoreFacts {
+        kind,
+        path: None,
+        size: 0,
+        integrity: None,
+        revision: None,
+        keys: None,
+        etcd: None,
+        bootstrap: None,
+    };
     let db = found.data_dir.join("server/db");
     match kind {
         DatastoreKind::External => {}
@@ -205,11 +213,17 @@ fn datastore_facts(found: &Installation, notes: &mut Vec<String>) -> Option<Data
                 Err(error) => notes.push(error.to_string()),
             }
             match etcd::content(&server) {
-                Ok(None) => {}
+                Ok(None) => {
+                    notes.push(
+                        "whether the token fits the datastore is not known: it is too large to be read here".into(),
+                    );
+                    facts.bootstrap = Some(BootstrapFacts { token: TokenFit::Unread, differing: None });
+                }
                 Ok(Some(content)) => {
                     facts.revision = Some(content.revision);
                     facts.keys = Some(content.keys);
                     facts.integrity = Some(content.integrity);
+                    facts.bootstrap = bootstrap_facts(found, kind, &content.bootstrap, notes);
                 }
                 Err(error) => notes.push(error.to_string()),
             }
@@ -225,6 +239,7 @@ fn datastore_facts(found: &Installation, notes: &mut Vec<String>) -> Option<Data
             let read = Database::read_only(&path).and_then(|database| {
                 facts.revision = Some(database.revision()?);
                 facts.keys = Some(database.keys()?);
+                facts.bootstrap = bootstrap_facts(found, kind, &database.below(bootstrap::PREFIX)?, notes);
                 facts.integrity = database.quick_check(CHECK)?;
                 Ok(())
             });
@@ -234,6 +249,16 @@ fn datastore_facts(found: &Installation, notes: &mut Vec<String>) -> Option<Data
         }
     }
     Some(facts)
+}
+
+fn bootstrap_facts(
+    found: &Installation,
+    kind: DatastoreKind,
+    rows: &[bootstrap::Row],
+    notes: &mut Vec<String>,
+) -> Option<BootstrapFacts> {
+    let told = bootstrap::facts(&found.config, &found.data_dir.join("server"), kind, rows);
+    told.map_err(|why| notes.push(format!("whether the token fits the datastore is not known: {why}"))).ok()
 }
 
 /// Bytes of a file, or of all regular files below a directory; links are not followed.

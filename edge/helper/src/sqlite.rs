@@ -12,6 +12,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use sha2::{Digest as _, Sha256};
 
+use crate::bootstrap::Row;
 use crate::table::{Columns, Table, TableError};
 
 /// The latest row of each key that is live. Kine keeps history in one table, so this is the cluster's state.
@@ -111,6 +112,21 @@ impl Database {
         let read = || Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)? == 0));
         let (value, live) = read().map_err(failed)?;
         Ok(live.then_some(value))
+    }
+
+    /// Every live key below `prefix`, which ends with `/`, with its value.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub(crate) fn below(&self, prefix: &str) -> Result<Vec<Row>, DatabaseError> {
+        let failed = |source| DatabaseError::Query { path: self.path.clone(), doing: "asked for keys", source };
+        // `0` follows `/`, so that the index answers.
+        let end = format!("{}0", prefix.trim_end_matches('/'));
+        let sql = "SELECT name, COALESCE(value, x'') FROM kine k JOIN (SELECT MAX(id) AS id FROM kine \
+            WHERE name >= ?1 AND name < ?2 GROUP BY name) m ON k.id = m.id WHERE k.deleted = 0";
+        let mut statement = self.connection.prepare(sql).map_err(failed)?;
+        let rows = statement.query_map((prefix, &end), |row| Ok((row.get(0)?, row.get(1)?))).map_err(failed)?;
+        rows.collect::<Result<_, _>>().map_err(failed)
     }
 
     /// `ok`, or the first complaints; `None` when `within` was not enough. Quick: without comparing indexes to tables.

@@ -8,6 +8,7 @@ use super::bolt::BoltError;
 use super::health::{healthy, metrics};
 use super::store::{DATABASE, LOG, Store, StoreError};
 use super::{message, wal};
+use crate::bootstrap;
 
 /// A live database is read between two of its transactions; etcd commits ten times a second under load.
 const TRIES: usize = 20;
@@ -47,6 +48,8 @@ pub(crate) struct Content {
     pub revision: u64,
     pub keys: u64,
     pub integrity: String,
+    /// Rows of K3s' own CAs and keys, with their names.
+    pub bootstrap: Vec<bootstrap::Row>,
 }
 
 /// Reads a live database to its end; `None` when it is too large for that.
@@ -65,7 +68,8 @@ pub(crate) fn content(server: &Path) -> Result<Option<Content>, StoreError> {
             Err(StoreError::Bolt(error @ BoltError::Damaged { .. })) => error.to_string(),
             Err(error) => return Err(error),
         };
-        Ok(Content { revision: store.revision()?, keys: store.keys()?, integrity })
+        let (keys, bootstrap) = store.keys_and_below(bootstrap::PREFIX)?;
+        Ok(Content { revision: store.revision()?, keys, integrity, bootstrap })
     })?;
     Ok(Some(content))
 }

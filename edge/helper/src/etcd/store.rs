@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::bolt::{Bolt, BoltError, Bucket};
 use super::tail::{Tail, WalError};
 use super::{backwards, be_u64, commit, message};
+use crate::bootstrap::Row;
 
 /// Where etcd's database and its log lie below `server/`.
 pub(crate) const DATABASE: &str = "db/etcd/member/snap/db";
@@ -166,6 +167,22 @@ impl Store {
     /// When it cannot be read to its end.
     pub fn keys(&self) -> Result<u64, StoreError> {
         Ok(self.replayed()?.0.iter().filter(|(key, latest)| latest.live && !is_own(key)).count() as u64)
+    }
+
+    /// Number of live keys, and those below `prefix` with their values, in one pass. Of the database alone.
+    ///
+    /// # Errors
+    /// When it cannot be read to its end.
+    pub(crate) fn keys_and_below(&self, prefix: &str) -> Result<(u64, Vec<Row>), StoreError> {
+        let latest = self.stored()?;
+        let keys = latest.iter().filter(|(key, latest)| latest.live && !is_own(key)).count() as u64;
+        let from = latest.range(prefix.as_bytes().to_vec()..);
+        let mut below = Vec::new();
+        for (key, latest) in from.take_while(|(key, _)| key.starts_with(prefix.as_bytes())).filter(|(_, l)| l.live) {
+            let value = message::bytes(&self.record(latest)?, 5).unwrap_or_default().to_vec();
+            below.push((String::from_utf8_lossy(key).into_owned(), value));
+        }
+        Ok((keys, below))
     }
 
     /// Calls `each` with every key that has left a trace, the revision of its last change, and whether it is live.

@@ -4,6 +4,7 @@
 mod back;
 mod backup;
 mod binary;
+mod bootstrap;
 mod broken_disk;
 mod etcd;
 mod etcd_restore;
