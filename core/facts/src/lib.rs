@@ -16,6 +16,7 @@ mod node;
 mod secret;
 mod span;
 mod surroundings;
+mod userland;
 mod version;
 mod way_class;
 
@@ -41,5 +42,6 @@ pub use node::{
 pub use secret::Secret;
 pub use span::Span;
 pub use surroundings::{ContainerdTemplate, Manifest, Surroundings};
+pub use userland::UserlandFacts;
 pub use version::{K3sVersion, Pre, VersionError};
 pub use way_class::WayClass;

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BootstrapFacts, Digest, K3sVersion, Span, Surroundings};
+use crate::{BootstrapFacts, Digest, K3sVersion, Span, Surroundings, UserlandFacts};
 
 /// What is true on one node, as the helper read it there. `None` means "could not be read", never "no".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,9 @@ pub struct NodeFacts {
     pub helper: HelperFacts,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub around: Option<Surroundings>,
+    /// `None` as well where nobody asked for it: it is seconds of reading on a slow disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub userland: Option<UserlandFacts>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -38,6 +38,26 @@ pub(crate) fn verify(dir: &Path, digests: &SeenDigests) -> Result<Digest, Fault>
     inner.ok_or_else(|| failed(format!("{} lists no k3s", bin.join(".sha256sums").display())))
 }
 
+/// How many files and links the lists name, and those that are not so.
+pub(crate) fn damaged(dir: &Path) -> Result<(u64, Vec<String>), Fault> {
+    let bin = dir.join("bin");
+    let (sums, links) = (list(&bin.join(".sha256sums"))?, list(&bin.join(".links"))?);
+    let mut damaged = Vec::new();
+    for (digest, name) in &sums {
+        match digest_file(&inside(&bin, name)?) {
+            Ok((is, _)) if is.hex() == *digest => {}
+            Ok((is, _)) => damaged.push(format!("{name}: {is}")),
+            Err(error) => damaged.push(format!("{name}: {error}")),
+        }
+    }
+    for (name, target) in &links {
+        if fs::read_link(inside(&bin, name)?).ok().as_deref() != Some(Path::new(target)) {
+            damaged.push(format!("{name}: not a link to {target}"));
+        }
+    }
+    Ok(((sums.len() + links.len()) as u64, damaged))
+}
+
 /// Lines of two words.
 fn list(path: &Path) -> Result<Vec<(String, String)>, Fault> {
     let text = fs::read_to_string(path).attempt(|| format!("{} could not be read", path.display()))?;

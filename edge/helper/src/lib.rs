@@ -68,6 +68,7 @@ mod timer;
 mod token;
 mod tree;
 mod unit;
+mod userland;
 mod yaml;
 
 #[cfg(test)]
@@ -90,3 +91,4 @@ pub use recover::recover;
 pub use serve::{Channel, Link, ServeError, serve};
 pub use sqlite::{Database, DatabaseError};
 pub use table::TableError;
+pub use userland::userland;

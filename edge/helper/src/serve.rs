@@ -204,6 +204,7 @@ fn answer<W: Write>(
         Request::Objects { fresh, within } => {
             Ok(Reply::Objects(Box::new(crate::inventory(places, *fresh, within.duration())?)))
         }
+        Request::Userland => Ok(Reply::Userland(crate::userland(places)?)),
         Request::Leftovers => Ok(Reply::Leftovers(prune::leftovers(places)?)),
         Request::Prune { paths } => Ok(Reply::Leftovers(prune::prune(places, paths, link)?)),
         Request::Renew { run, generation } => {

@@ -13,6 +13,7 @@ mod objects;
 mod prune;
 mod restorable;
 mod ssh;
+mod userland;
 mod way;
 
 pub use belay_wire::{Difference, Held, Leftover, LeftoverKind, LostObject, Restorable};

@@ -71,6 +71,14 @@ pub async fn gather_objects(link: &mut Link, fresh: bool, gathered: &mut Gathere
     });
 }
 
+/// Adds whether what K3s runs from is still what it extracted: hundreds of megabytes to read, and not asked for by every check.
+pub async fn gather_userland(link: &mut Link, gathered: &mut Gathered) {
+    match link.userland().await {
+        Ok(userland) => gathered.facts.nodes.iter_mut().for_each(|node| node.userland = Some(userland.clone())),
+        Err(error) => gathered.notes.push(error.to_string()),
+    }
+}
+
 pub(crate) async fn connect(endpoint: &Endpoint, credentials: &Credentials) -> Result<Api, ClusterError> {
     let Credentials { server_ca, client_certificate, client_key, .. } = credentials;
     Api::connect(endpoint.clone(), server_ca, client_certificate, client_key).await

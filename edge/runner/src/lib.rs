@@ -26,7 +26,7 @@ pub mod vault;
 
 pub use clock::Clock;
 pub use error::RunError;
-pub use gather::{Gathered, gather, gather_objects};
+pub use gather::{Gathered, gather, gather_objects, gather_userland};
 pub use halt::HaltWish;
 pub use holding::Holding;
 pub use node_account::{NodeAccount, disagreements};

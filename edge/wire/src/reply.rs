@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use belay_facts::{Coordinator, DataLink, Digest, Inventory, Life, NodeFacts, Secret, Span, WayClass};
+use belay_facts::{Coordinator, DataLink, Digest, Inventory, Life, NodeFacts, Secret, Span, UserlandFacts, WayClass};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -66,6 +66,7 @@ pub enum Reply {
     Restorables(Vec<Restorable>),
     Difference(Difference),
     Objects(Box<Inventory>),
+    Userland(UserlandFacts),
     Fenced(FenceProof),
     Staged(StageProof),
     BackedUp {

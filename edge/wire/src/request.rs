@@ -58,6 +58,8 @@ pub enum Request {
     /// What the objects of the cluster are, read from its datastore: from the latest copy of the last day, or where there is
     /// none, or it has to be `fresh`, from the datastore in use. Answer: `Reply::Objects`.
     Objects { fresh: bool, within: Span },
+    /// Whether what K3s runs from is still what it extracted. Answer: `Reply::Userland`.
+    Userland,
     /// What earlier runs left and may be removed. Answer: `Reply::Leftovers`.
     Leftovers,
     /// Removes those of `paths` that are leftovers now; under the node's lock, never while a run is open. Answer:

@@ -111,8 +111,9 @@ fn names(rule: &Rule) -> BTreeSet<String> {
     names
 }
 
-/// The one fact whose absence is an answer: no run is open. (That only root can know it is tested below.)
-const ABSENCE_IS_AN_ANSWER: [&str; 1] = ["/nodes/0/helper/open_run"];
+/// The facts whose absence is an answer: no run is open (that only root can know it is tested below), and nobody asked what K3s
+/// has extracted.
+const ABSENCE_IS_AN_ANSWER: [&str; 2] = ["/nodes/0/helper/open_run", "/nodes/0/userland"];
 
 #[test]
 fn no_missing_fact_silences_a_blocking_rule() {

@@ -26,3 +26,4 @@ mod stayed_old;
 mod swap_cut;
 mod table;
 mod unread;
+mod userland;

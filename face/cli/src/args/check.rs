@@ -18,6 +18,9 @@ pub struct CheckArgs {
     #[arg(long, value_enum, value_name = "WHICH", num_args = 0..=1, require_equals = true,
         default_missing_value = "latest", conflicts_with = "facts")]
     pub objects: Option<Objects>,
+    /// Read all of what K3s has extracted as well, as a plan does, and compare it with its list: seconds on a slow disk
+    #[arg(long, conflicts_with = "facts")]
+    pub deep: bool,
     /// Save the facts to a file that can be sent and judged elsewhere; secrets are masked
     #[arg(long, value_name = "FILE")]
     pub save_facts: Option<PathBuf>,

@@ -5,7 +5,7 @@ use belay_facts::{Destination, Facts, K3sVersion};
 use belay_node::Link;
 use belay_report::{CheckReport, Mark, check_junit, check_markdown, check_sarif};
 use belay_runner::knowledge::Known;
-use belay_runner::{Clock, Gathered, gather, gather_objects};
+use belay_runner::{Clock, Gathered, gather, gather_objects, gather_userland};
 use serde::Serialize;
 
 use super::Context;
@@ -26,7 +26,7 @@ pub async fn check(context: &Context, args: &CheckArgs, output: Output) -> Resul
     };
     let Gathered { facts, notes } = match &args.facts {
         Some(file) => Gathered { facts: read(file)?, notes: Vec::new() },
-        None => take_with(context.node(), args.objects).await?,
+        None => take_with(context.node(), args.objects, args.deep).await?,
     };
     if let Some(file) = &args.save_facts {
         write(file, "the facts", &facts)?;
@@ -174,10 +174,15 @@ fn show_rest(to: Option<&K3sVersion>, notes: &[String]) {
 
 /// The facts of a node, or of this machine.
 pub async fn take(over: Option<&Destination>) -> Result<Gathered, CommandError> {
-    take_with(over, None).await
+    take_with(over, None, false).await
 }
 
-async fn take_with(over: Option<&Destination>, objects: Option<Objects>) -> Result<Gathered, CommandError> {
+/// The same with what takes longer to read: what a plan is made from.
+pub async fn take_deep(over: Option<&Destination>) -> Result<Gathered, CommandError> {
+    take_with(over, None, true).await
+}
+
+async fn take_with(over: Option<&Destination>, objects: Option<Objects>, deep: bool) -> Result<Gathered, CommandError> {
     let name = over.map_or_else(|| "this node".to_owned(), ToString::to_string);
     let mut link = Link::open(&name, over).await.map_err(|error| {
         let hint = error.hint();
@@ -185,6 +190,9 @@ async fn take_with(over: Option<&Destination>, objects: Option<Objects>) -> Resu
         hint.into_iter().fold(refused, CommandError::hinted)
     })?;
     let mut gathered = gather(&mut link, &Clock::of_this_machine()).await?;
+    if deep {
+        gather_userland(&mut link, &mut gathered).await;
+    }
     if let Some(which) = objects {
         gather_objects(&mut link, which == Objects::Now, &mut gathered).await;
     }

@@ -7,7 +7,7 @@ use belay_runner::vault::{Release, fetch};
 
 use super::Context;
 use super::backup::place;
-use super::check::{show, take};
+use super::check::{show, take_deep};
 use super::policy::{judge, ladder_hints, parts, policy, target, today};
 use crate::args::{OutputFormat, PlanArgs, PlanCommand, PlanVerb};
 use crate::error::CommandError;
@@ -86,7 +86,7 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
     let to = args.to.as_deref().ok_or_else(|| CommandError::usage("it needs a target: --to TAG"))?;
     let to = target(to, &args.source.channels).await?;
     let backup_to = place(&args.backup)?;
-    let gathered = take(context.node()).await?;
+    let gathered = take_deep(context.node()).await?;
     let facts = gathered.facts;
     let findings = judge(&facts, Some(to.clone()), &policy, knowledge)?;
     if belay_checks::blocks(&findings) {
