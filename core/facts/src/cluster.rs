@@ -39,6 +39,9 @@ pub struct KubeNode {
     pub ready: bool,
     pub unschedulable: bool,
     pub pressure: Vec<String>,
+    /// The cluster keeps a hash of this node's password, and refuses the node with another one. Asked of the node that is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<bool>,
 }
 
 /// A Deployment, StatefulSet or DaemonSet, with what a gate compares.

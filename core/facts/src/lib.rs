@@ -41,7 +41,7 @@ pub use node::{
 };
 pub use secret::Secret;
 pub use span::Span;
-pub use surroundings::{ContainerdTemplate, Manifest, Surroundings};
+pub use surroundings::{ContainerdTemplate, Manifest, RegistryMirror, SelinuxLabels, Surroundings};
 pub use userland::UserlandFacts;
 pub use version::{K3sVersion, Pre, VersionError};
 pub use way_class::WayClass;

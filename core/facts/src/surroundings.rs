@@ -29,6 +29,36 @@ pub struct Surroundings {
     pub other_units: Option<Vec<String>>,
     /// SELinux enforces.
     pub selinux: Option<bool>,
+    /// Where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<SelinuxLabels>,
+    /// What the kernel has seen break of the disk under the data directory, since the boot and, of ext4, before.
+    pub disk_errors: Option<Vec<String>>,
+    /// `/etc/rancher/node/password` is there: K3s makes another one where it is not, and the cluster refuses the node with that.
+    pub node_password: Option<bool>,
+    /// `mirrors` of `registries.yaml`; none where there is no such file.
+    pub mirrors: Option<Vec<RegistryMirror>>,
+}
+
+/// Where images of a registry are pulled from instead.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RegistryMirror {
+    /// `docker.io`, or `*` for every registry.
+    pub name: String,
+    /// Addresses, without logins.
+    pub endpoints: Vec<String>,
+}
+
+/// `user:role:type:level` as SELinux has them; empty where there is none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SelinuxLabels {
+    pub binary: String,
+    /// Empty while K3s is down.
+    pub process: String,
+    /// The package k3s-selinux is installed.
+    pub policy: bool,
 }
 
 /// A template in `agent/etc/containerd`.

@@ -1,4 +1,4 @@
-use belay_facts::{ClusterFacts, Digest, DnsService, K3sVersion};
+use belay_facts::{ClusterFacts, Digest, DnsService, K3sVersion, KubeNode};
 use k8s_openapi::api::core::v1::Service;
 use serde::Deserialize;
 
@@ -25,7 +25,7 @@ impl Api {
     pub async fn facts(&self, node: &str, server_ca: &str, cluster_domain: &str) -> Result<Gathered, ClusterError> {
         // All at once: for a consistent list the API server waits until its cache has caught up, up to a second on K3s, and
         // one wait serves them all.
-        let (id, nodes, workloads, version, readiness, dns, deprecated, plans) = tokio::join!(
+        let (id, nodes, workloads, version, readiness, dns, deprecated, plans, password) = tokio::join!(
             self.cluster_id(),
             self.nodes(),
             self.workloads(),
@@ -34,6 +34,7 @@ impl Api {
             self.dns(cluster_domain),
             self.deprecated_apis(),
             self.upgrade_plans(),
+            self.keeps_password(node),
         );
         let (id, nodes) = (id?, nodes?);
         let mut notes = Vec::new();
@@ -43,13 +44,16 @@ impl Api {
             (Some(workloads), Some(plans)) => Some(upgrade_tools::found(&nodes, workloads, &plans)),
             _ => None,
         };
+        let password = noted(&mut notes, password);
+        let mut kube_nodes: Vec<KubeNode> = nodes.iter().map(node::facts_of).collect();
+        kube_nodes.iter_mut().filter(|kube| kube.name == node).for_each(|kube| kube.password = password);
         let canary = nodes.iter().find(|n| n.metadata.name.as_deref() == Some(node)).and_then(canary_image::choose);
         let facts = ClusterFacts {
             id,
             ca: Digest::of(server_ca.as_bytes()),
             version: noted(&mut notes, version).flatten(),
             readiness: noted(&mut notes, readiness),
-            nodes: nodes.iter().map(node::facts_of).collect(),
+            nodes: kube_nodes,
             workloads,
             dns: noted(&mut notes, dns).flatten(),
             canary,

@@ -1,7 +1,7 @@
 use belay_facts::KubeNode;
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::{Node, NodeCondition};
+use k8s_openapi::api::core::v1::{Node, NodeCondition, Secret};
 use serde::{Deserialize, Serialize};
 
 use crate::{Api, ClusterError};
@@ -58,6 +58,14 @@ impl Api {
         ))
     }
 
+    /// Whether the cluster keeps a hash of this node's password (K3s `pkg/nodepassword`). Only that the secret is there is read.
+    pub(crate) async fn keeps_password(&self, node: &str) -> Result<bool, ClusterError> {
+        let secrets = kube::Api::<Secret>::namespaced(self.client.clone(), "kube-system");
+        let name = format!("{node}.node-password.k3s");
+        let asking = format!("asking whether there is a secret kube-system/{name}");
+        Ok(self.ask_for(&asking, secrets.get_metadata(&name)).await?.is_some())
+    }
+
     pub(crate) async fn nodes(&self) -> Result<Vec<Node>, ClusterError> {
         let mut nodes = self.list_cached("listing the nodes", &kube::Api::<Node>::all(self.client.clone())).await?;
         nodes.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
@@ -90,6 +98,7 @@ pub(crate) fn facts_of(node: &Node) -> KubeNode {
         ready: true_conditions().any(|condition| condition.type_ == "Ready"),
         unschedulable: node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false),
         pressure,
+        password: None,
     }
 }
 
@@ -126,6 +135,7 @@ mod tests {
             ready: false,
             unschedulable: true,
             pressure: vec!["DiskPressure".into(), "PIDPressure".into()],
+            password: None,
         };
         assert_eq!(facts_of(&node), expected);
     }

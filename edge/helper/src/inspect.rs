@@ -77,7 +77,7 @@ pub fn inspect(places: &Places) -> Result<Inspection, Fault> {
             open_run: node_run::open_runs(places).into_iter().next().map(|run| run.id),
         },
         userland: None,
-        around: Some(surroundings::look(places, &data_dir, found.as_ref().map(|found| found.others.as_slice()))),
+        around: Some(surroundings::look(places, &data_dir, found.as_ref())),
     };
     Ok(Inspection { certificates: certificates(&data_dir, &mut notes), node, notes })
 }

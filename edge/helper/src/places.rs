@@ -19,6 +19,10 @@ pub struct Places {
     pub proc: PathBuf,
     pub sys: PathBuf,
     pub run: PathBuf,
+    /// The kernel's log: `/dev/kmsg`.
+    pub kmsg: PathBuf,
+    /// What the package k3s-selinux installs, and K3s' installer looks for.
+    pub k3s_policy: PathBuf,
     /// The kubelet's root directory: `/var/lib/kubelet`.
     pub kubelet: PathBuf,
     /// K3s' own default; it uses assets extracted there even with another data directory (k3s-facts §2.2).
@@ -53,6 +57,8 @@ impl Places {
             etc: at("/etc"),
             proc: at("/proc"),
             sys: at("/sys"),
+            kmsg: at("/dev/kmsg"),
+            k3s_policy: at("/usr/share/selinux/packages/k3s.pp"),
             run: at("/run"),
             kubelet: at("/var/lib/kubelet"),
             default_data_dir: at("/var/lib/rancher/k3s"),

@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 
 use belay_facts::{ContainerdTemplate, Manifest, Surroundings};
 
-use crate::Places;
+use crate::disk_errors::disk_errors;
+use crate::labels::labels;
+use crate::registries::mirrors;
+use crate::{Installation, Places};
 
 /// The longest file of manifests that is looked into, and how many of them: a directory of a whole cluster is smaller.
 const LONGEST: u64 = 4 * 1024 * 1024;
 const MOST: usize = 500;
 
 /// Reads what surrounds K3s; all of it are small files.
-pub(crate) fn look(places: &Places, data_dir: &Path, other_units: Option<&[String]>) -> Surroundings {
+pub(crate) fn look(places: &Places, data_dir: &Path, found: Option<&Installation>) -> Surroundings {
     let number = |path: &str| text(&places.proc.join(path))?.trim().parse().ok();
     let counted = |path: &str, key: &str, unit: u64| {
         let text = text(&places.proc.join(path))?;
@@ -20,6 +23,10 @@ pub(crate) fn look(places: &Places, data_dir: &Path, other_units: Option<&[Strin
         Some(line.split_whitespace().next()?.parse::<u64>().ok()? * unit)
     };
     let agent = data_dir.join("agent");
+    let selinux = match fs::read_to_string(places.sys.join("fs/selinux/enforce")) {
+        Ok(text) => Some(text.trim() == "1"),
+        Err(error) => (error.kind() == ErrorKind::NotFound).then_some(false),
+    };
     Surroundings {
         addresses: addresses(places),
         inotify_instances: number("sys/fs/inotify/max_user_instances"),
@@ -35,11 +42,20 @@ pub(crate) fn look(places: &Places, data_dir: &Path, other_units: Option<&[Strin
         }),
         static_pods: names(&agent.join("pod-manifests")),
         auto_updates: auto_updates(places),
-        other_units: other_units.map(<[String]>::to_vec),
-        selinux: match fs::read_to_string(places.sys.join("fs/selinux/enforce")) {
-            Ok(text) => Some(text.trim() == "1"),
-            Err(error) => (error.kind() == ErrorKind::NotFound).then_some(false),
-        },
+        other_units: found.map(|found| found.others.clone()),
+        labels: if selinux == Some(true) { labels(places, found) } else { None },
+        disk_errors: disk_errors(places, data_dir),
+        node_password: node_password(&places.etc.join("rancher/node/password")),
+        mirrors: mirrors(places, found),
+        selinux,
+    }
+}
+
+/// Whether there is one that K3s would take.
+fn node_password(path: &Path) -> Option<bool> {
+    match fs::read_to_string(path) {
+        Ok(text) => Some(!text.trim().is_empty()),
+        Err(error) => (error.kind() == ErrorKind::NotFound).then_some(false),
     }
 }
 
@@ -188,6 +204,18 @@ mod tests {
         let text = "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata:\n  kind: no\n---\n# c\nkind: \"Service\"\napiVersion: v1 # core\n---\nkind: List\n";
         assert_eq!(objects(text), ["policy/v1beta1 PodDisruptionBudget", "v1 Service"]);
         assert_eq!(objects(""), [""; 0]);
+    }
+
+    #[test]
+    fn a_password_that_is_gone_or_empty_is_none_that_k3s_takes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("password");
+        assert_eq!(node_password(&path), Some(false));
+        fs::write(&path, "\n").unwrap();
+        assert_eq!(node_password(&path), Some(false));
+        fs::write(&path, "s3cret\n").unwrap();
+        assert_eq!(node_password(&path), Some(true));
+        assert_eq!(node_password(dir.path()), None);
     }
 
     #[test]

@@ -100,6 +100,43 @@ pub(crate) fn entries(text: &str) -> Result<Vec<Entry>, NotFlat> {
     Ok(entries)
 }
 
+/// The texts of any document with the keys that lead to them, in the file's order; `-` is an element of a list. `None` when it is
+/// no YAML. What an alias stands for is left out.
+pub(crate) fn leaves(text: &str) -> Option<Vec<(Vec<String>, String)>> {
+    let mut leaves = Vec::new();
+    // Of each collection that is open: whether it is a list, and the key that waits for its value (none where a key is next).
+    let mut open: Vec<(bool, Option<String>)> = Vec::new();
+    for event in Parser::new_from_str_with_options(text, Options::default()) {
+        let (event, _) = event.ok()?;
+        match event {
+            Event::MappingStart(..) => open.push((false, None)),
+            Event::SequenceStart(..) => open.push((true, Some("-".to_owned()))),
+            Event::MappingEnd | Event::SequenceEnd => {
+                open.pop();
+                answered(&mut open);
+            }
+            Event::Scalar(value, style, ..) => match open.last_mut() {
+                Some((false, key @ None)) => *key = Some(value.into_owned()),
+                _ => {
+                    let path = open.iter().filter_map(|(_, key)| key.clone()).collect();
+                    leaves.push((path, written(&value, style)));
+                    answered(&mut open);
+                }
+            },
+            Event::Alias(..) => answered(&mut open),
+            _ => {}
+        }
+    }
+    Some(leaves)
+}
+
+/// A value is complete: in a map a key comes next.
+fn answered(open: &mut [(bool, Option<String>)]) {
+    if let Some((false, key)) = open.last_mut() {
+        *key = None;
+    }
+}
+
 /// Text as written; YAML's plain nothing is an empty text.
 fn written(value: &str, style: ScalarStyle) -> String {
     match (style, value) {
