@@ -15,8 +15,10 @@ fn pages() -> Result<Vec<(String, String)>, String> {
     );
     let risks = format!(
         "# Risks\n\nEvery rule that `belay check` evaluates, each with a page of its own. Written by `cargo xtask docs` \
-         from `core/checks/knowledge/rules/`.\n\n{}",
-        checks::markdown(&rows)?
+         from `core/checks/knowledge/rules/`.\n\n{}\n## Without a rule\n\nKnown failures that Belay cannot bring about, or for \
+         which it refuses a cluster as a whole, and the test that holds it.\n\n{}",
+        checks::markdown(&rows)?,
+        checks::construction::markdown()?
     );
     let tidy = |text: String| format!("{}\n", text.trim_end());
     let mut pages = vec![("docs/steps.md".to_owned(), tidy(steps)), ("docs/risks.md".to_owned(), tidy(risks))];

@@ -8,6 +8,7 @@ mod bootstrap;
 mod broken_disk;
 mod etcd;
 mod etcd_restore;
+mod exchange;
 mod fence;
 mod forward;
 mod guard;
