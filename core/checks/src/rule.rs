@@ -19,6 +19,8 @@ pub struct Rule {
     pub needs_objects: bool,
     /// `false` for what Belay cannot do rather than what is risky: no acceptance makes it possible.
     pub acceptable: bool,
+    /// What it warns of restarts every container of the node, or of each node: what becomes of workloads is told by it.
+    pub restarts_pods: bool,
     pub cases: Vec<String>,
     pub sources: Vec<String>,
     pub as_of: Date,
@@ -53,6 +55,8 @@ pub(crate) struct RuleFile {
     needs: Option<Need>,
     #[serde(default = "yes")]
     acceptable: bool,
+    #[serde(default)]
+    restarts_pods: bool,
     when: String,
     evidence: Option<String>,
     means: String,
@@ -133,6 +137,7 @@ impl Rule {
             needs_target: raw.needs == Some(Need::Target),
             needs_objects: false,
             acceptable: raw.acceptable,
+            restarts_pods: raw.restarts_pods,
             cases: raw.cases,
             sources: raw.sources,
             as_of: raw.as_of,
