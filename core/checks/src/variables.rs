@@ -8,7 +8,7 @@ use crate::{Edge, Knowledge, Severity, Space};
 
 /// The variables of rules that are asked once: `cluster`, `nodes`, `edge`, `now`.
 ///
-/// - `cluster`: the facts of the cluster; empty when no API answered, so that every question about it is unknown.
+/// - `cluster`: the facts of the cluster without its pods; empty when no API answered, so that every question about it is unknown.
 /// - `nodes`: every node, in the shape of `node` (below).
 /// - `edge.from`, `edge.to`: major, minor, patch, k3s, pre (`rc1`, or empty), tag, the release tables' knowledge
 ///   (known, etcd, etcd_minor, etcd_patch, containerd_minor, kine_minor, end_of_life, latest, hazards, bad) and
@@ -47,6 +47,10 @@ pub(crate) fn with_objects(shared: &Json, facts: &Facts) -> Json {
 
 fn cluster(cluster: &ClusterFacts) -> Json {
     let mut facts = json!(cluster);
+    // No rule asks about single pods, and each predicate would be given all of them.
+    if let Json::Object(members) = &mut facts {
+        members.remove("pods");
+    }
     for node in facts.get_mut("nodes").and_then(Json::as_array_mut).into_iter().flatten() {
         let kubelet = node.get("kubelet").and_then(Json::as_str).and_then(|text| text.parse::<K3sVersion>().ok());
         if let (Json::Object(members), Some(version)) = (node, kubelet) {

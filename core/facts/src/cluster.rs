@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, K3sVersion};
+use crate::{Digest, K3sVersion, NodePods};
 
 /// What is true in the cluster, read through one server's API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +21,9 @@ pub struct ClusterFacts {
     pub canary: Option<Canary>,
     pub deprecated_apis: Option<Vec<DeprecatedApi>>,
     pub upgrade_tools: Option<Vec<UpgradeTool>>,
+    /// Of the node that the facts are about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pods: Option<NodePods>,
 }
 
 /// `/readyz?verbose`: the checks that did not say ok. The set of checks varies by minor: parsed, never compared.

@@ -13,6 +13,7 @@ mod file;
 mod inventory;
 mod mutant;
 mod node;
+mod node_pods;
 mod secret;
 mod span;
 mod surroundings;
@@ -39,6 +40,7 @@ pub use node::{
     BinaryFacts, CertificateFacts, Cgroup, ConfigFacts, ConfigKey, DataLink, DatastoreFacts, DatastoreKind, DiskFacts,
     EtcdFacts, EtcdMember, HelperFacts, MemoryFacts, NodeFacts, NodeRole, ProcessFacts, UnitFacts,
 };
+pub use node_pods::{HeldLease, NodePod, NodePods, NodeVolume, PodPart};
 pub use secret::Secret;
 pub use span::Span;
 pub use surroundings::{ContainerdTemplate, Manifest, RegistryMirror, SelinuxLabels, Surroundings};

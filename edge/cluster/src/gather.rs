@@ -25,7 +25,7 @@ impl Api {
     pub async fn facts(&self, node: &str, server_ca: &str, cluster_domain: &str) -> Result<Gathered, ClusterError> {
         // All at once: for a consistent list the API server waits until its cache has caught up, up to a second on K3s, and
         // one wait serves them all.
-        let (id, nodes, workloads, version, readiness, dns, deprecated, plans, password) = tokio::join!(
+        let (id, nodes, workloads, version, readiness, dns, deprecated, plans, password, pods) = tokio::join!(
             self.cluster_id(),
             self.nodes(),
             self.workloads(),
@@ -35,6 +35,7 @@ impl Api {
             self.deprecated_apis(),
             self.upgrade_plans(),
             self.keeps_password(node),
+            self.node_pods(node),
         );
         let (id, nodes) = (id?, nodes?);
         let mut notes = Vec::new();
@@ -59,6 +60,10 @@ impl Api {
             canary,
             deprecated_apis: noted(&mut notes, deprecated),
             upgrade_tools,
+            pods: noted(&mut notes, pods).map(|(pods, more)| {
+                notes.extend(more);
+                pods
+            }),
         };
         Ok(Gathered { facts, notes })
     }

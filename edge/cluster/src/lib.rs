@@ -19,6 +19,7 @@ mod identity;
 mod list;
 mod node;
 mod outage;
+mod pods;
 mod prober;
 mod readyz;
 mod revision;

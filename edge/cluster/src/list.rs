@@ -30,7 +30,13 @@ impl Api {
         self.pages(asking, objects, &ListParams::default().match_any()).await
     }
 
-    async fn pages<K>(&self, asking: &str, objects: &kube::Api<K>, first: &ListParams) -> Result<Vec<K>, ClusterError>
+    /// Every object that `first` asks for, page by page.
+    pub(crate) async fn pages<K>(
+        &self,
+        asking: &str,
+        objects: &kube::Api<K>,
+        first: &ListParams,
+    ) -> Result<Vec<K>, ClusterError>
     where
         K: Clone + DeserializeOwned + Debug,
     {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use belay_cluster::ClusterError;
-use belay_facts::{Canary, Digest, DnsService, Readiness};
+use belay_facts::{Canary, Digest, DnsService, PodPart, Readiness};
 use serde_json::{Value, json};
 
 use crate::fake_cluster::{FakeCluster, failure};
@@ -60,6 +60,30 @@ async fn facts_without_what_could_not_be_read() {
     assert_eq!(facts.upgrade_tools, Some(vec![]));
     assert_eq!(facts.deprecated_apis, None);
     assert_eq!(gathered.notes, ["asking /metrics: HTTP 500: broken"]);
+}
+
+/// What is read for a preview is no reason for a check or a plan to fail.
+#[tokio::test]
+async fn pods_are_told_without_what_could_not_be_read_beside_them() {
+    let pods = "/api/v1/pods?&fieldSelector=spec.nodeName%3Dn1&resourceVersion=0&resourceVersionMatch=NotOlderThan";
+    let pod = json!({ "metadata": { "namespace": "shop", "name": "web" }, "spec": { "containers": [] } });
+    let cluster = cluster();
+    cluster.says(pods, 200, list(&[pod], ""));
+    cluster.says("/apis/policy/v1/poddisruptionbudgets", 500, "broken");
+    let (_server, api) = cluster.serve().await;
+    let gathered = api.facts("n1", "CA", "cluster.local").await.unwrap();
+    let told = gathered.facts.pods.unwrap();
+    assert_eq!((told.node.as_str(), told.pods.len(), told.unread.as_slice()), ("n1", 1, &[PodPart::Budgets][..]));
+    assert!(
+        gathered.notes.contains(&"listing the disruption budgets: HTTP 500: broken".to_owned()),
+        "{:?}",
+        gathered.notes
+    );
+
+    cluster.says(pods, 403, "no");
+    let gathered = api.facts("n1", "CA", "cluster.local").await.unwrap();
+    assert_eq!(gathered.facts.pods, None);
+    assert!(gathered.notes.iter().any(|note| note.starts_with("listing the pods of the node")), "{:?}", gathered.notes);
 }
 
 #[tokio::test]
