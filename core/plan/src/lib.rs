@@ -1,6 +1,7 @@
 //! What will happen: plans as immutable data, the planner that makes them, and the way back.
 //!
-//! Owns the plan's file format, its digest, its lint, its inverse, and the judgement whether it is still valid.
+//! Owns the plan's file format, its digest, its lint, its inverse, the judgement whether it is still valid, and the preview of
+//! what it does to workloads.
 //! A plan leaves no meaningful choice to whoever carries it out.
 
 mod expect;
@@ -13,6 +14,7 @@ mod material;
 mod part;
 mod plan;
 mod planner;
+mod preview;
 mod restore_planner;
 mod restore_source;
 mod step;
@@ -28,6 +30,9 @@ pub use material::{Changed, Material, NodeMaterial};
 pub use part::Part;
 pub use plan::{Artifact, ClusterRef, FORMAT, Plan, PlanError, Wave};
 pub use planner::{PlanRequest, Refusal, backup_plan, plan};
+pub use preview::{
+    Basis, Expected, Fate, Hold, MeasuredRun, MeasuredStep, Preview, PreviewRequest, Range, ToldBy, WorkloadPreview,
+};
 pub use restore_planner::restore_plan;
 pub use restore_source::RestoreSource;
 pub use step::{Step, StepKind};

@@ -61,7 +61,7 @@ impl Args {
 pub enum Command {
     /// What is true and what is risky; changes nothing
     Check(CheckArgs),
-    /// What would happen, for how long, and what the way back is; changes nothing
+    /// What would happen, also to workloads, for how long, and what the way back is; changes nothing
     ///
     /// With -o the plan is written to a file and its summary shown; without, the plan itself is printed, as YAML. The release is
     /// fetched and verified meanwhile, and stays in --state for the upgrade; `belay prune` removes it.
@@ -168,6 +168,10 @@ pub struct PlanArgs {
     /// binary (binary; within one minor of Kubernetes, etcd, kine and containerd), and keep if a gate then says no
     #[arg(long, value_enum, value_name = "CLASS", default_value_t = WayBack::Keep)]
     pub way_back: WayBack,
+    /// Read the cluster's objects as well, as `check --objects` does: what they say is judged and foretold from
+    #[arg(long, value_enum, value_name = "WHICH", num_args = 0..=1, require_equals = true,
+        default_missing_value = "latest")]
+    pub objects: Option<Objects>,
     #[command(flatten)]
     pub backup: BackupTo,
     #[command(flatten)]

@@ -13,6 +13,7 @@ mod knowledge;
 mod man;
 mod plan;
 mod policy;
+mod preview;
 mod prune;
 mod report;
 mod restore;

@@ -64,6 +64,36 @@ fn a_rule_is_explained_and_a_wrong_name_leads_to_it() {
 }
 
 #[test]
+fn a_check_for_a_target_foretells_what_becomes_of_workloads() {
+    let dir = tempfile::tempdir().unwrap();
+    let busy = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../core/plan/tests/fixtures/busy-node.json");
+    let busy: Value = serde_json::from_str(&std::fs::read_to_string(busy).unwrap()).unwrap();
+    let saved = facts(dir.path(), |facts| {
+        facts["cluster"]["workloads"] = busy["workloads"].clone();
+        facts["cluster"]["pods"] = busy["pods"].clone();
+    });
+    let state = dir.path().join("state");
+    let check = ["--state", state.to_str().unwrap(), "check", "--facts", &saved, "--fail-on", "never"];
+    let with = |more: &[&str]| belay(&[&check[..], more].concat());
+
+    let text = with(&["--to", "v1.36.3+k3s1"]);
+    assert!(text.code == 0 && text.out.contains("What happens to workloads on n1"), "{}{}", text.out, text.err);
+    assert!(text.out.contains("StatefulSet shop/db: data-db-0 in /var/lib/rancher/k3s/storage/"), "{}", text.out);
+    let model = json_of(&with(&["--to", "v1.36.3+k3s1", "--output", "json"]));
+    let preview = &model["preview"];
+    assert_eq!((&preview["only-node"], &preview["expected"]["basis"]), (&json!(true), &json!("estimated")));
+    let db =
+        preview["workloads"].as_array().unwrap().iter().find(|one| one["workload"] == "StatefulSet shop/db").unwrap();
+    assert_eq!((&db["fate"], &db["pods"], &db["elsewhere"]), (&json!("runs-on"), &json!(1), &json!(0)));
+    let by: Vec<&str> = db["holds"].as_array().unwrap().iter().map(|hold| hold["by"].as_str().unwrap()).collect();
+    assert_eq!(by, ["no-other-replica", "volume", "budget"]);
+
+    let without = with(&[]);
+    assert!(!without.out.contains("What happens"), "there is no upgrade to foretell: {}", without.out);
+    assert_eq!(json_of(&with(&["--output", "json"]))["preview"], Value::Null);
+}
+
+#[test]
 fn a_check_for_a_ci_fails_on_what_is_new_only() {
     let dir = tempfile::tempdir().unwrap();
     let alarm = facts(dir.path(), |facts| facts["nodes"][0]["cgroup"] = json!("v1"));

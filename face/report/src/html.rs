@@ -9,6 +9,7 @@ use crate::{count, duration, moment};
 mod facts;
 mod gates;
 mod journal;
+mod preview;
 mod risks;
 mod steps;
 mod timeline;
@@ -45,6 +46,7 @@ pub fn html(report: &Report) -> String {
                     (way_back::lost(report))
                     (way_back::receipt(report))
                     (facts::facts(report))
+                    (preview::preview(report))
                     (risks::artifacts(report))
                     (risks::risks(report))
                     (journal::journal(report))

@@ -12,9 +12,11 @@ mod junit;
 mod knowledge_report;
 mod knowledge_text;
 mod markdown;
+mod measured_run;
 mod model;
 mod objects_text;
 mod plan_text;
+mod preview_text;
 mod proof;
 mod quantity;
 mod route_dot;
@@ -34,12 +36,14 @@ pub use junit::junit;
 pub use knowledge_report::{BundleReport, KnowledgeReport};
 pub use knowledge_text::knowledge_text;
 pub use markdown::markdown;
+pub use measured_run::measured_run;
 pub use model::{
-    ApiGap, Attempt, Direction, EndReport, FactRow, FactsReport, Found, GateReport, JournalReport, Lost, LostObject,
-    Noted, OutageReport, Receipt, Report, ResumeReport, StepOutcome, StepReport, TurnReport,
+    ApiGap, Attempt, Direction, Disturbed, EndReport, FactRow, FactsReport, Found, GateReport, JournalReport, Lost,
+    LostObject, Noted, OutageReport, Receipt, Report, ResumeReport, StepOutcome, StepReport, TurnReport,
 };
 pub use objects_text::objects_text;
 pub use plan_text::plan_text;
+pub use preview_text::preview_text;
 pub use proof::proof_summary;
 pub use quantity::{clock, count, duration, moment, planned, size, title};
 pub use route_dot::route_dot;

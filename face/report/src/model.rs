@@ -1,12 +1,13 @@
 use belay_checks::{Acceptance, Finding};
 use belay_engine::{EndState, Event, Record, RunState};
 use belay_facts::{Digest, Facts, K3sVersion, Span};
-use belay_plan::{Artifact, Expect, Goal, Plan, WayBack, WayClass};
+use belay_plan::{Artifact, Expect, Goal, Plan, Preview, WayBack, WayClass};
 use serde::Serialize;
 
 use crate::{quantity, verdict};
 
 mod api;
+mod disturbed;
 mod facts;
 mod gate;
 mod journal;
@@ -16,6 +17,7 @@ mod step;
 mod turn;
 
 pub use api::{ApiGap, Direction, OutageReport, PortReport};
+pub use disturbed::Disturbed;
 pub use facts::{FactRow, FactsReport};
 pub use gate::GateReport;
 pub use journal::{EndReport, JournalReport, Noted, ResumeReport};
@@ -69,6 +71,10 @@ pub struct Report {
     pub artifacts: Vec<Artifact>,
     pub accepted: Vec<Acceptance>,
     pub findings: Vec<Finding>,
+    /// What was foretold for workloads; `None` where nothing was, or it was not kept.
+    pub preview: Option<Preview>,
+    /// What became of the pods that ran before.
+    pub disturbed: Option<Disturbed>,
     pub facts: Option<FactsReport>,
     pub resumes: Vec<ResumeReport>,
     pub notes: Vec<Noted>,
@@ -121,6 +127,8 @@ impl Report {
             artifacts: plan.artifacts.clone(),
             accepted: plan.accepted.clone(),
             findings: findings.to_vec(),
+            preview: None,
+            disturbed: disturbed::disturbed(before, after),
             facts: facts::compare(before, after),
             resumes: journal::resumes(records),
             notes: journal::notes(records),
@@ -135,6 +143,12 @@ impl Report {
         report.verdict = verdict::verdict(&report);
         report.next = verdict::next(&report);
         report
+    }
+
+    /// The same with what was foretold for workloads when the run was begun.
+    #[must_use]
+    pub fn foretold(self, preview: Option<Preview>) -> Self {
+        Self { preview, ..self }
     }
 
     /// The end state; `None` while the run is open.

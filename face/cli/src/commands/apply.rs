@@ -5,6 +5,7 @@ use belay_plan::Plan;
 use belay_runner::vault::{GITHUB, Origin, fetch};
 
 use super::policy::{judge, today};
+use super::preview::{preview, show_preview};
 use super::run::{Prepared, carry_out, ensure_root, refuse_held};
 use super::{Context, check::take};
 use crate::args::ApplyArgs;
@@ -24,6 +25,7 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<u8, CommandErr
     let policy = Policy { accepted: plan.accepted.clone(), today: today() };
     let findings = judge(&facts, Some(plan.to.clone()), &policy, &context.known()?.knowledge)?;
     plan.ensure_still_valid(&facts, &findings)?;
+    let preview = preview(context, &facts, &findings, &plan.to, Some(&plan))?;
     let artifact = plan.artifacts.first().ok_or_else(|| CommandError::refused("the plan has no artifact"))?;
     let default = || GITHUB.parse::<Origin>().map_err(CommandError::internal);
     let origin = match &args.mirror {
@@ -35,10 +37,11 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<u8, CommandErr
     let release = fetch(&plan.to, &artifact.arch, &origin, pin, &context.state.releases(), |_, _| {}).await?;
     if args.dry_run {
         output::print(&belay_report::plan_text(&plan, output::style()));
+        show_preview(preview.as_ref());
         output::print("\nThe plan is valid and its release is here, verified. Nothing was changed (--dry-run).\n");
         return Ok(0);
     }
-    carry_out(context, Prepared { plan, facts, findings, artifact: release.path }).await
+    carry_out(context, Prepared { plan, facts, findings, preview, artifact: release.path }).await
 }
 
 fn read(path: &Path) -> Result<Plan, CommandError> {

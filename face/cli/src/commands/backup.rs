@@ -17,7 +17,7 @@ pub async fn backup(context: &Context, args: &BackupArgs) -> Result<u8, CommandE
     let to = place(&args.to)?;
     let facts = take(context.node()).await?.facts;
     let plan = backup_plan(&facts, context.node().cloned(), to, today())?;
-    carry_out(context, Prepared { plan, facts, findings: Vec::new(), artifact: PathBuf::new() }).await
+    carry_out(context, Prepared { plan, facts, findings: Vec::new(), preview: None, artifact: PathBuf::new() }).await
 }
 
 /// The directory that was asked for, as an absolute path: a resume may be typed elsewhere.

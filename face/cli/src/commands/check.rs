@@ -3,6 +3,7 @@ use std::path::Path;
 use belay_checks::{Baseline, BundleMark, Finding, Severity, blocks, findings_over, table};
 use belay_facts::{Destination, Facts, K3sVersion};
 use belay_node::Link;
+use belay_plan::Preview;
 use belay_report::{CheckReport, Mark, check_junit, check_markdown, check_sarif};
 use belay_runner::knowledge::Known;
 use belay_runner::{Clock, Gathered, gather, gather_objects, gather_userland};
@@ -10,6 +11,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::policy::{judge, ladder_hints, policy, target};
+use super::preview::{preview, show_preview};
 use crate::args::{CheckArgs, FailOn, Objects, Output};
 use crate::error::CommandError;
 use crate::output;
@@ -32,6 +34,10 @@ pub async fn check(context: &Context, args: &CheckArgs, output: Output) -> Resul
         write(file, "the facts", &facts)?;
     }
     let found = judge(&facts, to.clone(), &policy, knowledge)?;
+    let preview = match &to {
+        Some(to) => preview(context, &facts, &found, to, None)?,
+        None => None,
+    };
     if let Some(file) = &args.write_baseline {
         write(file, "the baseline", &Baseline::of(&found))?;
     }
@@ -51,6 +57,7 @@ pub async fn check(context: &Context, args: &CheckArgs, output: Output) -> Resul
         notes: &notes,
         limit,
         ladder,
+        preview,
         facts: &facts,
         judged_by: known_here,
     };
@@ -66,6 +73,7 @@ struct Shown<'a> {
     notes: &'a [String],
     limit: Option<Severity>,
     ladder: Option<Vec<String>>,
+    preview: Option<Preview>,
     facts: &'a Facts,
     judged_by: &'a Known,
 }
@@ -98,12 +106,14 @@ impl Shown<'_> {
                     notes: &'a [String],
                     next: &'a [String],
                     knowledge: JudgedBy<'a>,
+                    preview: Option<&'a Preview>,
                     facts: &'a Facts,
                 }
                 let next = self.ladder.as_deref().unwrap_or_default();
                 let Self { to, findings, known, notes, facts, .. } = *self;
                 let knowledge = JudgedBy::of(self.judged_by);
-                output::json(&Checked { to, findings, known, notes, next, knowledge, facts })
+                let preview = self.preview.as_ref();
+                output::json(&Checked { to, findings, known, notes, next, knowledge, preview, facts })
             }
             Output::Text => {
                 output::print(&belay_report::known_text(self.known, output::style()));
@@ -120,6 +130,7 @@ impl Shown<'_> {
                 for hint in self.ladder.iter().flatten() {
                     output::print(&output::style().paragraph(Mark::Known, hint));
                 }
+                show_preview(self.preview.as_ref());
                 Ok(())
             }
             Output::Junit | Output::Sarif | Output::Markdown => {
@@ -177,12 +188,9 @@ pub async fn take(over: Option<&Destination>) -> Result<Gathered, CommandError> 
     take_with(over, None, false).await
 }
 
-/// The same with what takes longer to read: what a plan is made from.
-pub async fn take_deep(over: Option<&Destination>) -> Result<Gathered, CommandError> {
-    take_with(over, None, true).await
-}
-
-async fn take_with(over: Option<&Destination>, objects: Option<Objects>, deep: bool) -> Result<Gathered, CommandError> {
+/// The same with what takes longer to read: what the objects of the cluster are, where they are asked for, and whether K3s'
+/// userland is whole, which every plan wants to know.
+pub async fn take_with(over: Option<&Destination>, objects: Option<Objects>, deep: bool) -> Result<Gathered, CommandError> {
     let name = over.map_or_else(|| "this node".to_owned(), ToString::to_string);
     let mut link = Link::open(&name, over).await.map_err(|error| {
         let hint = error.hint();

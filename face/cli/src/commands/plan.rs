@@ -2,13 +2,14 @@ use std::path::Path;
 
 use belay_checks::Finding;
 use belay_facts::Facts;
-use belay_plan::{Artifact, Plan, PlanRequest, Refusal};
+use belay_plan::{Artifact, Plan, PlanRequest, Preview, Refusal};
 use belay_runner::vault::{Release, fetch};
 
 use super::Context;
 use super::backup::place;
-use super::check::{show, take_deep};
+use super::check::{show, take_with};
 use super::policy::{judge, ladder_hints, parts, policy, target, today};
+use super::preview::{preview, show_preview};
 use crate::args::{OutputFormat, PlanArgs, PlanCommand, PlanVerb};
 use crate::error::CommandError;
 use crate::output;
@@ -50,16 +51,23 @@ fn show_plan(context: &Context, name: &str) -> Result<u8, CommandError> {
 
 /// facts → findings → plan → screen and file.
 async fn make_and_write(context: &Context, args: &PlanArgs) -> Result<u8, CommandError> {
-    let Planned { plan, .. } = make(context, args).await?;
+    let Planned { plan, preview, .. } = make(context, args).await?;
     let yaml = plan.to_yaml()?;
     write_out(args, &yaml)?;
     match (context.format, &args.out) {
         (OutputFormat::Json, _) => output::json(&plan)?,
         (OutputFormat::Text, Some(file)) => {
             output::print(&belay_report::plan_text(&plan, output::style()));
+            show_preview(preview.as_ref());
             output::print(&format!("\nWritten to {0}. Review it, then: belay apply {0}\n", file.display()));
         }
-        (OutputFormat::Text, None) => output::print(&yaml),
+        (OutputFormat::Text, None) => {
+            // Beside the plan: what is foretold is no part of it.
+            if let Some(preview) = &preview {
+                output::say(&belay_report::preview_text(preview, output::style()));
+            }
+            output::print(&yaml);
+        }
     }
     Ok(0)
 }
@@ -76,6 +84,8 @@ pub struct Planned {
     pub plan: Plan,
     pub facts: Facts,
     pub findings: Vec<Finding>,
+    /// What happens to workloads; no part of the plan.
+    pub preview: Option<Preview>,
     pub release: Release,
 }
 
@@ -86,7 +96,7 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
     let to = args.to.as_deref().ok_or_else(|| CommandError::usage("it needs a target: --to TAG"))?;
     let to = target(to, &args.source.channels).await?;
     let backup_to = place(&args.backup)?;
-    let gathered = take_deep(context.node()).await?;
+    let gathered = take_with(context.node(), args.objects, true).await?;
     let facts = gathered.facts;
     let findings = judge(&facts, Some(to.clone()), &policy, knowledge)?;
     if belay_checks::blocks(&findings) {
@@ -118,7 +128,8 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
         date: today(),
     };
     let plan = belay_plan::plan(&facts, &findings, &request)?;
-    Ok(Planned { plan, facts, findings, release })
+    let preview = preview(context, &facts, &findings, &plan.to, Some(&plan))?;
+    Ok(Planned { plan, facts, findings, preview, release })
 }
 
 fn artifact(release: &Release) -> Artifact {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use belay_checks::Finding;
 use belay_facts::{Destination, Facts};
 use belay_node::Link;
-use belay_plan::Plan;
+use belay_plan::{Plan, Preview};
 use belay_report::Report;
 use belay_runner::vault::cached;
 use belay_runner::{Holding, Interrupt, RunDir, RunError, Runner, Sink};
@@ -20,6 +20,8 @@ pub struct Prepared {
     pub plan: Plan,
     pub facts: Facts,
     pub findings: Vec<Finding>,
+    /// What was foretold for workloads, for the report.
+    pub preview: Option<Preview>,
     pub artifact: PathBuf,
 }
 
@@ -51,7 +53,7 @@ pub fn is_root() -> bool {
 
 /// plan → steps → events → report.
 pub async fn carry_out(context: &Context, prepared: Prepared) -> Result<u8, CommandError> {
-    let Prepared { plan, facts, findings, artifact } = prepared;
+    let Prepared { plan, facts, findings, preview, artifact } = prepared;
     let dir = context.state.run(&plan.id);
     refuse_open_run(context, &plan)?;
     if dir.plan_path().exists() {
@@ -62,9 +64,11 @@ pub async fn carry_out(context: &Context, prepared: Prepared) -> Result<u8, Comm
     let sinks = sinks(context, &plan);
     let node = context.node_of(Some(&plan));
     let runner = Runner::open(plan, node, facts, &dir, artifact, sinks, interrupt).await?;
-    // Findings belong to the report; they are kept where the run is.
+    // Findings and what was foretold belong to the report; they are kept where the run is.
     let text = serde_json::to_vec_pretty(&findings).map_err(CommandError::internal)?;
     dir.write("findings.json", &text)?;
+    let text = serde_json::to_vec_pretty(&preview).map_err(CommandError::internal)?;
+    dir.write("preview.json", &text)?;
     finish(context, &dir, runner).await
 }
 
@@ -107,12 +111,15 @@ pub fn write_reports(dir: &RunDir) -> Result<Report, CommandError> {
 pub fn read_report(dir: &RunDir) -> Result<Report, CommandError> {
     let plan = dir.plan()?;
     let records = dir.records()?;
-    let findings: Vec<Finding> = std::fs::read(dir.path().join("findings.json"))
-        .ok()
-        .and_then(|text| serde_json::from_slice(&text).ok())
-        .unwrap_or_default();
+    let findings: Vec<Finding> = kept(dir, "findings.json").unwrap_or_default();
+    let preview: Option<Preview> = kept(dir, "preview.json").unwrap_or_default();
     let (before, after) = (dir.facts("facts.json"), dir.facts("facts-after.json"));
-    Ok(Report::of(&plan, &records, before.as_ref(), after.as_ref(), &findings))
+    Ok(Report::of(&plan, &records, before.as_ref(), after.as_ref(), &findings).foretold(preview))
+}
+
+/// What was kept beside the journal of a run; `None` where that is not there, or is of another build.
+fn kept<T: serde::de::DeserializeOwned>(dir: &RunDir, name: &str) -> Option<T> {
+    serde_json::from_slice(&std::fs::read(dir.path().join(name)).ok()?).ok()
 }
 
 /// Where the artifact of a plan was cached; `stage` says so if it is not there any more.

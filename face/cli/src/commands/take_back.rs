@@ -71,7 +71,7 @@ pub async fn take_back(
     if args.dry_run {
         return shown(context, &plan);
     }
-    carry_out(context, Prepared { plan, facts, findings: Vec::new(), artifact: PathBuf::new() }).await
+    carry_out(context, Prepared { plan, facts, findings: Vec::new(), preview: None, artifact: PathBuf::new() }).await
 }
 
 fn shown(context: &Context, plan: &Plan) -> Result<u8, CommandError> {

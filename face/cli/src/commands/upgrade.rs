@@ -2,6 +2,7 @@ use std::io::{BufRead, IsTerminal};
 
 use super::Context;
 use super::plan::{Planned, make, write_out};
+use super::preview::show_preview;
 use super::run::{Prepared, carry_out, ensure_root, refuse_held};
 use crate::args::{OutputFormat, UpgradeArgs};
 use crate::error::{CommandError, Kind};
@@ -11,13 +12,14 @@ use crate::output;
 pub async fn upgrade(context: &Context, args: &UpgradeArgs) -> Result<u8, CommandError> {
     ensure_root(context.node())?;
     refuse_held(context, context.node()).await?;
-    let Planned { plan, facts, findings, release } = match make(context, &args.plan).await {
+    let Planned { plan, facts, findings, preview, release } = match make(context, &args.plan).await {
         Err(error) if error.kind == Kind::NothingToDo => return done_already(context, &error),
         made => made?,
     };
     write_out(&args.plan, &plan.to_yaml()?)?;
     if context.format == OutputFormat::Text {
         output::print(&belay_report::plan_text(&plan, output::style()));
+        show_preview(preview.as_ref());
     }
     if args.dry_run {
         match context.format {
@@ -29,7 +31,7 @@ pub async fn upgrade(context: &Context, args: &UpgradeArgs) -> Result<u8, Comman
     if !args.yes {
         confirm(&plan)?;
     }
-    carry_out(context, Prepared { plan, facts, findings, artifact: release.path }).await
+    carry_out(context, Prepared { plan, facts, findings, preview, artifact: release.path }).await
 }
 
 /// A script that runs twice has what it wanted.
