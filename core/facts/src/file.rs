@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterFacts, Digest, NodeFacts, ObjectFacts};
+use crate::{ClusterFacts, Digest, ManifestFolder, NodeFacts, ObjectFacts};
 
 /// The first line of a facts file: what this build writes and reads.
 pub const FORMAT: &str = "facts/v1";
@@ -17,6 +17,9 @@ pub struct Facts {
     /// `None` when nobody asked for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub objects: Option<ObjectFacts>,
+    /// `None` when nobody named a folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifests: Option<Vec<ManifestFolder>>,
 }
 
 /// Why a text is not a facts file.
@@ -29,6 +32,12 @@ pub enum FactsError {
 }
 
 impl Facts {
+    /// Whether they are of folders alone: no node was looked at, and nothing can be said of any.
+    #[must_use]
+    pub fn of_folders_alone(&self) -> bool {
+        self.manifests.is_some() && self.nodes.is_empty() && self.cluster.is_none() && self.objects.is_none()
+    }
+
     /// Reads a facts file.
     ///
     /// # Errors

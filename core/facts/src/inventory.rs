@@ -30,6 +30,9 @@ pub struct Inventory {
     pub nodes: Vec<StoredNode>,
     /// `None`: releases of Helm are among what is encrypted.
     pub pending_releases: Option<Vec<HelmRelease>>,
+    /// What releases of Helm consist of; `None`: they are among what is encrypted.
+    #[serde(default)]
+    pub releases: Option<ReleasedApis>,
     /// Budgets that allow no disruption now, though pods belong to them.
     pub blocking_budgets: Sample<DisruptionBudget>,
     /// `Deployment default/web`: one replica is asked for.
@@ -149,6 +152,29 @@ pub struct HelmRelease {
     pub revision: u64,
     /// `pending-upgrade`
     pub status: String,
+}
+
+/// What the newest revisions of Helm's releases were made of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleasedApis {
+    /// Versions of APIs that are not stable, or were not: a stable one stays.
+    pub apis: Vec<ReleasedApi>,
+    /// `default/web`: releases whose manifest could not be read.
+    pub unread: Vec<String>,
+}
+
+/// A version of an API in the manifest of a release of Helm.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ReleasedApi {
+    pub namespace: String,
+    pub release: String,
+    pub revision: u64,
+    /// `policy/v1beta1`
+    pub api_version: String,
+    pub kind: String,
+    pub count: u64,
+    /// Names of some of them.
+    pub examples: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -11,6 +11,7 @@ mod destination;
 mod digest;
 mod file;
 mod inventory;
+mod manifests;
 mod mutant;
 mod node;
 mod node_pods;
@@ -30,9 +31,10 @@ pub use digest::{Digest, DigestError, canonical_json};
 pub use file::{FORMAT, Facts, FactsError};
 pub use inventory::{
     AdmissionWebhook, CustomDefinition, DisruptionBudget, HelmRelease, HostPath, Inventory, InventoryKind,
-    InventorySource, KindCount, LargeObject, LocalVolume, NamedApi, ObjectFacts, PlacedPod, Sample, SelectedLabel,
-    ServiceBackend, StoredNode, TerminatingPod,
+    InventorySource, KindCount, LargeObject, LocalVolume, NamedApi, ObjectFacts, PlacedPod, ReleasedApi, ReleasedApis,
+    Sample, SelectedLabel, ServiceBackend, StoredNode, TerminatingPod,
 };
+pub use manifests::{ManifestFolder, UnreadFile, WrittenApi, WrittenPlace};
 #[cfg(feature = "mutants")]
 pub use mutant::mutate;
 pub use mutant::{Mutant, mutated};

@@ -1,5 +1,9 @@
 //! What rules ask of some kinds, one function a kind. Numbers of fields: `generated.proto` of `k8s.io/api`.
 
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use belay_facts::{
     AdmissionWebhook, CustomDefinition, DisruptionBudget, HostPath, LocalVolume, PlacedPod, StoredNode, TerminatingPod,
 };
@@ -19,7 +23,7 @@ pub(crate) fn note(tally: &mut Tally, object: &Object<'_>, meta: &Meta<'_>) {
     let body = object.body();
     match (group, object.kind) {
         ("", "Pod") => pod(tally, body, meta),
-        ("", "Secret" | "ConfigMap") => release(tally, meta),
+        ("", "Secret" | "ConfigMap") => release(tally, object, meta),
         ("", "Node") => node(tally, body, meta),
         ("", "PersistentVolume") => volume(tally, body, meta),
         ("apps", "Deployment" | "StatefulSet") => {
@@ -146,16 +150,34 @@ fn selectors(tally: &mut Tally, spec: Value<'_>, who: &dyn Fn() -> String) {
 
 /// Helm keeps a Secret, or where it was told so a ConfigMap, for each revision of a release.
 #[inline(never)]
-fn release(tally: &mut Tally, meta: &Meta<'_>) {
+fn release(tally: &mut Tally, object: &Object<'_>, meta: &Meta<'_>) {
     if !meta.name.starts_with(RELEASE) {
         return;
     }
     let label = |name| String::from_utf8_lossy(meta.label(name).unwrap_or_default());
     let revision = label("version").parse().unwrap_or(0);
     let name = [meta.namespace, b"\0", label("name").as_bytes()].concat();
-    if let Some(newest) = tally::note(&mut tally.releases, &name, tally::ALL).filter(|newest| newest.number <= revision)
-    {
-        *newest = Note { number: revision, texts: vec![label("status").into_owned()] };
+    let Some(newest) = tally::note(&mut tally.releases, &name, tally::ALL) else { return };
+    if newest.texts.is_empty() || newest.number <= revision {
+        let status = label("status").into_owned();
+        // What was uninstalled with its history kept is never written again.
+        let apis = if status == "uninstalled" { Vec::new() } else { tally.inflated.apis(record(object)) };
+        let texts = std::iter::once(status).chain(apis).collect();
+        *newest = Note { number: revision, texts };
+    }
+}
+
+/// The record of a release as Helm wrote it. In JSON a Secret's bytes are in base64 once more.
+fn record<'a>(object: &Object<'a>) -> Option<Cow<'a, [u8]>> {
+    let mut found = None;
+    object.body().pairs(Field(2, "data"), |key, value| {
+        if key == b"release" {
+            found = Some(value);
+        }
+    });
+    match found? {
+        Value::Json(_) if object.kind == "Secret" => STANDARD.decode(found?.raw()).ok().map(Cow::Owned),
+        value => Some(Cow::Borrowed(value.raw())),
     }
 }
 

@@ -1,17 +1,22 @@
 //! Kubernetes objects as a datastore has them: decoded as far as facts need, and counted.
 //!
 //! Owns the two forms of an object at rest (protobuf behind `k8s\0`, and JSON), read through one set of names, and the
-//! [`Inventory`](belay_facts::Inventory) that is made of them. Does not own where the bytes come from (edge) nor what the
-//! inventory means (checks). Nothing of a Secret is read but its metadata and type, and of annotations only their names and
-//! what `kubectl.kubernetes.io/last-applied-configuration` says of version and kind.
+//! [`Inventory`](belay_facts::Inventory) that is made of them; and objects as manifests have them, YAML or a template of it. Does
+//! not own where the bytes come from (edge) nor what the inventory means (checks). Nothing of a Secret is read but its
+//! metadata and type, and of a release of Helm version, kind and name of its objects; of annotations only their names and what
+//! `kubectl.kubernetes.io/last-applied-configuration` says of version and kind.
 
+mod inflated;
 mod json;
 mod kinds;
 mod meta;
 mod newest;
 mod object;
+mod release;
 mod tally;
+mod templated;
 mod value;
+mod written;
 
 #[cfg(test)]
 mod testing;
@@ -22,4 +27,6 @@ pub use meta::{Manager, Meta, Owner};
 pub use newest::Newest;
 pub use object::{Object, Undecoded};
 pub use tally::Tally;
+pub use templated::Templated;
 pub use value::{Field, Fields, Key, Value};
+pub use written::{NotYaml, Written};

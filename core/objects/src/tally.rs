@@ -6,8 +6,9 @@ use belay_facts::{
     SelectedLabel, ServiceBackend, StoredNode,
 };
 
+use crate::inflated::Inflated;
 use crate::kinds;
-use crate::{Meta, Object, Undecoded};
+use crate::{Meta, Object, Undecoded, release};
 
 /// Where Kubernetes keeps its objects, and where K3s keeps its CAs and keys.
 const REGISTRY: &[u8] = b"/registry/";
@@ -41,8 +42,9 @@ pub struct Tally {
     pub(crate) definitions: Vec<CustomDefinition>,
     pub(crate) webhooks: Vec<AdmissionWebhook>,
     pub(crate) nodes: Vec<StoredNode>,
-    /// Of a release of Helm, by namespace and name: its newest revision, and the status of that.
+    /// Of a release of Helm, by namespace and name: its newest revision, the status of that, and what it tells of its APIs.
     pub(crate) releases: Notes,
+    pub(crate) inflated: Inflated,
     /// Of a service, by `namespace/name`: its ready endpoints, and their nodes.
     pub(crate) backends: Notes,
     pub(crate) lists: Lists,
@@ -184,6 +186,7 @@ impl Tally {
         nodes.sort_unstable();
         definitions.truncate(MOST);
         webhooks.truncate(MOST);
+        let consist = (!self.encrypted_releases).then(|| Inflated::told(&releases));
         let pending = |(name, note): (Vec<u8>, Note)| {
             let status = note.texts.into_iter().next().filter(|status| status.starts_with("pending-"))?;
             let [namespace, name, _] = parts(&name);
@@ -201,6 +204,7 @@ impl Tally {
             webhooks,
             nodes,
             pending_releases: (!self.encrypted_releases).then(|| releases.into_iter().filter_map(pending).collect()),
+            releases: consist,
             blocking_budgets: lists.blocking_budgets,
             single_replicas: lists.single_replicas,
             bare_pods: lists.bare_pods,
@@ -241,13 +245,11 @@ fn is_worth_naming(named: &[u8], stored: &str) -> bool {
     if named.is_empty() {
         return false;
     }
-    let version = named.rsplit(|byte| *byte == b'/').next().unwrap_or_default();
-    let is_stable = version.strip_prefix(b"v").is_some_and(|number| number.iter().all(u8::is_ascii_digit));
-    !is_stable || named != stored.as_bytes()
+    !release::is_stable(named) || named != stored.as_bytes()
 }
 
 #[inline(never)]
-fn parts(key: &[u8]) -> [String; 3] {
+pub(crate) fn parts(key: &[u8]) -> [String; 3] {
     let mut parts = key.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned());
     [parts.next(), parts.next(), parts.next()].map(Option::unwrap_or_default)
 }

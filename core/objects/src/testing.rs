@@ -42,3 +42,16 @@ pub(crate) fn stored(api_version: &str, kind: &str, content: &[Vec<u8>]) -> Vec<
     let kind = [bytes(1, api_version), bytes(2, kind)].concat();
     [b"k8s\0".to_vec(), bytes(1, kind), bytes(2, content.concat()), bytes(3, ""), bytes(4, "")].concat()
 }
+
+/// A release of Helm with this manifest, as Helm keeps it: JSON in gzip in base64.
+pub(crate) fn record(manifest: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    let manifest = manifest.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+    let json = format!(
+        "{{\"name\":\"web\",\"info\":{{\"status\":\"deployed\"}},\"config\":{{\"password\":\"canary-value\"}},\"manifest\":\"{manifest}\",\"version\":3}}"
+    );
+    let packed = miniz_oxide::deflate::compress_to_vec(json.as_bytes(), 9);
+    let length = (json.len() as u32).to_le_bytes();
+    let gzip = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255], &packed[..], &[0; 4], &length].concat();
+    base64::engine::general_purpose::STANDARD.encode(gzip).into_bytes()
+}

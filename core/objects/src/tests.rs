@@ -3,7 +3,7 @@ use belay_facts::{Inventory, InventoryKind, InventorySource, ServiceBackend};
 use crate::testing::{bytes, entry, meta, number, stored};
 use crate::{Object, Tally, Undecoded};
 
-fn told(objects: &[(&str, Vec<u8>)]) -> Inventory {
+pub(crate) fn told(objects: &[(&str, Vec<u8>)]) -> Inventory {
     let mut tally = Tally::default();
     for (key, value) in objects {
         tally.add(key.as_bytes(), value);
@@ -11,7 +11,7 @@ fn told(objects: &[(&str, Vec<u8>)]) -> Inventory {
     tally.finish(InventorySource { kind: InventoryKind::Backup, path: "state.db".into(), taken_at_unix: 0 })
 }
 
-fn one(value: Vec<u8>) -> Inventory {
+pub(crate) fn one(value: Vec<u8>) -> Inventory {
     told(&[("/registry/x/default/x", value)])
 }
 

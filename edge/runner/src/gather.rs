@@ -54,7 +54,8 @@ pub async fn gather(link: &mut Link, clock: &Clock) -> Result<Gathered, RunError
             None
         }
     };
-    let facts = Facts { belay: FORMAT.to_owned(), taken_at, cluster, nodes: vec![inspected.node], objects: None };
+    let (objects, manifests) = (None, None);
+    let facts = Facts { belay: FORMAT.to_owned(), taken_at, cluster, nodes: vec![inspected.node], objects, manifests };
     Ok(Gathered { facts, notes })
 }
 
