@@ -41,15 +41,21 @@ fn keep(findings: &mut Vec<Finding>, before: Vec<Finding>) {
 
 fn asked(facts: &Facts, edge: &Edge, knowledge: &Knowledge, policy: &Policy) -> Vec<Finding> {
     let shared = variables::shared(facts, edge, knowledge);
-    let once = Situation::new(variables::with_objects(&shared, facts));
+    let once = Situation::new(variables::with_objects(&shared, facts, edge, knowledge));
     let nodes: Vec<(String, Situation)> = facts
         .nodes
         .iter()
         .map(|node| (node.name.clone(), Situation::new(with_node(&shared, variables::node(node)))))
         .collect();
     let mut findings = Vec::new();
-    let is_asked =
-        |rule: &&Rule| (edge.to.is_some() || !rule.needs_target) && (facts.objects.is_some() || !rule.needs_objects);
+    let alone = facts.of_folders_alone();
+    let is_asked = |rule: &&Rule| {
+        (edge.to.is_some() || !rule.needs_target)
+            && (facts.objects.is_some() || !rule.needs_objects)
+            && (facts.manifests.is_some() || !rule.needs_manifests)
+            // Of folders alone nothing else is known, and nobody asked.
+            && (rule.needs_manifests || !alone)
+    };
     for rule in knowledge.rules.iter().map(AsRef::as_ref).filter(is_asked) {
         match rule.scope {
             Scope::Cluster | Scope::Edge => findings.extend(ask(rule, None, &once, policy)),

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ struct RemovedFile {
     sources: Vec<String>,
     flag: Vec<Flags>,
     gate: Vec<Names>,
-    api: Vec<Names>,
+    api: Vec<Apis>,
 }
 
 impl From<RemovedFile> for Removed {
@@ -39,7 +39,7 @@ impl From<RemovedFile> for Removed {
 pub(crate) struct RemovedLists {
     flag: Vec<Flags>,
     gate: Vec<Names>,
-    api: Vec<Names>,
+    api: Vec<Apis>,
 }
 
 impl RemovedLists {
@@ -90,6 +90,16 @@ struct Names {
     gone: u32,
 }
 
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Apis {
+    names: Vec<String>,
+    /// The first minor that says that it will go.
+    deprecated: Option<u32>,
+    /// The first minor without it.
+    gone: u32,
+}
+
 /// Stands for every component that is given flags.
 const ANY: &str = "any";
 
@@ -98,6 +108,17 @@ const ANY: &str = "any";
 pub struct Gone {
     pub component: String,
     pub name: String,
+    pub minor: u32,
+}
+
+/// A version of an API whose end is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EndingApi {
+    /// `policy/v1beta1 PodDisruptionBudget`
+    pub name: String,
+    /// The first minor that says that it will go; `None` where no source says so.
+    pub deprecated: Option<u32>,
+    /// The first minor without it.
     pub minor: u32,
 }
 
@@ -135,6 +156,25 @@ impl Removed {
         self.lists.gate.iter().filter(named).map(|entry| entry.gone).min()
     }
 
+    /// Every version of an API that `minor` no longer serves, or says that it will go. Where two entries name one, the earlier end
+    /// counts.
+    #[must_use]
+    pub fn ending_apis(&self, minor: u32) -> BTreeMap<&str, EndingApi> {
+        let mut ending: BTreeMap<&str, EndingApi> = BTreeMap::new();
+        let ends =
+            |entry: &&Apis| entry.gone <= minor || entry.deprecated.is_some_and(|deprecated| deprecated <= minor);
+        for entry in self.lists.api.iter().filter(ends) {
+            for name in &entry.names {
+                let api = EndingApi { name: name.clone(), deprecated: entry.deprecated, minor: entry.gone };
+                let known = ending.entry(name).or_insert_with(|| api.clone());
+                if api.minor < known.minor {
+                    *known = api;
+                }
+            }
+        }
+        ending
+    }
+
     /// What `minor` no longer has.
     #[must_use]
     pub fn in_minor(&self, minor: u32) -> GoneIn {
@@ -143,7 +183,9 @@ impl Removed {
         let named = |entries: &[Names]| {
             entries.iter().filter(|entry| entry.gone <= minor).flat_map(|e| gone("", &e.names, e.gone)).collect()
         };
-        GoneIn { flags, gates: named(&self.lists.gate), apis: named(&self.lists.api) }
+        let apis = self.lists.api.iter().filter(|entry| entry.gone <= minor);
+        let apis = apis.flat_map(|entry| gone("", &entry.names, entry.gone)).collect();
+        GoneIn { flags, gates: named(&self.lists.gate), apis }
     }
 }
 

@@ -12,6 +12,17 @@ pub struct Replacements {
     pub as_of: Date,
     pub sources: Vec<String>,
     setting: Vec<Replacement>,
+    api: Vec<Successor>,
+}
+
+/// The version in which some APIs go on.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Successor {
+    /// As in `removed.toml`: `policy/v1beta1 PodDisruptionBudget`.
+    names: Vec<String>,
+    /// `policy/v1`
+    version: String,
 }
 
 /// The successor of some settings; without a key they may simply go.
@@ -41,6 +52,13 @@ impl Replacements {
     pub fn parse(text: &str) -> Result<Self, KnowledgeError> {
         let file = "replacements.toml".to_owned();
         toml::from_str(text).map_err(|source| KnowledgeError::Toml { file, source: Box::new(source) })
+    }
+
+    /// The version in which an API goes on; `None` when it has no successor, or none is known.
+    #[must_use]
+    pub fn api(&self, name: &str) -> Option<&str> {
+        let named = |entry: &&Successor| entry.names.iter().any(|known| known == name);
+        self.api.iter().find(named).map(|entry| entry.version.as_str())
     }
 
     /// What may take the place of `name` with this value; `None` when only a human can say.

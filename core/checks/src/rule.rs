@@ -17,6 +17,8 @@ pub struct Rule {
     pub needs_target: bool,
     /// It asks about `objects`; where nobody asked for them it is not evaluated.
     pub needs_objects: bool,
+    /// It asks about folders of manifests; where nobody named one it is not evaluated.
+    pub needs_manifests: bool,
     /// `false` for what Belay cannot do rather than what is risky: no acceptance makes it possible.
     pub acceptable: bool,
     /// What it warns of restarts every container of the node, or of each node: what becomes of workloads is told by it.
@@ -44,6 +46,10 @@ pub enum Scope {
     Node,
     Edge,
 }
+
+/// Users of APIs (the variable `users`) that are known only with objects, or with folders.
+const OF_OBJECTS: &[&str] = &["releases", "managers"];
+const OF_FOLDERS: &[&str] = &["files", "templates"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -136,6 +142,7 @@ impl Rule {
             scope: raw.scope,
             needs_target: raw.needs == Some(Need::Target),
             needs_objects: false,
+            needs_manifests: false,
             acceptable: raw.acceptable,
             restarts_pods: raw.restarts_pods,
             cases: raw.cases,
@@ -150,9 +157,18 @@ impl Rule {
             unknown,
         };
         rule.lint(file)?;
-        let needs_objects = rule.expressions().flat_map(Predicate::variables).any(|name| name == "objects");
-        rule.needs_objects = needs_objects;
+        (rule.needs_objects, rule.needs_manifests) =
+            (rule.asks_for("objects", OF_OBJECTS), rule.asks_for("manifests", OF_FOLDERS));
         Ok(rule)
+    }
+
+    /// Whether it asks for a variable, or for one of these users of APIs.
+    fn asks_for(&self, variable: &str, users: &[&str]) -> bool {
+        self.expressions().flat_map(Predicate::paths).any(|path| match path.as_slice() {
+            [first, second, ..] if first == "users" => users.contains(&second.as_str()),
+            [first, ..] => first == variable,
+            [] => false,
+        })
     }
 
     /// Everything that is asked.
@@ -166,7 +182,7 @@ impl Rule {
         for variable in self.expressions().flat_map(Predicate::variables) {
             let there = match variable.as_str() {
                 "node" => self.scope == Scope::Node,
-                "objects" => self.scope != Scope::Node,
+                "objects" | "manifests" | "users" => self.scope != Scope::Node,
                 "nodes" | "cluster" | "edge" | "now" => true,
                 _ => false,
             };
@@ -174,11 +190,12 @@ impl Rule {
                 return Err(KnowledgeError::rule(file, format!("its scope has no variable `{variable}`")));
             }
         }
-        // A mention of `edge` that stays on `edge.from` needs no target; every other one does.
-        let targets = self
-            .expressions()
-            .flat_map(Predicate::paths)
-            .any(|path| path.first().is_some_and(|p| p == "edge") && path.get(1).is_none_or(|p| p != "from"));
+        // A mention of `edge` that stays on `edge.from` needs no target; every other one does, and so do users of what ends there.
+        let targets =
+            self.expressions().flat_map(Predicate::paths).any(|path| match path.first().map(String::as_str) {
+                Some("edge") => path.get(1).is_none_or(|p| p != "from"),
+                first => first == Some("users"),
+            });
         if targets != self.needs_target {
             let why = if targets { "it asks about the target: say `needs = \"target\"`" } else { "it needs no target" };
             return Err(KnowledgeError::rule(file, why));

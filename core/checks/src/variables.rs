@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 use belay_facts::{ClusterFacts, ConfigFacts, Facts, K3sVersion, NodeFacts, ObjectFacts, Pre};
 use serde_json::{Map, Value as Json, json};
 
+use crate::api_user::ApiSource;
+use crate::api_users::Ending;
 use crate::arguments::{arguments, gates};
 use crate::{Edge, Knowledge, Severity, Space};
 
@@ -10,7 +12,7 @@ use crate::{Edge, Knowledge, Severity, Space};
 ///
 /// - `cluster`: the facts of the cluster without its pods; empty when no API answered, so that every question about it is unknown.
 /// - `nodes`: every node, in the shape of `node` (below).
-/// - `edge.from`, `edge.to`: major, minor, patch, k3s, pre (`rc1`, or empty), tag, the release tables' knowledge
+/// - `edge.from`, `edge.to`: major, minor, patch, k3s, pre (`rc1`, or empty), tag, `deprecated` (APIs that it warns of), the release tables' knowledge
 ///   (known, etcd, etcd_minor, etcd_patch, containerd_minor, kine_minor, end_of_life, latest, hazards, bad) and
 ///   server_flags, removed (flags, gates and APIs that Kubernetes of that minor no longer has), advisories; `edge.minors`, `edge.downgrade`, `edge.same`. Without a target only `edge.from` is there.
 /// - `now`: when the facts were taken, RFC 3339 in UTC; such texts (and dates) compare in order of time.
@@ -18,7 +20,9 @@ use crate::{Edge, Knowledge, Severity, Space};
 /// Nodes of `cluster.nodes` have `minor`, the Kubernetes minor of their kubelet.
 ///
 /// A rule that is asked once may ask about `objects` as well: the inventory of the cluster's objects, empty when it could not
-/// be read. Where nobody asked for it, such a rule is not asked.
+/// be read; about `manifests`: folders that were named; and about `users`: who uses APIs that end by the target ([`crate::ApiUser`]),
+/// as `files` and `templates` of such folders, `releases` of Helm and `managers`. Where nobody asked for objects or folders, such a
+/// rule is not asked.
 ///
 /// For a rule of scope `node` there is `node` as well: the facts of the node, with `config`, `config_keys`, `args`,
 /// `kubelet_args`, `arguments` (component, name, value, place), `gates`, `kernel_number` (5.15 is 5015), `start_seconds` (the unit's last start), `open_runs` and
@@ -32,8 +36,8 @@ pub(crate) fn shared(facts: &Facts, edge: &Edge, knowledge: &Knowledge) -> Json 
     })
 }
 
-/// The same with `objects`: a big inventory, and not one for every node.
-pub(crate) fn with_objects(shared: &Json, facts: &Facts) -> Json {
+/// The same with `objects`, `manifests` and `users`: big ones, and not one for every node.
+pub(crate) fn with_objects(shared: &Json, facts: &Facts, edge: &Edge, knowledge: &Knowledge) -> Json {
     let mut all = shared.clone();
     let inventory = match &facts.objects {
         Some(ObjectFacts::Read(inventory)) => json!(inventory),
@@ -41,8 +45,28 @@ pub(crate) fn with_objects(shared: &Json, facts: &Facts) -> Json {
     };
     if let Json::Object(members) = &mut all {
         members.insert("objects".into(), inventory);
+        members.insert("manifests".into(), json!(facts.manifests));
+        members.insert("users".into(), edge.to.as_ref().map_or_else(|| json!({}), |to| users(facts, to, knowledge)));
     }
     all
+}
+
+/// Users by where they were seen; what could not be read is missing.
+fn users(facts: &Facts, to: &K3sVersion, knowledge: &Knowledge) -> Json {
+    let ending = Ending::of(to, knowledge);
+    let folders = facts.manifests.as_deref().map(|folders| ending.of_folders(folders));
+    let of =
+        |source| folders.as_ref().map(|users| users.iter().filter(|user| user.source == source).collect::<Vec<_>>());
+    let objects = match &facts.objects {
+        Some(ObjectFacts::Read(inventory)) => Some(inventory),
+        Some(ObjectFacts::Unread { .. }) | None => None,
+    };
+    json!({
+        "files": of(ApiSource::File),
+        "templates": of(ApiSource::Template),
+        "releases": objects.and_then(|inventory| ending.of_releases(inventory)),
+        "managers": objects.map(|inventory| ending.of_managers(inventory)),
+    })
 }
 
 fn cluster(cluster: &ClusterFacts) -> Json {
@@ -141,6 +165,9 @@ fn version(tag: &K3sVersion, knowledge: &Knowledge) -> Json {
         members.insert("tag".into(), json!(tag.tag()));
         members.insert("server_flags".into(), json!(knowledge.flags.of(tag)));
         members.insert("removed".into(), json!(knowledge.removed.in_minor(tag.minor)));
+        let ending = knowledge.removed.ending_apis(tag.minor);
+        let deprecated = ending.into_values().filter(|api| api.minor > tag.minor).collect::<Vec<_>>();
+        members.insert("deprecated".into(), json!(deprecated));
         members.insert("advisories".into(), json!(knowledge.advisories.of(tag, &knowledge.releases)));
     }
     facts

@@ -14,10 +14,11 @@ pub fn markdown(row: &RuleRow) -> String {
     };
     let target = if row.needs_target { ", when a target is named" } else { "" };
     let objects = if row.needs_objects { ", when objects are read (`belay check --objects`)" } else { "" };
+    let folders = if row.needs_manifests { ", when a folder is named (`belay check --manifests DIR`)" } else { "" };
     let taken = if row.acceptable { "can be accepted by name, with a reason and an end" } else { "cannot be accepted" };
     let sources: String = row.sources.iter().map(|source| format!("- {source}\n")).collect();
     format!(
-        "# {}\n\n`{}` · {} · asked {asked}{target}{objects} · {taken}\n\n{}\n\n## What to do\n\n{}\n\n## When it speaks\n\n```cel\n{}\n```\n\n\
+        "# {}\n\n`{}` · {} · asked {asked}{target}{objects}{folders} · {taken}\n\n{}\n\n## What to do\n\n{}\n\n## When it speaks\n\n```cel\n{}\n```\n\n\
          Facts on which it speaks: [red](../../core/checks/{}); on which it does not: [green](../../core/checks/{}).\n\n\
          ## Sources\n\nAs of {}.\n\n{sources}",
         row.title,

@@ -1,5 +1,5 @@
 //! Fixtures: `base.json` (a whole healthy server and an edge) under a small JSON merge patch (RFC 7386). In a patch,
-//! `node` goes to the first node, `cluster` to the cluster, `objects` to the inventory and `edge` to the edge; `second` makes a second node, which is the
+//! `node` goes to the first node, `cluster` to the cluster, `objects` to the inventory, `manifests` to the folder and `edge` to the edge; `second` makes a second node, which is the
 //! patched first one but for that.
 
 use std::fs;
@@ -43,6 +43,7 @@ impl Fixture {
                 "node" => &mut base["facts"]["nodes"][0],
                 "cluster" => &mut base["facts"]["cluster"],
                 "objects" => &mut base["facts"]["objects"]["read"],
+                "manifests" => &mut base["facts"]["manifests"][0],
                 "edge" => &mut base["edge"],
                 other => panic!("a patch has no part `{other}`"),
             };

@@ -1,6 +1,8 @@
 //! Rules, tables and `check` over the fixtures, as one test program (linking CEL once).
 
 #[cfg(test)]
+mod api_users;
+#[cfg(test)]
 mod baseline;
 #[cfg(test)]
 mod bundle;
