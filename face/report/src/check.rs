@@ -1,4 +1,4 @@
-use belay_checks::{Finding, RuleRow, Severity, findings_over};
+use belay_checks::{ApiUser, Finding, RuleRow, Severity, findings_over};
 use belay_facts::K3sVersion;
 
 mod junit;
@@ -19,6 +19,8 @@ pub struct CheckReport<'a> {
     pub known: &'a [Finding],
     /// The severity from which on a finding fails; `None` when none does.
     pub limit: Option<Severity>,
+    /// Who must change what.
+    pub users: &'a [ApiUser],
     /// Every rule that was asked.
     pub rules: &'a [RuleRow],
 }

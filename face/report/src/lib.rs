@@ -3,6 +3,7 @@
 //! Owns the report (a fold of a plan, its journal and the facts around it), its one-screen text, its HTML page, and how a
 //! plan and findings look on one screen. Decides nothing and reads nothing: everything shown was journalled or planned.
 
+mod api_users_text;
 mod check;
 mod config_fix_text;
 mod config_text;
@@ -27,6 +28,7 @@ mod text;
 mod verdict;
 mod versions_text;
 
+pub use api_users_text::{api_users_text, folder_text};
 pub use check::{CheckReport, check_junit, check_markdown, check_sarif};
 pub use config_fix_text::config_fix_text;
 pub use config_text::config_text;

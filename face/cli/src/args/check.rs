@@ -21,6 +21,10 @@ pub struct CheckArgs {
     /// Read all of what K3s has extracted as well, as a plan does, and compare it with its list: seconds on a slow disk
     #[arg(long, conflicts_with = "facts")]
     pub deep: bool,
+    /// Read the manifests in this folder as well (YAML and JSON, in Git or rendered; templates of charts by their lines), and say
+    /// which use an API that the target no longer serves; repeatable. On a machine without K3s the folders alone are judged
+    #[arg(long, value_name = "DIR")]
+    pub manifests: Vec<PathBuf>,
     /// Save the facts to a file that can be sent and judged elsewhere; secrets are masked
     #[arg(long, value_name = "FILE")]
     pub save_facts: Option<PathBuf>,

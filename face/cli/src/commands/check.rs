@@ -1,12 +1,12 @@
 use std::path::Path;
 
-use belay_checks::{Baseline, BundleMark, Finding, Severity, blocks, findings_over, table};
-use belay_facts::{Destination, Facts, K3sVersion};
+use belay_checks::{ApiUser, Baseline, BundleMark, Finding, Severity, api_users, blocks, findings_over, table};
+use belay_facts::{Destination, FORMAT, Facts, K3sVersion};
 use belay_node::Link;
 use belay_plan::Preview;
 use belay_report::{CheckReport, Mark, check_junit, check_markdown, check_sarif};
 use belay_runner::knowledge::Known;
-use belay_runner::{Clock, Gathered, gather, gather_objects, gather_userland};
+use belay_runner::{Clock, Gathered, gather, gather_objects, gather_userland, manifest_folder, trace_of_k3s};
 use serde::Serialize;
 
 use super::Context;
@@ -26,10 +26,17 @@ pub async fn check(context: &Context, args: &CheckArgs, output: Output) -> Resul
         Some(to) => Some(target(to, &args.channels).await?),
         None => None,
     };
-    let Gathered { facts, notes } = match &args.facts {
+    let folders = args.manifests.iter().map(|dir| manifest_folder(dir)).collect::<Result<Vec<_>, _>>()?;
+    let of_a_node = context.node().is_some() || args.objects.is_some() || args.deep;
+    let alone = !of_a_node && !folders.is_empty() && trace_of_k3s().is_none();
+    let Gathered { mut facts, notes } = match &args.facts {
         Some(file) => Gathered { facts: read(file)?, notes: Vec::new() },
+        None if alone => folders_alone(),
         None => take_with(context.node(), args.objects, args.deep).await?,
     };
+    if !folders.is_empty() {
+        facts.manifests = Some(folders);
+    }
     if let Some(file) = &args.save_facts {
         write(file, "the facts", &facts)?;
     }
@@ -49,6 +56,7 @@ pub async fn check(context: &Context, args: &CheckArgs, output: Output) -> Resul
         FailOn::Block => Some(Severity::Block),
         FailOn::Never => None,
     };
+    let users = to.as_ref().map(|to| api_users(&facts, to, knowledge)).unwrap_or_default();
     let ladder = to.as_ref().filter(|_| blocks(&findings)).and_then(|to| ladder_hints(&facts, to, knowledge));
     let shown = Shown {
         to: to.as_ref(),
@@ -58,6 +66,7 @@ pub async fn check(context: &Context, args: &CheckArgs, output: Output) -> Resul
         limit,
         ladder,
         preview,
+        users: &users,
         facts: &facts,
         judged_by: known_here,
     };
@@ -74,6 +83,7 @@ struct Shown<'a> {
     limit: Option<Severity>,
     ladder: Option<Vec<String>>,
     preview: Option<Preview>,
+    users: &'a [ApiUser],
     facts: &'a Facts,
     judged_by: &'a Known,
 }
@@ -105,20 +115,24 @@ impl Shown<'_> {
                     known: &'a [Finding],
                     notes: &'a [String],
                     next: &'a [String],
+                    users: &'a [ApiUser],
                     knowledge: JudgedBy<'a>,
                     preview: Option<&'a Preview>,
                     facts: &'a Facts,
                 }
                 let next = self.ladder.as_deref().unwrap_or_default();
-                let Self { to, findings, known, notes, facts, .. } = *self;
+                let Self { to, findings, known, notes, users, facts, .. } = *self;
                 let knowledge = JudgedBy::of(self.judged_by);
                 let preview = self.preview.as_ref();
-                output::json(&Checked { to, findings, known, notes, next, knowledge, preview, facts })
+                output::json(&Checked { to, findings, known, notes, next, users, knowledge, preview, facts })
             }
             Output::Text => {
                 output::print(&belay_report::known_text(self.known, output::style()));
                 if let Some(objects) = &self.facts.objects {
                     output::print(&belay_report::objects_text(objects, self.facts.taken_at, output::style()));
+                }
+                for folder in self.facts.manifests.iter().flatten() {
+                    output::print(&belay_report::folder_text(folder, output::style()));
                 }
                 if self.findings.is_empty() && !self.known.is_empty() {
                     let text = "nothing new is found; an upgrade is judged without the baseline.";
@@ -127,6 +141,7 @@ impl Shown<'_> {
                 } else {
                     show(self.to, self.findings, self.notes);
                 }
+                output::print(&belay_report::api_users_text(self.users, output::style()));
                 for hint in self.ladder.iter().flatten() {
                     output::print(&output::style().paragraph(Mark::Known, hint));
                 }
@@ -135,10 +150,16 @@ impl Shown<'_> {
             }
             Output::Junit | Output::Sarif | Output::Markdown => {
                 let mut rules = table(&self.judged_by.knowledge);
-                let read = self.facts.objects.is_some();
-                rules.retain(|rule| (self.to.is_some() || !rule.needs_target) && (read || !rule.needs_objects));
-                let Self { to, findings, known, limit, .. } = *self;
-                let report = CheckReport { to, findings, known, limit, rules: &rules };
+                let (read, named) = (self.facts.objects.is_some(), self.facts.manifests.is_some());
+                let alone = self.facts.of_folders_alone();
+                rules.retain(|rule| {
+                    (self.to.is_some() || !rule.needs_target)
+                        && (read || !rule.needs_objects)
+                        && (named || !rule.needs_manifests)
+                        && (rule.needs_manifests || !alone)
+                });
+                let Self { to, findings, known, limit, users, .. } = *self;
+                let report = CheckReport { to, findings, known, limit, users, rules: &rules };
                 match output {
                     Output::Sarif => return output::json(&check_sarif(&report, env!("CARGO_PKG_VERSION"))),
                     Output::Markdown => output::print(&check_markdown(&report)),
@@ -181,6 +202,14 @@ fn show_rest(to: Option<&K3sVersion>, notes: &[String]) {
         let more = style.dim("Judged without a target; more is known with one: belay check --to TAG");
         output::print(&format!("{more}\n"));
     }
+}
+
+/// Facts of nothing yet: this machine has no K3s, and somebody wants to know of folders only.
+fn folders_alone() -> Gathered {
+    let taken_at = Clock::of_this_machine().wall();
+    let (cluster, nodes, objects, manifests) = (None, Vec::new(), None, None);
+    let facts = Facts { belay: FORMAT.to_owned(), taken_at, cluster, nodes, objects, manifests };
+    Gathered { facts, notes: vec!["a cluster: this machine has no K3s, so only the folders were judged".to_owned()] }
 }
 
 /// The facts of a node, or of this machine.

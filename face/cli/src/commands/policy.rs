@@ -81,11 +81,20 @@ pub fn judge(
     policy: &Policy,
     knowledge: &Knowledge,
 ) -> Result<Vec<Finding>, CommandError> {
-    let from = running(facts)?;
+    let from = match &to {
+        // Folders come from nowhere: what they name is served by the target, or not.
+        Some(to) if facts.of_folders_alone() => to.clone(),
+        None if facts.of_folders_alone() => {
+            let why = "this machine has no K3s, and manifests are judged by a target";
+            return Err(CommandError::usage(why).hinted("name it: belay check --manifests DIR --to TAG"));
+        }
+        _ => running(facts)?,
+    };
     let mut findings = check(facts, &Edge { from, to }, knowledge, policy);
     // Without root most facts are missing, and what is said of them would only mislead.
     if findings.iter().any(|finding| finding.rule == NOT_ROOT) {
-        findings.retain(|finding| finding.rule == NOT_ROOT);
+        let of_folders = |id: &str| knowledge.rule(id).is_some_and(|rule| rule.needs_manifests);
+        findings.retain(|finding| finding.rule == NOT_ROOT || of_folders(&finding.rule));
     }
     Ok(findings)
 }

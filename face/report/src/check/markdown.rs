@@ -3,6 +3,7 @@ use std::fmt::Write as _;
 use belay_checks::{Finding, Verdict};
 
 use super::{CheckReport, place};
+use crate::api_users_text::api_users_markdown;
 use crate::markdown::cell;
 
 /// A check for a pull request or a ticket: a table, worst first, and what to do about each.
@@ -32,6 +33,7 @@ pub fn check_markdown(report: &CheckReport<'_>) -> String {
             );
         }
     }
+    out.push_str(&api_users_markdown(report.users));
     let mut excused = |heading: &str, findings: &mut dyn Iterator<Item = &Finding>| {
         for (index, finding) in findings.enumerate() {
             let heading = if index == 0 { format!("\n{heading}:\n\n") } else { String::new() };

@@ -5,12 +5,13 @@ use super::{CheckReport, place, told};
 
 /// A check as SARIF 2.1.0 (https://docs.oasis-open.org/sarif/sarif/v2.1.0/), for code scanning.
 ///
-/// A node is a logical location; what was seen as `file:line` is a physical one as well. What is accepted is suppressed,
-/// with its reason, and `baselineState` says what the baseline knows.
+/// A node is a logical location; what was seen as `file:line` is a physical one as well. What was seen in a folder of manifests is a
+/// result for each place, because a scanner shows one place a result. What is accepted is suppressed, with its reason, and
+/// `baselineState` says what the baseline knows.
 #[must_use]
 pub fn check_sarif(report: &CheckReport<'_>, version: &str) -> Json {
-    let new = report.findings.iter().map(|finding| result(finding, "new"));
-    let results: Vec<Json> = new.chain(report.known.iter().map(|finding| result(finding, "unchanged"))).collect();
+    let new = report.findings.iter().flat_map(|finding| results(finding, "new"));
+    let results: Vec<Json> = new.chain(report.known.iter().flat_map(|finding| results(finding, "unchanged"))).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -37,9 +38,22 @@ fn rule(rule: &RuleRow) -> Json {
     })
 }
 
-fn result(finding: &Finding, state: &str) -> Json {
-    let mut locations = vec![json!({ "logicalLocations": [{ "name": place(finding), "kind": "resource" }] })];
-    locations.extend(finding.evidence.iter().filter_map(|seen| physical(seen)));
+fn results(finding: &Finding, state: &str) -> Vec<Json> {
+    let logical = json!({ "logicalLocations": [{ "name": place(finding), "kind": "resource" }] });
+    let (of_folders, others): (Vec<&String>, Vec<&String>) =
+        finding.evidence.iter().partition(|seen| at(seen).is_some_and(|(file, _)| !file.starts_with('/')));
+    if of_folders.is_empty() {
+        let locations = std::iter::once(logical).chain(others.into_iter().filter_map(|seen| physical(seen)));
+        return vec![result(finding, state, &told(finding), "", locations.collect())];
+    }
+    let one = |seen: &String| {
+        let text = format!("{}: {seen}. {} Fix: {}", finding.title, finding.means, finding.fix);
+        result(finding, state, &text, seen, physical(seen).into_iter().chain([logical.clone()]).collect())
+    };
+    of_folders.into_iter().map(one).collect()
+}
+
+fn result(finding: &Finding, state: &str, text: &str, seen: &str, locations: Vec<Json>) -> Json {
     let suppressions: Vec<Json> = finding
         .accepted
         .iter()
@@ -52,23 +66,49 @@ fn result(finding: &Finding, state: &str) -> Json {
         "ruleId": finding.rule,
         "level": level(finding.severity),
         "kind": if finding.verdict == Verdict::Unknown { "open" } else { "fail" },
-        "message": { "text": told(finding) },
+        "message": { "text": text },
         "locations": locations,
         "baselineState": state,
         "suppressions": suppressions,
-        "partialFingerprints": { "rule-and-place/v1": format!("{}@{}", finding.rule, place(finding)) },
+        "partialFingerprints": { "rule-and-place/v1": format!("{}@{}{}", finding.rule, place(finding), unnumbered(seen)) },
     })
 }
 
-/// `something (/etc/rancher/k3s/config.yaml:3)`.
-fn physical(seen: &str) -> Option<Json> {
+/// `something (/etc/rancher/k3s/config.yaml:3)`, or `(deploy/web.yaml:3)` as it is found from where Belay was called.
+fn at(seen: &str) -> Option<(&str, u32)> {
     let (_, place) = seen.rsplit_once('(')?;
     let (file, line) = place.trim_end_matches(')').rsplit_once(':')?;
-    let line: u32 = line.parse().ok().filter(|line| *line > 0)?;
-    let uri = format!("file://{file}");
-    let artifact = json!({ "uri": uri });
+    let line = line.parse().ok().filter(|line| *line > 0)?;
+    (!file.is_empty() && !file.contains(": ")).then_some((file, line))
+}
+
+/// Without its line, which moves when others are added: it is the same result then.
+fn unnumbered(seen: &str) -> String {
+    seen.rsplit_once(':').map_or_else(String::new, |(before, _)| format!("@{before}"))
+}
+
+fn physical(seen: &str) -> Option<Json> {
+    let (file, line) = at(seen)?;
     let region = json!({ "startLine": line });
-    file.starts_with('/').then(|| json!({ "physicalLocation": { "artifactLocation": artifact, "region": region } }))
+    let artifact = if file.starts_with('/') {
+        json!({ "uri": format!("file://{file}") })
+    } else {
+        json!({ "uri": encoded(file), "uriBaseId": "%SRCROOT%" })
+    };
+    Some(json!({ "physicalLocation": { "artifactLocation": artifact, "region": region } }))
+}
+
+/// A path as a URI has it.
+fn encoded(path: &str) -> String {
+    let mut uri = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        if byte.is_ascii_alphanumeric() || b"/-._~".contains(&byte) {
+            uri.push(char::from(byte));
+        } else {
+            uri.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    uri
 }
 
 const fn level(severity: Severity) -> &'static str {
