@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use belay_facts::{Facts, Inventory, K3sVersion, ManifestFolder, NodeFacts, ObjectFacts};
+use belay_facts::{Facts, Inventory, K3sVersion, ManifestFolder, NodeFacts, ObjectFacts, ReleaseApis};
 
 use crate::api_user::{ApiFate, ApiSource, ApiUser};
 use crate::removed::EndingApi;
@@ -112,13 +112,15 @@ impl<'a> Ending<'a> {
     /// `None` when releases are encrypted, or nothing was found and some could not be read.
     pub fn of_releases(&self, inventory: &Inventory) -> Option<Vec<ApiUser>> {
         let releases = inventory.releases.as_ref()?;
-        let of = |api: &belay_facts::ReleasedApi| {
-            let name = format!("{} {}", api.api_version, api.kind);
-            let user = format!("{}/{} revision {}", api.namespace, api.release, api.revision);
-            self.user(&name, ApiSource::Release, user, 0, api.examples.clone(), api.count)
-        };
-        let users: Vec<ApiUser> = releases.apis.iter().filter_map(of).collect();
-        (!users.is_empty() || releases.unread.is_empty()).then_some(users)
+        let users: Vec<ApiUser> = releases.iter().flat_map(|release| self.of_release(release)).collect();
+        (!users.is_empty() || releases.iter().all(|release| release.apis.is_some())).then_some(users)
+    }
+
+    fn of_release(&self, release: &ReleaseApis) -> Vec<ApiUser> {
+        let ReleaseApis { namespace, name, revision, apis } = release;
+        let user = format!("{namespace}/{name} revision {revision}");
+        let of = |api: &String| self.user(api, ApiSource::Release, user.clone(), 0, Vec::new(), 1);
+        apis.iter().flatten().filter_map(of).collect()
     }
 
     pub fn of_managers(&self, inventory: &Inventory) -> Vec<ApiUser> {

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{Finding, Verdict};
@@ -15,13 +17,25 @@ pub struct Baseline {
 }
 
 /// A finding is the same as long as it is the same rule, on the same node, as certain as it was. What was seen may differ:
-/// days and sizes change by themselves.
+/// days and sizes change by themselves. A file of a repository does not: one that was not seen before makes it new.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct KnownFinding {
     rule: String,
     node: Option<String>,
     verdict: Verdict,
+    /// Of what was seen in files, each without its line, which moves when others are written.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    files: BTreeSet<String>,
+}
+
+/// What was seen in files.
+fn files(finding: &Finding) -> BTreeSet<String> {
+    let without_line = |seen: &String| {
+        Finding::place_of(seen).filter(|(file, _)| !file.starts_with('/'))?;
+        seen.rsplit_once(':').map(|(before, _)| before.to_owned())
+    };
+    finding.evidence.iter().filter_map(without_line).collect()
 }
 
 /// Why a text is no baseline.
@@ -41,6 +55,7 @@ impl Baseline {
             rule: finding.rule.clone(),
             node: finding.node.clone(),
             verdict: finding.verdict,
+            files: files(finding),
         };
         Self { belay: FORMAT.to_owned(), findings: findings.iter().map(known).collect() }
     }
@@ -62,7 +77,10 @@ impl Baseline {
     #[must_use]
     pub fn knows(&self, finding: &Finding) -> bool {
         let same = |known: &KnownFinding| {
-            known.rule == finding.rule && known.node == finding.node && known.verdict == finding.verdict
+            known.rule == finding.rule
+                && known.node == finding.node
+                && known.verdict == finding.verdict
+                && files(finding).is_subset(&known.files)
         };
         self.findings.iter().any(same)
     }

@@ -27,6 +27,30 @@ pub struct Finding {
     pub accepted: Option<Acceptance>,
 }
 
+impl Finding {
+    /// File and line of something that was seen as `something (/etc/rancher/k3s/config.yaml:3)`, or as `(deploy/web.yaml:3)`: found from
+    /// where Belay was called.
+    #[must_use]
+    pub fn place_of(seen: &str) -> Option<(&str, u32)> {
+        let inner = seen.strip_suffix(')')?;
+        let mut open = 1_u32;
+        // A name may have brackets as well.
+        let begin = inner.char_indices().rev().find_map(|(at, c)| {
+            match c {
+                ')' => open = open.saturating_add(1),
+                '(' => open = open.saturating_sub(1),
+                _ => {}
+            }
+            (open == 0).then(|| at.saturating_add(1))
+        })?;
+        let (file, line) = inner.get(begin..)?.rsplit_once(':')?;
+        let line = line.parse().ok().filter(|line| *line > 0)?;
+        // An address and its port look like one.
+        let is_manifest = || [".yaml", ".yml", ".json"].iter().any(|end| file.to_ascii_lowercase().ends_with(end));
+        (file.starts_with('/') || is_manifest()).then_some((file, line))
+    }
+}
+
 /// How bad it is. `Info < Warn < Block`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -88,4 +112,20 @@ pub fn worst(findings: &[Finding]) -> Option<Severity> {
 #[must_use]
 pub fn findings_over(findings: &[Finding], limit: Severity) -> bool {
     worst(findings).is_some_and(|worst| worst >= limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_a_place_and_an_address_is_none() {
+        let place = Finding::place_of;
+        assert_eq!(place("x (/etc/rancher/k3s/config.yaml:3)"), Some(("/etc/rancher/k3s/config.yaml", 3)));
+        assert_eq!(place("x, now policy/v1 (git/a (b).yaml:3)"), Some(("git/a (b).yaml", 3)));
+        assert_eq!(place("x (deploy/a b.YAML:12)"), Some(("deploy/a b.YAML", 12)));
+        for none in ["x", "listens (127.0.0.1:6443)", "x (unit:0)", "x (a.yaml)", "x (a.yaml:0)"] {
+            assert_eq!(place(none), None, "{none}");
+        }
+    }
 }

@@ -30,9 +30,9 @@ pub struct Inventory {
     pub nodes: Vec<StoredNode>,
     /// `None`: releases of Helm are among what is encrypted.
     pub pending_releases: Option<Vec<HelmRelease>>,
-    /// What releases of Helm consist of; `None`: they are among what is encrypted.
+    /// Releases of Helm that consist of more than stable APIs; `None`: they are among what is encrypted.
     #[serde(default)]
-    pub releases: Option<ReleasedApis>,
+    pub releases: Option<Vec<ReleaseApis>>,
     /// Budgets that allow no disruption now, though pods belong to them.
     pub blocking_budgets: Sample<DisruptionBudget>,
     /// `Deployment default/web`: one replica is asked for.
@@ -154,27 +154,14 @@ pub struct HelmRelease {
     pub status: String,
 }
 
-/// What the newest revisions of Helm's releases were made of.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReleasedApis {
-    /// Versions of APIs that are not stable, or were not: a stable one stays.
-    pub apis: Vec<ReleasedApi>,
-    /// `default/web`: releases whose manifest could not be read.
-    pub unread: Vec<String>,
-}
-
-/// A version of an API in the manifest of a release of Helm.
+/// What the newest revision of a release of Helm was made of.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct ReleasedApi {
+pub struct ReleaseApis {
     pub namespace: String,
-    pub release: String,
+    pub name: String,
     pub revision: u64,
-    /// `policy/v1beta1`
-    pub api_version: String,
-    pub kind: String,
-    pub count: u64,
-    /// Names of some of them.
-    pub examples: Vec<String>,
+    /// `policy/v1beta1 PodDisruptionBudget`: those that are of no stable version; `None`: its record could not be read.
+    pub apis: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -31,8 +31,8 @@ pub use digest::{Digest, DigestError, canonical_json};
 pub use file::{FORMAT, Facts, FactsError};
 pub use inventory::{
     AdmissionWebhook, CustomDefinition, DisruptionBudget, HelmRelease, HostPath, Inventory, InventoryKind,
-    InventorySource, KindCount, LargeObject, LocalVolume, NamedApi, ObjectFacts, PlacedPod, ReleasedApi, ReleasedApis,
-    Sample, SelectedLabel, ServiceBackend, StoredNode, TerminatingPod,
+    InventorySource, KindCount, LargeObject, LocalVolume, NamedApi, ObjectFacts, PlacedPod, ReleaseApis, Sample,
+    SelectedLabel, ServiceBackend, StoredNode, TerminatingPod,
 };
 pub use manifests::{ManifestFolder, UnreadFile, WrittenApi, WrittenPlace};
 #[cfg(feature = "mutants")]

@@ -10,7 +10,7 @@ use belay_facts::{
 
 use crate::tally::{self, Note, RELEASE, short, title};
 use crate::value::{Field, Key, Value};
-use crate::{Meta, Object, Tally};
+use crate::{Meta, Object, Tally, release};
 
 const SPEC: Field = Field(2, "spec");
 const STATUS: Field = Field(3, "status");
@@ -23,7 +23,7 @@ pub(crate) fn note(tally: &mut Tally, object: &Object<'_>, meta: &Meta<'_>) {
     let body = object.body();
     match (group, object.kind) {
         ("", "Pod") => pod(tally, body, meta),
-        ("", "Secret" | "ConfigMap") => release(tally, object, meta),
+        ("", "Secret" | "ConfigMap") => revision(tally, object, meta),
         ("", "Node") => node(tally, body, meta),
         ("", "PersistentVolume") => volume(tally, body, meta),
         ("apps", "Deployment" | "StatefulSet") => {
@@ -150,7 +150,7 @@ fn selectors(tally: &mut Tally, spec: Value<'_>, who: &dyn Fn() -> String) {
 
 /// Helm keeps a Secret, or where it was told so a ConfigMap, for each revision of a release.
 #[inline(never)]
-fn release(tally: &mut Tally, object: &Object<'_>, meta: &Meta<'_>) {
+fn revision(tally: &mut Tally, object: &Object<'_>, meta: &Meta<'_>) {
     if !meta.name.starts_with(RELEASE) {
         return;
     }
@@ -161,8 +161,11 @@ fn release(tally: &mut Tally, object: &Object<'_>, meta: &Meta<'_>) {
     if newest.texts.is_empty() || newest.number <= revision {
         let status = label("status").into_owned();
         // What was uninstalled with its history kept is never written again.
-        let apis = if status == "uninstalled" { Vec::new() } else { tally.inflated.apis(record(object)) };
-        let texts = std::iter::once(status).chain(apis).collect();
+        let mut texts = vec![status];
+        if texts.first().is_some_and(|status| status != "uninstalled") {
+            let apis = record(object).and_then(|record| release::apis(&record, &mut tally.inflated));
+            texts.extend(apis.unwrap_or_else(|| vec![String::new()]));
+        }
         *newest = Note { number: revision, texts };
     }
 }

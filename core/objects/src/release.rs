@@ -1,87 +1,66 @@
 //! What a release of Helm consists of: its record is JSON in gzip in base64, and the objects that were applied are one text of
 //! YAML in it. Nothing else of the record is looked at: values and the chart may hold secrets.
 
-use std::collections::BTreeMap;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
+use crate::inflate::gunzip;
 use crate::json::{self, Members};
-use crate::templated::Templated;
-use crate::written::Written;
 
 /// No record is longer: etcd takes 1.5 MiB.
 const LONGEST: usize = 4 * 1024 * 1024;
 /// As much as one may become; the largest charts are a fourth of it.
-pub(crate) const INFLATED: usize = 32 * 1024 * 1024;
-/// How many names of one kind are kept, and how many versions of one release.
-const EXAMPLES: usize = 3;
+const INFLATED: usize = 32 * 1024 * 1024;
+/// As much as the records of a cluster may become together, some seconds on a slow node: whoever may write Secrets can fill it with ones
+/// that inflate a thousandfold.
+const ALL: usize = 1024 * 1024 * 1024;
+/// How many versions of one release are kept.
 const MOST: usize = 200;
 
-const GZIP: [u8; 3] = [0x1f, 0x8b, 8];
-
-/// The objects of a release that have one version and kind.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Released {
-    pub count: u64,
-    pub examples: Vec<String>,
-}
-
-/// The objects of the record's manifest whose version is not a stable one; `None` when it cannot be read.
-pub(crate) fn objects(record: &[u8]) -> Option<BTreeMap<(String, String), Released>> {
-    let manifest = manifest(record)?;
-    // What Helm rendered is YAML; where it is not, its lines still say what it is.
-    let written = Written::all(&manifest).unwrap_or_else(|_| Templated::read(&manifest).objects);
-    let mut found: BTreeMap<(String, String), Released> = BTreeMap::new();
-    for one in written.into_iter().filter(|one| !is_stable(one.api_version.as_bytes())) {
-        let key = (one.api_version, one.kind);
-        if found.len() >= MOST && !found.contains_key(&key) {
-            continue;
-        }
-        let some = found.entry(key).or_default();
-        some.count += 1;
-        if some.examples.len() < EXAMPLES && !one.name.is_empty() {
-            some.examples.push(one.name);
-        }
-    }
-    Some(found)
-}
-
-fn manifest(record: &[u8]) -> Option<String> {
-    if record.len() > LONGEST {
+/// `policy/v1beta1 PodDisruptionBudget`: what the record's manifest has that is of no stable version; `None` when it cannot be read.
+/// `taken` is what all records so far became.
+#[inline(never)]
+pub(crate) fn apis(record: &[u8], taken: &mut usize) -> Option<Vec<String>> {
+    if record.len() > LONGEST || *taken > ALL {
         return None;
     }
     let packed = STANDARD.decode(record.trim_ascii()).ok()?;
-    let json = if packed.starts_with(&GZIP) { inflated(&packed)? } else { packed };
+    // Records of the first Helm 3 are not packed.
+    let json = if packed.starts_with(b"{") { Some(packed) } else { gunzip(&packed, INFLATED) };
+    // The worst is assumed of what did not open.
+    *taken += json.as_ref().map_or(INFLATED, Vec::len);
+    let json = json?;
     let (_, manifest) = Members::of(&json).find(|(name, _)| *name == b"manifest")?;
-    Some(json::text(manifest).into_owned())
+    let mut apis = named_apis(&json::text(manifest));
+    apis.retain(|api| !is_stable(api.split(' ').next().unwrap_or_default().as_bytes()));
+    apis.truncate(MOST);
+    Some(apis)
 }
 
-/// What is in a gzip file, unless it is more than a record can be.
-fn inflated(gzip: &[u8]) -> Option<Vec<u8>> {
-    const EXTRA: u8 = 4;
-    const NAME: u8 = 8;
-    const COMMENT: u8 = 16;
-    const SUM: u8 = 2;
-    let flags = *gzip.get(3)?;
-    let mut rest = gzip.get(10..)?;
-    if flags & EXTRA != 0 {
-        let length = usize::from(u16::from_le_bytes([*rest.first()?, *rest.get(1)?]));
-        rest = rest.get(length.checked_add(2)?..)?;
-    }
-    for flag in [NAME, COMMENT] {
-        if flags & flag != 0 {
-            let end = rest.iter().position(|byte| *byte == 0)?;
-            rest = rest.get(end.checked_add(1)?..)?;
+/// `apiVersion kind` of every document, as far as they stand at its top; sorted, each once.
+#[must_use]
+pub fn named_apis(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let (mut version, mut kind) = (None, None);
+    for line in text.lines().chain(["---"]) {
+        if line.starts_with("---") {
+            if let (Some(version), Some(kind)) = (version.take(), kind.take()) {
+                found.push(format!("{version} {kind}"));
+            }
+            (version, kind) = (None, None);
+        } else if let Some(value) = line.strip_prefix("apiVersion:") {
+            version = Some(plain(value));
+        } else if let Some(value) = line.strip_prefix("kind:") {
+            kind = Some(plain(value));
         }
     }
-    if flags & SUM != 0 {
-        rest = rest.get(2..)?;
-    }
-    let whole = decompress_to_vec_with_limit(rest, INFLATED).ok()?;
-    let (_, length) = gzip.split_last_chunk::<4>()?;
-    (u32::from_le_bytes(*length) as usize == whole.len()).then_some(whole)
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn plain(value: &str) -> String {
+    value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']).to_owned()
 }
 
 /// `v1`, `apps/v2`: Kubernetes takes no stable version away.

@@ -2,11 +2,10 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use belay_facts::{
-    AdmissionWebhook, CustomDefinition, HelmRelease, Inventory, InventorySource, KindCount, NamedApi, Sample,
-    SelectedLabel, ServiceBackend, StoredNode,
+    AdmissionWebhook, CustomDefinition, HelmRelease, Inventory, InventorySource, KindCount, NamedApi, ReleaseApis,
+    Sample, SelectedLabel, ServiceBackend, StoredNode,
 };
 
-use crate::inflated::Inflated;
 use crate::kinds;
 use crate::{Meta, Object, Undecoded, release};
 
@@ -42,9 +41,11 @@ pub struct Tally {
     pub(crate) definitions: Vec<CustomDefinition>,
     pub(crate) webhooks: Vec<AdmissionWebhook>,
     pub(crate) nodes: Vec<StoredNode>,
-    /// Of a release of Helm, by namespace and name: its newest revision, the status of that, and what it tells of its APIs.
+    /// Of a release of Helm, by namespace and name: its newest revision, the status of that, and its APIs; one that is empty where they could not be
+    /// read.
     pub(crate) releases: Notes,
-    pub(crate) inflated: Inflated,
+    /// Bytes that their records became.
+    pub(crate) inflated: usize,
     /// Of a service, by `namespace/name`: its ready endpoints, and their nodes.
     pub(crate) backends: Notes,
     pub(crate) lists: Lists,
@@ -186,12 +187,20 @@ impl Tally {
         nodes.sort_unstable();
         definitions.truncate(MOST);
         webhooks.truncate(MOST);
-        let consist = (!self.encrypted_releases).then(|| Inflated::told(&releases));
-        let pending = |(name, note): (Vec<u8>, Note)| {
-            let status = note.texts.into_iter().next().filter(|status| status.starts_with("pending-"))?;
-            let [namespace, name, _] = parts(&name);
-            Some(HelmRelease { namespace, name, revision: note.number, status })
-        };
+        let (mut pending, mut told) = (Vec::new(), Vec::new());
+        for (name, note) in releases {
+            let ([namespace, name, _], revision) = (parts(&name), note.number);
+            let mut texts = note.texts.into_iter();
+            let status = texts.next().unwrap_or_default();
+            let apis: Vec<String> = texts.collect();
+            if let Some(first) = apis.first() {
+                let apis = (!first.is_empty()).then_some(apis);
+                told.push(ReleaseApis { namespace: namespace.clone(), name: name.clone(), revision, apis });
+            }
+            if status.starts_with("pending-") {
+                pending.push(HelmRelease { namespace, name, revision, status });
+            }
+        }
         Inventory {
             source,
             objects: self.objects,
@@ -203,8 +212,8 @@ impl Tally {
             definitions,
             webhooks,
             nodes,
-            pending_releases: (!self.encrypted_releases).then(|| releases.into_iter().filter_map(pending).collect()),
-            releases: consist,
+            pending_releases: (!self.encrypted_releases).then_some(pending),
+            releases: (!self.encrypted_releases).then_some(told),
             blocking_budgets: lists.blocking_budgets,
             single_replicas: lists.single_replicas,
             bare_pods: lists.bare_pods,
@@ -249,7 +258,7 @@ fn is_worth_naming(named: &[u8], stored: &str) -> bool {
 }
 
 #[inline(never)]
-pub(crate) fn parts(key: &[u8]) -> [String; 3] {
+fn parts(key: &[u8]) -> [String; 3] {
     let mut parts = key.split(|byte| *byte == 0).map(|part| String::from_utf8_lossy(part).into_owned());
     [parts.next(), parts.next(), parts.next()].map(Option::unwrap_or_default)
 }

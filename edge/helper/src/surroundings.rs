@@ -4,6 +4,7 @@ use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 
 use belay_facts::{ContainerdTemplate, Manifest, Surroundings};
+use belay_objects::named_apis;
 
 use crate::disk_errors::disk_errors;
 use crate::labels::labels;
@@ -140,7 +141,7 @@ fn manifests(dir: &Path) -> Option<Vec<Manifest>> {
             if meta.is_dir() && file.components().count() < 8 {
                 open.push(file);
             } else if meta.is_file() && known && meta.len() <= LONGEST && found.len() < MOST {
-                let objects = objects(&text(&path)?);
+                let objects = named_apis(&text(&path)?);
                 if !objects.is_empty() {
                     found.push(Manifest { file: file.to_string_lossy().into_owned(), objects });
                 }
@@ -149,31 +150,6 @@ fn manifests(dir: &Path) -> Option<Vec<Manifest>> {
     }
     found.sort_by(|a, b| a.file.cmp(&b.file));
     Some(found)
-}
-
-/// `apiVersion kind` of every document, as far as they stand at its top.
-fn objects(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    let (mut version, mut kind) = (None, None);
-    for line in text.lines().chain(["---"]) {
-        if line.starts_with("---") {
-            if let (Some(version), Some(kind)) = (version.take(), kind.take()) {
-                found.push(format!("{version} {kind}"));
-            }
-            (version, kind) = (None, None);
-        } else if let Some(value) = line.strip_prefix("apiVersion:") {
-            version = Some(plain(value));
-        } else if let Some(value) = line.strip_prefix("kind:") {
-            kind = Some(plain(value));
-        }
-    }
-    found.sort();
-    found.dedup();
-    found
-}
-
-fn plain(value: &str) -> String {
-    value.split(" #").next().unwrap_or_default().trim().trim_matches(['"', '\'']).to_owned()
 }
 
 /// unattended-upgrades of Debian and Ubuntu, dnf-automatic of Fedora and RHEL, where they install and not only look.
@@ -198,13 +174,6 @@ fn auto_updates(places: &Places) -> Option<Vec<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn objects_are_read_from_every_document() {
-        let text = "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata:\n  kind: no\n---\n# c\nkind: \"Service\"\napiVersion: v1 # core\n---\nkind: List\n";
-        assert_eq!(objects(text), ["policy/v1beta1 PodDisruptionBudget", "v1 Service"]);
-        assert_eq!(objects(""), [""; 0]);
-    }
 
     #[test]
     fn a_password_that_is_gone_or_empty_is_none_that_k3s_takes() {

@@ -108,7 +108,7 @@ impl Reading {
                     && is_manifest(&path)
                     && let Ok(own) = to.strip_prefix(&self.root)
                 {
-                    self.file(&own.to_owned(), in_chart);
+                    self.file(own, in_chart);
                 }
             }
             Ok(_) => self.fail(below, 0, "a link that leads out of the folder is not followed".to_owned()),

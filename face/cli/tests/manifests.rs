@@ -127,6 +127,20 @@ fn a_ci_gets_places_in_its_formats() {
 }
 
 #[test]
+fn a_new_file_is_new_beside_a_baseline_that_knows_the_old_ones() {
+    let dir = folder();
+    let check = ["check", TO[0], TO[1], "--manifests", "git", "--facts", &facts(dir.path())];
+    let with = |more: &[&str]| belay(dir.path(), &[&check[..], more].concat());
+    assert_eq!(with(&["--write-baseline", "known.json"]).code, 1);
+    assert_eq!(with(&["--baseline", "known.json"]).code, 0);
+    write(dir.path(), "git/old/pdb web.yaml", format!("# moved\n{}", budget("policy/v1beta1")));
+    assert_eq!(with(&["--baseline", "known.json"]).code, 0, "a line more is nothing new");
+    write(dir.path(), "git/more.yaml", budget("policy/v1beta1"));
+    let said = with(&["--baseline", "known.json"]);
+    assert!(said.code == 1 && said.out.contains("git/more.yaml:3"), "{}{}", said.out, said.err);
+}
+
+#[test]
 fn without_a_cluster_folders_are_judged_alone() {
     // Where K3s is, it would be looked at.
     assert!(!Path::new("/etc/rancher").exists() && !Path::new("/run/k3s").exists(), "run it where no K3s is");

@@ -20,8 +20,7 @@ fn everywhere() -> Fixture {
             "places": [place("deploy/pdb.yaml", false), place("chart/templates/pdb.yaml", true)]}]},
         "node": {"around": {"manifests": [{"file": "own.yaml", "objects": ["policy/v1beta1 PodDisruptionBudget", "v1 Service"]}]}},
         "objects": {
-            "releases": {"apis": [{"namespace": "shop", "release": "web", "revision": 4, "api_version": "policy/v1beta1",
-                "kind": "PodDisruptionBudget", "count": 2, "examples": ["web", "db"]}]},
+            "releases": [{"namespace": "shop", "name": "web", "revision": 4, "apis": ["policy/v1beta1 PodDisruptionBudget"]}],
             "named_apis": [named("kubectl-client-side-apply", 2), named("last-applied-configuration", 3), named("flux", 1)],
         },
         "cluster": {"deprecated_apis": [{"group": "policy", "version": "v1beta1", "resource": "poddisruptionbudgets",
@@ -36,7 +35,7 @@ fn every_source_is_joined_worst_first_with_its_successor() {
     let expected = [
         (ApiSource::File, "deploy/pdb.yaml", 3, 1),
         (ApiSource::Node, "n1: server/manifests/own.yaml", 0, 1),
-        (ApiSource::Release, "shop/web revision 4", 0, 2),
+        (ApiSource::Release, "shop/web revision 4", 0, 1),
         // Fields and annotation are traces of one user.
         (ApiSource::Apply, "kubectl apply", 0, 3),
         (ApiSource::Manager, "flux", 0, 1),
@@ -108,8 +107,8 @@ fn of_releases_that_could_not_be_read_nothing_is_known() {
         let fixture = Fixture::patched(json!({"objects": {"releases": releases}}));
         fixture.finding("belay-release-api-gone").map(|finding| finding.verdict)
     };
-    assert_eq!(verdict(json!({"apis": [], "unread": []})), None);
-    assert_eq!(verdict(json!({"apis": [], "unread": ["shop/web"]})), Some(Verdict::Unknown));
+    assert_eq!(verdict(json!([])), None);
+    assert_eq!(verdict(json!([{"namespace": "shop", "name": "web", "revision": 1}])), Some(Verdict::Unknown));
     assert_eq!(verdict(json!(null)), Some(Verdict::Unknown));
 }
 

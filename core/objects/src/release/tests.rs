@@ -3,20 +3,16 @@ use crate::testing::{bytes, entry, meta, record, stored};
 use crate::tests::{one, told as inventory_of};
 
 fn told(record: &[u8]) -> Option<Vec<String>> {
-    let of = |((version, kind), some): ((String, String), Released)| {
-        format!("{version} {kind} {} {}", some.count, some.examples.join(","))
-    };
-    objects(record).map(|found| found.into_iter().map(of).collect())
+    apis(record, &mut 0)
 }
 
 const MANIFEST: &str = "---\n# Source: web/templates/pdb.yaml\napiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata:\n  name: web\n---\napiVersion: v1\nkind: Secret\nmetadata:\n  name: s\nstringData:\n  password: canary\n";
 
 #[test]
 fn a_record_of_helm_tells_its_unstable_versions_only() {
-    let told = told(&record(MANIFEST)).unwrap();
-    assert_eq!(told, ["policy/v1beta1 PodDisruptionBudget 1 web"]);
+    assert_eq!(told(&record(MANIFEST)).unwrap(), ["policy/v1beta1 PodDisruptionBudget"]);
     let plain = STANDARD.encode(json_of(MANIFEST));
-    assert_eq!(objects(plain.as_bytes()), objects(&record(MANIFEST)), "an old record is not packed");
+    assert_eq!(told(plain.as_bytes()), told(&record(MANIFEST)), "an old record is not packed");
 }
 
 fn json_of(manifest: &str) -> String {
@@ -27,20 +23,23 @@ fn json_of(manifest: &str) -> String {
 fn what_is_no_record_is_unknown() {
     let whole = record(MANIFEST);
     for end in 0..whole.len() {
-        let _ = objects(&whole[..end]);
+        assert_eq!(told(&whole[..end]), None);
     }
     let odd = [&b""[..], b"?", b"aGVsbG8=", b"H4sI", &whole[..whole.len() / 2]];
-    assert!(odd.into_iter().all(|odd| objects(odd).is_none()));
+    assert!(odd.into_iter().all(|odd| told(odd).is_none()));
 }
 
 #[test]
-fn a_bomb_does_not_become_more_than_a_record_can_be() {
+fn a_bomb_does_not_become_more_than_a_record_can_be_and_many_do_not_take_for_ever() {
     let packed = miniz_oxide::deflate::compress_to_vec(&vec![b' '; INFLATED + 1], 1);
     let length = u32::try_from(INFLATED + 1).unwrap().to_le_bytes();
     let gzip = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3], &packed[..], &[0; 4], &length].concat();
-    assert!(gzip.len() < LONGEST, "it is small before");
-    assert_eq!(inflated(&gzip), None);
-    assert_eq!(objects(STANDARD.encode(&gzip).as_bytes()), None);
+    let bomb = STANDARD.encode(&gzip);
+    assert!(bomb.len() < LONGEST, "it is small before");
+    let mut taken = 0;
+    assert_eq!((apis(bomb.as_bytes(), &mut taken), taken), (None, INFLATED));
+    let mut taken = ALL + 1;
+    assert_eq!((told(&record(MANIFEST)).is_some(), apis(&record(MANIFEST), &mut taken)), (true, None));
 }
 
 /// A revision of a release in a Secret, as the datastore has it.
@@ -70,13 +69,9 @@ fn releases_tell_the_apis_of_their_newest_revision_and_nothing_of_their_values()
         let rows: Vec<_> = rows.into_iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
         let inventory = inventory_of(&rows);
         let releases = inventory.releases.clone().unwrap();
-        let apis: Vec<_> =
-            releases.apis.iter().map(|api| (api.release.as_str(), api.revision, api.api_version.as_str())).collect();
-        assert_eq!(apis, [("web", 2, "policy/v1beta1")]);
-        assert_eq!(
-            (releases.apis[0].examples.join(","), releases.unread.join(",")),
-            ("web".into(), "shop/torn".into())
-        );
+        let told: Vec<_> = releases.iter().map(|one| (one.name.as_str(), one.revision, one.apis.as_deref())).collect();
+        let web = ["policy/v1beta1 PodDisruptionBudget".to_owned()];
+        assert_eq!(told, [("torn", 1, None), ("web", 2, Some(&web[..]))]);
         assert!(!format!("{inventory:?}").contains("canary"), "{inventory:?}");
     }
     let sealed = ("/registry/secrets/shop/sh.helm.release.v1.x.v1", b"k8s:enc:aescbc:v1:k:\x01".to_vec());
@@ -92,6 +87,13 @@ fn a_release_in_json_and_in_a_config_map_is_read_as_well() {
             r#"{{"apiVersion":"v1","kind":"{kind}","metadata":{{"name":"sh.helm.release.v1.web.v1","namespace":"shop","labels":{{"name":"web","version":"1","status":"deployed"}}}},"data":{{"release":"{data}"}}}}"#
         );
         let releases = one(json.into_bytes()).releases.unwrap();
-        assert_eq!((releases.apis[0].kind.as_str(), releases.unread.len()), ("CronJob", 0), "{kind}");
+        assert_eq!(releases[0].apis.as_deref(), Some(&["batch/v1beta1 CronJob".to_owned()][..]), "{kind}");
     }
+}
+
+#[test]
+fn apis_are_named_of_every_document() {
+    let text = "apiVersion: policy/v1beta1\nkind: PodDisruptionBudget\nmetadata:\n  kind: no\n---\n# c\nkind: \"Service\"\napiVersion: v1 # core\n---\nkind: List\n";
+    assert_eq!(named_apis(text), ["policy/v1beta1 PodDisruptionBudget", "v1 Service"]);
+    assert_eq!(named_apis(""), [""; 0]);
 }

@@ -40,8 +40,10 @@ fn rule(rule: &RuleRow) -> Json {
 
 fn results(finding: &Finding, state: &str) -> Vec<Json> {
     let logical = json!({ "logicalLocations": [{ "name": place(finding), "kind": "resource" }] });
-    let (of_folders, others): (Vec<&String>, Vec<&String>) =
-        finding.evidence.iter().partition(|seen| at(seen).is_some_and(|(file, _)| !file.starts_with('/')));
+    let (of_folders, others): (Vec<&String>, Vec<&String>) = finding
+        .evidence
+        .iter()
+        .partition(|seen| Finding::place_of(seen).is_some_and(|(file, _)| !file.starts_with('/')));
     if of_folders.is_empty() {
         let locations = std::iter::once(logical).chain(others.into_iter().filter_map(|seen| physical(seen)));
         return vec![result(finding, state, &told(finding), "", locations.collect())];
@@ -74,21 +76,13 @@ fn result(finding: &Finding, state: &str, text: &str, seen: &str, locations: Vec
     })
 }
 
-/// `something (/etc/rancher/k3s/config.yaml:3)`, or `(deploy/web.yaml:3)` as it is found from where Belay was called.
-fn at(seen: &str) -> Option<(&str, u32)> {
-    let (_, place) = seen.rsplit_once('(')?;
-    let (file, line) = place.trim_end_matches(')').rsplit_once(':')?;
-    let line = line.parse().ok().filter(|line| *line > 0)?;
-    (!file.is_empty() && !file.contains(": ")).then_some((file, line))
-}
-
 /// Without its line, which moves when others are added: it is the same result then.
 fn unnumbered(seen: &str) -> String {
     seen.rsplit_once(':').map_or_else(String::new, |(before, _)| format!("@{before}"))
 }
 
 fn physical(seen: &str) -> Option<Json> {
-    let (file, line) = at(seen)?;
+    let (file, line) = Finding::place_of(seen)?;
     let region = json!({ "startLine": line });
     let artifact = if file.starts_with('/') {
         json!({ "uri": format!("file://{file}") })
