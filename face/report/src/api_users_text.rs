@@ -38,8 +38,10 @@ fn columns(rows: &[[String; 4]], marks: impl Iterator<Item = Mark>, style: Style
         let cell = |row: &[String; 4]| row.get(column).map_or(0, |text| style.plain(text).chars().count());
         rows.iter().chain([&head]).map(cell).max().unwrap_or(0)
     };
-    let (versions, served) = (longest(2).min(style.width / 3), longest(3));
-    // Who and what share what is left, and neither takes more than it needs.
+    let served = longest(3);
+    // Versions are told whole where there is room, and never take more than a third from who and what.
+    let spare = style.width.saturating_sub(served + longest(0) + longest(1) + 10);
+    let versions = longest(2).min(spare.max(style.width / 3));
     let left = style.width.saturating_sub(versions + served + 10);
     let who = longest(0).min(left.saturating_sub(longest(1)).max(left / 2));
     let what = longest(1).min(left.saturating_sub(who));

@@ -138,6 +138,11 @@ fn who_must_change_what_fits_a_screen_and_hides_nobody_silently() {
         assert!(text.contains("00.yaml:7") && text.contains("policy/v1") && text.contains("not from 1.25"), "{text}");
     }
     assert_eq!(api_users_text(&[], Style::default()), "");
+    let mut moved = user(0, ApiFate::Gone);
+    (moved.user, moved.api) = ("git/a.yaml".to_owned(), "extensions/v1beta1 Ingress".to_owned());
+    moved.successor = Some("networking.k8s.io/v1".to_owned());
+    let text = api_users_text(&[moved], Style::default());
+    assert!(text.contains("extensions/v1beta1 → networking.k8s.io/v1  not from 1.25"), "{text}");
     let mut odd = user(0, ApiFate::Deprecated);
     odd.user = "a|b<c>\n\u{1b}[2J".to_owned();
     let text = api_users_text(&[odd.clone()], Style::default());
