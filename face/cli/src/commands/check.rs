@@ -219,7 +219,11 @@ pub async fn take(over: Option<&Destination>) -> Result<Gathered, CommandError> 
 
 /// The same with what takes longer to read: what the objects of the cluster are, where they are asked for, and whether K3s'
 /// userland is whole, which every plan wants to know.
-pub async fn take_with(over: Option<&Destination>, objects: Option<Objects>, deep: bool) -> Result<Gathered, CommandError> {
+pub async fn take_with(
+    over: Option<&Destination>,
+    objects: Option<Objects>,
+    deep: bool,
+) -> Result<Gathered, CommandError> {
     let name = over.map_or_else(|| "this node".to_owned(), ToString::to_string);
     let mut link = Link::open(&name, over).await.map_err(|error| {
         let hint = error.hint();
