@@ -1,7 +1,7 @@
 //! A file of somebody's repository: objects come out on lines of the file, a template as well as YAML, and never more than were there.
 #![no_main]
 
-use belay_objects::{Templated, Written};
+use belay_manifests::{Templated, Written};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -1,9 +1,5 @@
 //! What rules ask of some kinds, one function a kind. Numbers of fields: `generated.proto` of `k8s.io/api`.
 
-use std::borrow::Cow;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use belay_facts::{
     AdmissionWebhook, CustomDefinition, DisruptionBudget, HostPath, LocalVolume, PlacedPod, StoredNode, TerminatingPod,
 };
@@ -163,25 +159,23 @@ fn revision(tally: &mut Tally, object: &Object<'_>, meta: &Meta<'_>) {
         // What was uninstalled with its history kept is never written again.
         let mut texts = vec![status];
         if texts.first().is_some_and(|status| status != "uninstalled") {
-            let apis = record(object).and_then(|record| release::apis(&record, &mut tally.inflated));
+            let apis = record(object).and_then(|record| release::apis(record, &mut tally.inflated));
             texts.extend(apis.unwrap_or_else(|| vec![String::new()]));
         }
         *newest = Note { number: revision, texts };
     }
 }
 
-/// The record of a release as Helm wrote it. In JSON a Secret's bytes are in base64 once more.
-fn record<'a>(object: &Object<'a>) -> Option<Cow<'a, [u8]>> {
+/// The record of a release as Helm wrote it. A Secret in JSON, which has it in base64 once more, is not what an apiserver stores.
+#[inline(never)]
+fn record<'a>(object: &Object<'a>) -> Option<&'a [u8]> {
     let mut found = None;
     object.body().pairs(Field(2, "data"), |key, value| {
         if key == b"release" {
-            found = Some(value);
+            found = Some(value.raw());
         }
     });
-    match found? {
-        Value::Json(_) if object.kind == "Secret" => STANDARD.decode(found?.raw()).ok().map(Cow::Owned),
-        value => Some(Cow::Borrowed(value.raw())),
-    }
+    found
 }
 
 #[inline(never)]

@@ -1,10 +1,10 @@
 //! Kubernetes objects as a datastore has them: decoded as far as facts need, and counted.
 //!
 //! Owns the two forms of an object at rest (protobuf behind `k8s\0`, and JSON), read through one set of names, and the
-//! [`Inventory`](belay_facts::Inventory) that is made of them; and objects as manifests have them, YAML or a template of it. Does
-//! not own where the bytes come from (edge) nor what the inventory means (checks). Nothing of a Secret is read but its
-//! metadata and type, and of a release of Helm version and kind of its objects; of annotations only their names and what
-//! `kubectl.kubernetes.io/last-applied-configuration` says of version and kind.
+//! [`Inventory`](belay_facts::Inventory) that is made of them. Does not own where the bytes come from (edge) nor what the
+//! inventory means (checks). Nothing of a Secret is read but its metadata and type, and of a release of Helm version and kind of
+//! its objects; of annotations only their names and what `kubectl.kubernetes.io/last-applied-configuration` says of version and
+//! kind.
 
 mod inflate;
 mod json;
@@ -14,9 +14,7 @@ mod newest;
 mod object;
 mod release;
 mod tally;
-mod templated;
 mod value;
-mod written;
 
 #[cfg(test)]
 mod testing;
@@ -28,6 +26,4 @@ pub use newest::Newest;
 pub use object::{Object, Undecoded};
 pub use release::named_apis;
 pub use tally::Tally;
-pub use templated::Templated;
 pub use value::{Field, Fields, Key, Value};
-pub use written::{NotYaml, Written};

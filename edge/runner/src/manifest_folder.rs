@@ -8,7 +8,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use belay_facts::{ManifestFolder, UnreadFile, WrittenApi, WrittenPlace};
-use belay_objects::{Templated, Written};
+use belay_manifests::{Templated, Written};
 use rustix::fs::{Mode, OFlags};
 
 use crate::RunError;
