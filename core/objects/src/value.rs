@@ -86,6 +86,12 @@ impl<'a> Value<'a> {
 
     /// Calls `each` with the entries of the map in `field`.
     pub fn pairs(self, field: Field, mut each: impl FnMut(&'a [u8], Self)) {
+        self.each_pair(field, &mut each);
+    }
+
+    /// Once for all who ask: each instance would be some hundred bytes of the helper.
+    #[inline(never)]
+    fn each_pair(self, field: Field, each: &mut dyn FnMut(&'a [u8], Self)) {
         for value in self.all(field) {
             match value {
                 Self::Json(_) => {
