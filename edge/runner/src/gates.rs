@@ -161,7 +161,7 @@ pub async fn soak(
     let mut rounds: u64 = 0;
     let mut silent: std::collections::BTreeMap<GateName, Instant> = std::collections::BTreeMap::new();
     loop {
-        for &gate in &step.gates {
+        for gate in round(&step.gates) {
             if let Err(fault) = session.renew().await {
                 return Ok(Err(fault));
             }
@@ -197,6 +197,13 @@ pub async fn soak(
         book.progress("soaking: every gate goes on being asked", passed.as_millis(), length.as_millis());
         tokio::time::sleep(Duration::from_secs(1).min(left.max(Duration::from_millis(100)))).await;
     }
+}
+
+/// What is asked in one round of a soak. The life that was started is asked for last as well: a question that waited may have
+/// outlived it, and in the last round nobody would ask again.
+fn round(gates: &[GateName]) -> Vec<GateName> {
+    let last = gates.contains(&GateName::Invocation).then_some(GateName::Invocation);
+    gates.iter().copied().chain(last).collect()
 }
 
 /// Silence of a node that cannot be reached is no answer of a gate: it is asked again over a new connection.
@@ -244,6 +251,14 @@ fn shorten(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_life_that_ended_in_the_last_round_of_a_soak_was_committed() {
+        let gates = [GateName::Identity, GateName::Invocation, GateName::Readyz, GateName::Probe];
+        assert_eq!(round(&gates).last(), Some(&GateName::Invocation));
+        assert_eq!(round(&gates)[..gates.len()], gates);
+        assert_eq!(round(&[GateName::Readyz]), [GateName::Readyz], "what the plan does not ask is not asked");
+    }
 
     #[test]
     fn a_question_is_asked_often_at_first_and_not_for_long() {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"belay.dev/lab/bench/belay"
+	"belay.dev/lab/bench/cache"
 	"belay.dev/lab/bench/k3s"
 	"belay.dev/lab/bench/lab"
 	"belay.dev/lab/bench/node"
@@ -37,6 +39,9 @@ const (
 	soak = "1s"
 	// calm is how many answered shots in a row count as a server that is well.
 	calm = 20
+	// strange is how many seconds a node may take until it is Ready, after the
+	// command returned, before its log is kept.
+	strange = 30
 )
 
 // Prepare makes a node with the old version of a setting and some objects in
@@ -207,11 +212,27 @@ func (b *Bench) measure(ctx context.Context, kind Kind, cold bool) (Run, error) 
 	for _, outage := range outages {
 		run.Gap += outage.Seconds()
 	}
+	if run.Outages > 1 || run.Ready-run.Returned > strange {
+		if err := b.keepLog(ctx, run); err != nil {
+			return run, err
+		}
+	}
 	version, err := k3s.Kubectl(ctx, b.Node, "get", "--raw", "/version")
 	if err == nil && !strings.Contains(version, strconv.Quote(b.To)) {
 		err = fmt.Errorf("not %s serves now: %s", b.To, version)
 	}
 	return run, err
+}
+
+// keepLog puts what K3s said aside, since the disk is about to be put back.
+func (b *Bench) keepLog(ctx context.Context, run Run) error {
+	dir := filepath.Join(cache.Dir(), "logs")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, "gap-"+string(run.Kind)+"-"+strings.ReplaceAll(run.At, ":", "")+".log")
+	b.Progress("the API was away more than once, or the node was not Ready for long: " + path)
+	return os.WriteFile(path, []byte(k3s.Log(ctx, b.Node, 5000)), 0o600)
 }
 
 // change does what is measured, and tells how much of its time does not count.
