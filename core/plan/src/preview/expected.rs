@@ -49,7 +49,7 @@ impl Range {
 }
 
 /// An API gap: docs/performance.md, "The gap", real K3s, four of each.
-const ELSEWHERE: &str = "4.95 s (median of four, K3s 1.35.4 to 1.36.3, SQLite, 2 processors; docs/performance.md)";
+const ELSEWHERE: &str = "5.00 s (median of 15, K3s 1.35.4 to 1.36.3, SQLite, 2 processors; docs/performance.md)";
 
 impl Expected {
     pub(super) fn of(node: &NodeFacts, plan: Option<&Plan>, measured: &[MeasuredRun]) -> Self {
