@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::datastore::{copy_online, stored_name};
 use crate::digests::digest_file;
 use crate::fault::{Attempt as _, failed, refused};
+use crate::keep::partial;
 use crate::node_run::{Before, NodeRun, Proof};
 use crate::step::{Effect, Found, Step};
 use crate::{Installation, inspect, tree};
@@ -94,11 +95,6 @@ impl Effect for Backup {
     fn reply(proof: BackedUp) -> Reply {
         Reply::BackedUp { path: proof.path, bytes: proof.bytes }
     }
-}
-
-fn partial(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!("{name}.partial"))
 }
 
 /// In the middle of a secrets-encryption rotation the keys on disk and those that the datastore was written with may

@@ -69,6 +69,8 @@ impl Effect for Release {
             remove_copy(&path, &step.server())?;
         }
         remove_tree(&partial(&step.keep()))?;
+        // Of a backup that was cut off and that nobody wanted any more: it has the keys of the cluster.
+        remove_tree(&partial(&step.places.backup_dir(&step.mutation.run)))?;
         remove_tree(&step.data_dir().join(format!(".belay-extract-{}", step.mutation.run)))?;
         for reserve in [step.reserve(), step.second_reserve(), start_reserve(step.target(), &step.mutation.run)] {
             durable::remove(&reserve).attempt(|| format!("{} could not be removed", reserve.display()))?;

@@ -45,6 +45,20 @@ fn a_receipt_is_read_from_the_stored_copy() {
     assert_ne!(receipt(&other).root, first.root);
 }
 
+/// Found by `./dev crash` with several kills: a backup was cut off, the run was taken back, and half a copy with the keys of the
+/// cluster stayed on the node for ever.
+#[test]
+fn half_a_backup_does_not_outlive_its_run() {
+    let node = Node::new();
+    node.forward(2);
+    let half = node.places.backup_dir(&node.run).with_file_name(format!("{}.partial", node.run));
+    fs::create_dir_all(half.join("files")).unwrap();
+    fs::write(half.join("files/token"), "s3cret").unwrap();
+    let Reply::Released(proof) = node.act(Op::Release { keep_way_back: false }) else { panic!() };
+    assert!(!half.exists());
+    assert!(!proof.stays.iter().any(|stays| stays.contains("partial")), "{:?}", proof.stays);
+}
+
 #[test]
 fn a_backup_that_was_truncated_or_altered_gets_no_receipt() {
     for harm in ["truncate", "flip", "empty", "token", "certificate", "manifest"] {
