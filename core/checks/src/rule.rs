@@ -19,6 +19,8 @@ pub struct Rule {
     pub needs_objects: bool,
     /// It asks about folders of manifests; where nobody named one it is not evaluated.
     pub needs_manifests: bool,
+    /// It asks what only a deep look at a node reads.
+    pub needs_deep: bool,
     /// `false` for what Belay cannot do rather than what is risky: no acceptance makes it possible.
     pub acceptable: bool,
     /// What it warns of restarts every container of the node, or of each node: what becomes of workloads is told by it.
@@ -50,6 +52,8 @@ pub enum Scope {
 /// Users of APIs (the variable `users`) that are known only with objects, or with folders.
 const OF_OBJECTS: &[&str] = &["releases", "managers"];
 const OF_FOLDERS: &[&str] = &["files", "templates"];
+/// What is read of a node for `check --deep` and for a plan.
+const DEEP: [&str; 2] = ["node", "userland"];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -143,6 +147,7 @@ impl Rule {
             needs_target: raw.needs == Some(Need::Target),
             needs_objects: false,
             needs_manifests: false,
+            needs_deep: false,
             acceptable: raw.acceptable,
             restarts_pods: raw.restarts_pods,
             cases: raw.cases,
@@ -159,6 +164,8 @@ impl Rule {
         rule.lint(file)?;
         (rule.needs_objects, rule.needs_manifests) =
             (rule.asks_for("objects", OF_OBJECTS), rule.asks_for("manifests", OF_FOLDERS));
+        let needs_deep = rule.expressions().flat_map(Predicate::paths).any(|path| path.iter().take(2).eq(DEEP));
+        rule.needs_deep = needs_deep;
         Ok(rule)
     }
 

@@ -190,10 +190,21 @@ impl Database {
     /// # Errors
     /// When it cannot be read to its end.
     pub fn each_newest(&self, each: &mut dyn FnMut(&[u8], &[u8])) -> Result<(), DatabaseError> {
-        let Some((mut table, columns)) = self.still_table() else { return self.each_newest_of_sqlite(each) };
-        let mut newest = Newest::default();
-        let read = table.each_backwards(&columns, &mut |name| newest.is_first(name), each);
-        read.map_err(|source| DatabaseError::Table { path: self.path.clone(), source })
+        let doing = |sql| {
+            let failed = |source| DatabaseError::Query { path: self.path.clone(), doing: "held still", source };
+            self.connection.execute_batch(sql).map_err(failed)
+        };
+        // Whoever writes without a log beside it waits until all is read; the first question takes the lock.
+        doing("BEGIN")?;
+        let read = match self.still_table() {
+            Some((mut table, columns)) => {
+                let mut newest = Newest::default();
+                let read = table.each_backwards(&columns, &mut |name| newest.is_first(name), each);
+                read.map_err(|source| DatabaseError::Table { path: self.path.clone(), source })
+            }
+            None => self.each_newest_of_sqlite(each),
+        };
+        read.and(doing("COMMIT"))
     }
 
     /// Where SQLite says that kine's table lies, if it can be read without it.

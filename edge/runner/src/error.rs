@@ -18,6 +18,8 @@ pub enum RunError {
     Story { run: String, source: IllegalEvent },
     #[error("{what} {path}: {source}")]
     File { what: &'static str, path: String, source: std::io::Error },
+    #[error("could not read the manifests in {path}: {source}")]
+    Manifests { path: String, source: std::io::Error },
     #[error("there is no run {run}")]
     NoRun { run: String, last: Option<String> },
     #[error("{0}")]
@@ -42,6 +44,9 @@ impl RunError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Link(error) => error.hint(),
+            Self::Manifests { .. } => {
+                Some("name a folder of manifests, or one file, that is there: --manifests DIR".to_owned())
+            }
             Self::NoRun { last: Some(last), .. } => Some(format!("the last run here is {last}")),
             Self::NoRun { last: None, .. } | Self::NoRuns => {
                 Some("make the first one: belay upgrade --to TAG".to_owned())

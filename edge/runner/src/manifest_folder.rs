@@ -31,8 +31,7 @@ const ENDS: [&str; 3] = ["yaml", "yml", "json"];
 /// # Errors
 /// When there is no such folder.
 pub fn manifest_folder(dir: &Path) -> Result<ManifestFolder, RunError> {
-    let why =
-        |source| RunError::File { what: "could not read the manifests in", path: dir.display().to_string(), source };
+    let why = |source| RunError::Manifests { path: dir.display().to_string(), source };
     let root = fs::canonicalize(dir).map_err(why)?;
     if root.is_dir() {
         fs::read_dir(&root).map_err(why)?;

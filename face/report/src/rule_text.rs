@@ -16,9 +16,10 @@ pub fn rule_text(rule: &RuleRow, style: Style) -> String {
     let asked = if rule.needs_target { ", when there is a target" } else { "" };
     let objects = if rule.needs_objects { ", when objects are read (belay check --objects)" } else { "" };
     let folders = if rule.needs_manifests { ", when a folder is named (belay check --manifests DIR)" } else { "" };
+    let deep = if rule.needs_deep { ", for every plan, and by belay check --deep" } else { "" };
     let taken = if rule.acceptable { "can be accepted by name" } else { "cannot be accepted" };
     line("severity", &format!("{}; {taken}", rule.severity));
-    line("asked", &format!("once per {scope}{asked}{objects}{folders}"));
+    line("asked", &format!("once per {scope}{asked}{objects}{folders}{deep}"));
     line("means", &rule.means);
     line("fix", &rule.fix);
     if let Some(unknown) = &rule.unknown {

@@ -75,6 +75,29 @@ fn a_database_that_somebody_may_write_to_is_left_to_sqlite() {
     assert!(rows.iter().any(|(_, value)| value == &[0]), "what lies in the log is read too");
 }
 
+/// Found in the last read of the change: a K3s that was told to keep no write-ahead log could have written under the reader.
+#[test]
+fn nobody_writes_while_the_table_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("state.db");
+    made(&path, 4096);
+    let database = Database::read_only(&path).unwrap();
+    assert!(database.still_table().is_some());
+    let writer = Connection::open(&path).unwrap();
+    writer.busy_timeout(std::time::Duration::ZERO).unwrap();
+    let write = || writer.execute("UPDATE kine SET value = x'00' WHERE id = 1400", ()).is_ok();
+    let mut written = Vec::new();
+    database
+        .each_newest(&mut |_, _| {
+            if written.len() < 3 {
+                written.push(write())
+            }
+        })
+        .unwrap();
+    assert_eq!(written, [false; 3]);
+    assert!(write(), "and afterwards as before");
+}
+
 #[test]
 fn what_is_damaged_is_an_error_and_never_the_end_of_the_helper() {
     let dir = tempfile::tempdir().unwrap();

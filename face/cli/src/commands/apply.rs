@@ -7,7 +7,7 @@ use belay_runner::vault::{GITHUB, Origin, fetch};
 use super::policy::{judge, today};
 use super::preview::{preview, show_preview};
 use super::run::{Prepared, carry_out, ensure_root, refuse_held};
-use super::{Context, check::take};
+use super::{Context, check::take_with};
 use crate::args::ApplyArgs;
 use crate::error::CommandError;
 use crate::output;
@@ -21,7 +21,8 @@ pub async fn apply(context: &Context, args: &ApplyArgs) -> Result<u8, CommandErr
     if !args.dry_run {
         refuse_held(context, node.as_ref()).await?;
     }
-    let facts = take(node.as_ref()).await?.facts;
+    // As deep as for the plan: what blocked that, or was accepted in it, is looked at again.
+    let facts = take_with(node.as_ref(), None, true).await?.facts;
     let policy = Policy { accepted: plan.accepted.clone(), today: today() };
     let findings = judge(&facts, Some(plan.to.clone()), &policy, &context.known()?.knowledge)?;
     plan.ensure_still_valid(&facts, &findings)?;

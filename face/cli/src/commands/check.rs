@@ -152,10 +152,12 @@ impl Shown<'_> {
                 let mut rules = table(&self.judged_by.knowledge);
                 let (read, named) = (self.facts.objects.is_some(), self.facts.manifests.is_some());
                 let alone = self.facts.of_folders_alone();
+                let deep = self.facts.nodes.iter().any(|node| node.userland.is_some());
                 rules.retain(|rule| {
                     (self.to.is_some() || !rule.needs_target)
                         && (read || !rule.needs_objects)
                         && (named || !rule.needs_manifests)
+                        && (deep || !rule.needs_deep)
                         && (rule.needs_manifests || !alone)
                 });
                 let Self { to, findings, known, limit, users, .. } = *self;
