@@ -87,7 +87,7 @@ fn ask(rule: &Rule, node: Option<&String>, situation: &Situation, policy: &Polic
         Verdict::Unknown => rule.unknown.as_ref().unwrap_or(&rule.fix),
         Verdict::Yes => &rule.fix,
     };
-    let seen = rule.evidence.as_ref().and_then(|evidence| evidence.value(situation).ok());
+    let seen = rule.evidence.as_ref().and_then(|evidence| evidence.value(situation));
     let accepted = if rule.acceptable { policy.acceptance(&rule.id).cloned() } else { None };
     Some(Finding {
         rule: rule.id.clone(),

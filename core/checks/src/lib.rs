@@ -20,6 +20,7 @@ mod config_fix;
 mod config_patch;
 mod counts;
 mod error;
+mod evidence;
 mod finding;
 mod flags;
 mod knowledge;

@@ -1,6 +1,7 @@
 use jiff::civil::Date;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::evidence::Evidence;
 use crate::predicate::Predicate;
 use crate::template::Template;
 use crate::{KnowledgeError, Severity};
@@ -33,7 +34,7 @@ pub struct Rule {
     /// Facts on which it does not.
     pub green: String,
     pub(crate) when: Predicate,
-    pub(crate) evidence: Option<Predicate>,
+    pub(crate) evidence: Option<Evidence>,
     pub(crate) means: Template,
     pub(crate) fix: Template,
     /// What to do instead when it could not be judged, where `fix` would ask for what nobody knows to be needed.
@@ -89,6 +90,9 @@ enum Need {
     Target,
 }
 
+/// How the evidence of a rule is read, from its file's name and its text.
+type ReadEvidence = fn(&str, &str) -> Result<Evidence, KnowledgeError>;
+
 const fn yes() -> bool {
     true
 }
@@ -110,6 +114,15 @@ impl Rule {
     /// When it is not TOML of this shape, an expression does not parse, it asks for variables that its scope does not
     /// have, or it names a target without saying so (it would then be unknown instead of not asked).
     pub fn parse(name: &str, text: &str) -> Result<Self, KnowledgeError> {
+        Self::read(name, text, Evidence::compile)
+    }
+
+    /// The same of a rule that this build carries, without what a test of this crate has compiled.
+    pub(crate) fn tested(name: &str, text: &str) -> Result<Self, KnowledgeError> {
+        Self::read(name, text, |_, source| Ok(Evidence::tested(source)))
+    }
+
+    fn read(name: &str, text: &str, evidence: ReadEvidence) -> Result<Self, KnowledgeError> {
         let file = format!("rules/{name}.toml");
         let raw: RuleFile = toml::from_str(text)
             .map_err(|source| KnowledgeError::Toml { file: file.clone(), source: Box::new(source) })?;
@@ -119,11 +132,15 @@ impl Rule {
         if raw.red.is_empty() || raw.green.is_empty() {
             return Err(KnowledgeError::rule(&file, "it names no red and green facts"));
         }
-        Self::compile(&file, raw)
+        Self::made(&file, raw, evidence)
     }
 
     /// Compiles what was read from `file`.
     pub(crate) fn compile(file: &str, raw: RuleFile) -> Result<Self, KnowledgeError> {
+        Self::made(file, raw, Evidence::compile)
+    }
+
+    fn made(file: &str, raw: RuleFile, evidence: ReadEvidence) -> Result<Self, KnowledgeError> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         if raw.id.is_empty() || !raw.id.chars().all(plain) {
             return Err(KnowledgeError::rule(
@@ -135,7 +152,7 @@ impl Rule {
             return Err(KnowledgeError::rule(file, "it names no source"));
         }
         let when = Predicate::compile(file, &raw.when)?;
-        let evidence = raw.evidence.as_deref().map(|text| Predicate::compile(file, text)).transpose()?;
+        let evidence = raw.evidence.as_deref().map(|text| evidence(file, text)).transpose()?;
         let means = Template::compile(file, &raw.means)?;
         let fix = Template::compile(file, &raw.fix)?;
         let unknown = raw.unknown.as_deref().map(|text| Template::compile(file, text)).transpose()?;
@@ -178,11 +195,12 @@ impl Rule {
         })
     }
 
-    /// Everything that is asked.
+    /// Everything that is asked and compiled.
     fn expressions(&self) -> impl Iterator<Item = &Predicate> {
         let unknown = self.unknown.iter().flat_map(Template::expressions);
         let texts = self.means.expressions().chain(self.fix.expressions()).chain(unknown);
-        std::iter::once(&self.when).chain(&self.evidence).chain(texts)
+        let evidence = self.evidence.as_ref().and_then(Evidence::compiled);
+        std::iter::once(&self.when).chain(evidence).chain(texts)
     }
 
     fn lint(&self, file: &str) -> Result<(), KnowledgeError> {

@@ -38,6 +38,6 @@ pub use gather::Gathered;
 pub use identity::Identity;
 pub use node::NodeReady;
 pub use outage::{Causes, Outage, outages};
-pub use prober::{Measured, Prober};
+pub use prober::{Measured, Prober, few_probes};
 pub use shot::{Answer, Shot};
 pub use write_read::WriteRead;

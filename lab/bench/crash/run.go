@@ -71,8 +71,8 @@ func Run(dir, template string, p Programs, s Schedule) (r Result) {
 		return r
 	}
 	defer w.Close()
-	if d := w.Do(systemd.Order{Do: "start-k3s", Within: 20_000}); d.State != "active" {
-		r.Wrong = append(r.Wrong, "the world: K3s did not start: "+w.Text("log/k3s"))
+	if err := w.start(); err != nil {
+		r.Wrong = append(r.Wrong, "the world: "+err.Error())
 		return r
 	}
 	g := &game{w: w, s: s, r: &r}
@@ -92,7 +92,7 @@ type game struct {
 func (g *game) play() {
 	argv := g.s.Goal.Argv
 	if g.s.Goal.Before != nil {
-		if d := g.belay(g.s.Goal.Before, false); d.Code != 0 {
+		if d := g.w.belay(g.s.Goal.Before); d.Code != 0 {
 			g.wrong("before: exit %d: %s%s", d.Code, d.Out, d.Err)
 			return
 		}
@@ -108,7 +108,7 @@ func (g *game) play() {
 			g.disarm()
 		}
 		before := g.passed()
-		last = g.belay(next, true)
+		last = g.w.belay(next, points)
 		g.r.Log = append(g.r.Log, fmt.Sprintf("%s: exit %d, K3s %s\n%s%s", strings.Join(next, " "), last.Code, last.State, tail(last.Out, 600), tail(last.Err, 600)))
 		if last.Hung {
 			g.wrong("`%s` did not end", strings.Join(next, " "))
@@ -180,15 +180,6 @@ func (g *game) after(f Fault) bool {
 func (g *game) marked() bool {
 	_, err := os.Lstat(g.w.Path("/var/lib/rancher/k3s/.belay-put-back"))
 	return err == nil
-}
-
-func (g *game) belay(args []string, armed bool) systemd.Done {
-	env := []string{"BELAY_MIRROR=/mirror"}
-	if armed {
-		env = append(env, points)
-	}
-	env = append(env, Environment...)
-	return g.w.Do(systemd.Order{Do: "run", Argv: append([]string{"/belay/belay"}, args...), Env: env, Within: patience})
 }
 
 // Environment is given to everything of Belay: a mutant.

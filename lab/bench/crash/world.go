@@ -97,12 +97,22 @@ func Template(dir string, p Programs, releases []k3s.Release) error {
 			return err
 		}
 	}
-	stub, err := os.ReadFile(filepath.Join(p.Dir, "stub"))
+	launcher, err := os.ReadFile(filepath.Join(p.Dir, "k3s"))
 	if err != nil {
 		return err
 	}
+	library, err := os.ReadFile(filepath.Join(p.Dir, "k3s.so"))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "stub"), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "stub/k3s.so"), library, 0o755); err != nil {
+		return err
+	}
 	for _, r := range append([]k3s.Release{Old}, releases...) {
-		if err := r.Payload(dir, stub); err != nil {
+		if err := r.Payload(dir, launcher); err != nil {
 			return err
 		}
 		if err := publish(dir, r); err != nil {
@@ -114,14 +124,34 @@ func Template(dir string, p Programs, releases []k3s.Release) error {
 		return err
 	}
 	defer w.Close()
-	if d := w.Do(systemd.Order{Do: "start-k3s", Within: 20_000}); d.State != "active" {
-		return fmt.Errorf("the stub did not start: %s %s\n%s", d.State, d.Err, w.Text("log/k3s"))
+	if err := w.start(); err != nil {
+		return err
 	}
-	if d := w.Do(systemd.Order{Do: "stop-k3s", Within: 20_000}); d.State != "inactive" {
-		return fmt.Errorf("the stub did not stop: %s", d.State)
+	if err := w.stop(); err != nil {
+		return err
 	}
 	// The cluster was made; from here on an empty one is a loss.
 	return os.Remove(filepath.Join(dir, "log/lives"))
+}
+
+func (w *World) start() error {
+	if d := w.Do(systemd.Order{Do: "start-k3s", Within: 20_000}); d.State != "active" {
+		return fmt.Errorf("the stub did not start: %s %s\n%s", d.State, d.Err, w.Text("log/k3s"))
+	}
+	return nil
+}
+
+func (w *World) stop() error {
+	if d := w.Do(systemd.Order{Do: "stop-k3s", Within: 20_000}); d.State != "inactive" {
+		return fmt.Errorf("the stub did not stop: %s", d.State)
+	}
+	return nil
+}
+
+// belay runs Belay in the world, with what is given to all of Belay and more.
+func (w *World) belay(args []string, more ...string) systemd.Done {
+	env := append(append([]string{"BELAY_MIRROR=/mirror", "BELAY_FEW_PROBES=1"}, more...), Environment...)
+	return w.Do(systemd.Order{Do: "run", Argv: append([]string{"/belay/belay"}, args...), Env: env, Within: patience})
 }
 
 // NewWorld copies the template and starts process 1 in it; K3s is not started.

@@ -26,7 +26,7 @@ func main() {
 }
 
 func run() (bool, error) {
-	programs := flag.String("programs", "", "the directory with belay, belay-helper and stub")
+	programs := flag.String("programs", "", "the directory with belay, belay-helper and the stub")
 	dir := flag.String("dir", "/dev/shm/belay-crash", "where worlds are made")
 	runs := flag.Int("runs", 5000, "how many schedules, at least every single kill")
 	seed := flag.Uint64("seed", uint64(time.Now().Unix()), "of what is sampled")

@@ -37,9 +37,9 @@ func (r Release) Hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Inner is the program that runs from data/<hash>/bin: this one, told apart by its end.
-func (r Release) Inner(stub []byte) []byte {
-	return append(bytes.Clone(stub), fmt.Sprintf("%s%s %s", trailer, r.Tag, r.Kind)...)
+// Inner is the program that runs from data/<hash>/bin: the launcher, told apart by its end.
+func (r Release) Inner(launcher []byte) []byte {
+	return append(bytes.Clone(launcher), fmt.Sprintf("%s%s %s", trailer, r.Tag, r.Kind)...)
 }
 
 // Wrapper is the file that is installed: it extracts itself where it is told to, and runs what it extracted. What it
@@ -61,12 +61,12 @@ exec "$d/bin/k3s" "$@"
 }
 
 // Payload writes what the wrapper extracts.
-func (r Release) Payload(root string, stub []byte) error {
+func (r Release) Payload(root string, launcher []byte) error {
 	dir := filepath.Join(root, "stub", r.Hash())
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	inner := r.Inner(stub)
+	inner := r.Inner(launcher)
 	sum := sha256.Sum256(inner)
 	files := []struct {
 		name string

@@ -148,7 +148,8 @@ func listen(server string) (net.Listener, error) {
 	}
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(ca)
-	config := &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: pool, ClientAuth: tls.VerifyClientCertIfGiven}
+	config := &tls.Config{Certificates: []tls.Certificate{cert}, ClientCAs: pool, ClientAuth: tls.VerifyClientCertIfGiven,
+		CurvePreferences: []tls.CurveID{tls.X25519}} // half the time of a handshake with the hybrid one
 	// The one before may just have ended.
 	for end := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		l, err := tls.Listen("tcp", "127.0.0.1:6443", config)

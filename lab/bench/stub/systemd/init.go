@@ -213,7 +213,7 @@ func (m *manager) serve(l net.Listener) {
 		}
 		go func() {
 			defer conn.Close()
-			// As cmd/systemctl asks.
+			// As stub/systemctl asks.
 			if line, err := bufio.NewReader(conn).ReadString('\n'); err == nil {
 				r := m.systemctl(strings.Split(strings.TrimSuffix(line, "\n"), "\x00"))
 				fmt.Fprintf(conn, "%d\x00%s\x00%s", r.Code, r.Out, r.Err)
