@@ -8,7 +8,7 @@ import (
 type Goal struct {
 	Name string
 	To   k3s.Release
-	// Before is typed undisturbed, and must succeed.
+	// Before is typed undisturbed and must succeed; the worlds of the goal are copies of one where it was.
 	Before []string
 	Argv   []string
 	// End is the end state of the undisturbed run.

@@ -248,7 +248,7 @@ func (g *game) named(given map[string]bool) {
 
 // live is the latest revision of every live object in the datastore, read from a copy.
 func (g *game) live() (map[string]int64, error) {
-	dir, err := os.MkdirTemp("", "crash-db")
+	dir, err := os.MkdirTemp(g.w.Path("tmp"), "judge")
 	if err != nil {
 		return nil, err
 	}

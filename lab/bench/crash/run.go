@@ -60,7 +60,7 @@ type Result struct {
 // patience is more than any step of Belay may take here.
 const patience = 300_000
 
-// Run plays one schedule in a world of its own.
+// Run plays one schedule in a world of its own, a copy of the template of its goal.
 func Run(dir, template string, p Programs, s Schedule) (r Result) {
 	r.Schedule = s
 	begun := time.Now()
@@ -92,10 +92,6 @@ type game struct {
 func (g *game) play() {
 	argv := g.s.Goal.Argv
 	if g.s.Goal.Before != nil {
-		if d := g.w.belay(g.s.Goal.Before); d.Code != 0 {
-			g.wrong("before: exit %d: %s%s", d.Code, d.Out, d.Err)
-			return
-		}
 		g.first = g.newest()
 		argv = g.withCommit(argv)
 	}

@@ -20,15 +20,16 @@ type Suite struct {
 	Programs Programs
 	// Dir is where worlds are made.
 	Dir      string
-	Template string
 	Parallel int
 	Out      io.Writer
 	// Keep leaves the directory of a schedule that failed.
 	Keep bool
 
-	mu     sync.Mutex
-	number int
-	worlds int
+	mu sync.Mutex
+	// templates are what the worlds of a goal are copies of.
+	templates map[string]string
+	number    int
+	worlds    int
 	// undisturbed is what the undisturbed run of a goal left.
 	undisturbed map[string]Result
 	// total and covered are kill points × victims.
@@ -53,15 +54,26 @@ func (s *Suite) watchStills() {
 	}()
 }
 
-// Prepare makes the template and runs every goal once undisturbed.
+// Prepare makes the templates and runs every goal once undisturbed.
 func (s *Suite) Prepare(goals []Goal) error {
 	s.watch.Do(s.watchStills)
-	s.Template = filepath.Join(s.Dir, "template")
+	template := filepath.Join(s.Dir, "template")
 	if err := os.MkdirAll(s.Dir, 0o755); err != nil {
 		return err
 	}
-	if err := Template(s.Template, s.Programs, Releases); err != nil {
+	if err := Template(template, s.Programs, Releases); err != nil {
 		return err
+	}
+	s.templates = map[string]string{}
+	for _, g := range goals {
+		s.templates[g.Name] = template
+		if g.Before == nil {
+			continue
+		}
+		s.templates[g.Name] = template + "-" + g.Name
+		if err := After(s.templates[g.Name], template, s.Programs, g.Before); err != nil {
+			return fmt.Errorf("before %s: %w", g.Name, err)
+		}
 	}
 	s.undisturbed, s.total, s.covered, s.ends = map[string]Result{}, map[string]bool{}, map[string]bool{}, map[string]int{}
 	results := s.each(len(goals), func(i int) Schedule { return Schedule{Goal: goals[i]} })
@@ -81,6 +93,14 @@ func (s *Suite) Prepare(goals []Goal) error {
 	}
 	s.number = 0
 	return nil
+}
+
+// Discard removes all that the suite has made.
+func (s *Suite) Discard() {
+	for _, template := range s.templates {
+		_ = discard(template)
+	}
+	_ = os.RemoveAll(s.Dir)
 }
 
 // Victims are who is killed: one of the two programs, or the whole node.
@@ -183,13 +203,13 @@ func (s *Suite) one(sch Schedule) Result {
 	dir := filepath.Join(s.Dir, fmt.Sprintf("world-%d", s.worlds))
 	s.mu.Unlock()
 	stood := s.stood.Load()
-	r := Run(dir, s.Template, s.Programs, sch)
+	r := Run(dir, s.templates[sch.Goal.Name], s.Programs, sch)
 	for again := 0; len(r.Wrong) > 0 && s.stood.Load() != stood && again < 5; again++ {
 		// The machine stood still, and Belay's deadlines did not: that is no schedule.
 		s.repeated.Add(1)
 		stood = s.stood.Load()
-		os.RemoveAll(dir)
-		r = Run(dir, s.Template, s.Programs, sch)
+		_ = discard(dir)
+		r = Run(dir, s.templates[sch.Goal.Name], s.Programs, sch)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -215,7 +235,7 @@ func (s *Suite) one(sch Schedule) Result {
 		}
 	}
 	if len(r.Wrong) == 0 || !s.Keep {
-		os.RemoveAll(dir)
+		_ = discard(dir)
 	} else {
 		fmt.Fprintf(s.Out, "       its world: %s\n", dir)
 	}

@@ -5,6 +5,7 @@ package crash
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -156,6 +157,9 @@ func (w *World) belay(args []string, more ...string) systemd.Done {
 
 // NewWorld copies the template and starts process 1 in it; K3s is not started.
 func NewWorld(dir, template string, p Programs) (*World, error) {
+	if err := keepInodes(template, dir); err != nil {
+		return nil, err
+	}
 	if err := clone(template, dir); err != nil {
 		return nil, err
 	}
@@ -259,7 +263,10 @@ func clone(from, to string) error {
 		case d.Type()&(fs.ModeSocket|fs.ModeNamedPipe|fs.ModeDevice) != 0:
 			return nil
 		case strings.HasPrefix(rel, "stub/"), strings.HasPrefix(rel, "var/lib/rancher/k3s/data/"):
-			return os.Link(path, target)
+			// A world with a disk of its own has it from nowhere to link to.
+			if err := os.Link(path, target); !errors.Is(err, syscall.EXDEV) {
+				return err
+			}
 		}
 		text, err := os.ReadFile(path)
 		if err != nil {

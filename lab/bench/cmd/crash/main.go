@@ -52,7 +52,7 @@ func run() (bool, error) {
 	base := filepath.Join(*dir, fmt.Sprint(os.Getpid()))
 	s := &crash.Suite{Programs: crash.Programs{Dir: *programs}, Dir: base, Parallel: *parallel, Out: os.Stdout, Keep: *keep}
 	if !*keep {
-		defer os.RemoveAll(base)
+		defer s.Discard()
 	}
 	if *again != "" {
 		one, err := crash.Parse(*again)
