@@ -255,7 +255,7 @@ impl Runner {
     /// Node first, then journal: a node that is cut off from power right now must know by itself that it goes back.
     async fn turn(&mut self, reached: Reached, cause: TurnCause) -> Result<(), RunError> {
         let seen = self.session.seen_revision().await.max(self.book.state().seen());
-        if reached != Reached::Prepared {
+        if reached != Reached::Prepared && !mutated(Mutant::TurnNotTold) {
             let step = format!("{}.turn", self.session.node());
             let class = self.book.plan().class_from(reached);
             let mut broken = 0;

@@ -162,15 +162,23 @@ func (g *game) after(f Fault) bool {
 	}
 	if f.Victims == "node" || f.Then == "boot" {
 		// A boot brings K3s up, or a marker says why not.
-		if told := strings.Contains(g.w.Text("crash/trace"), "after turned"); told && d.State == "active" && g.s.Goal.Before == nil &&
-			g.version() != Old.Tag {
-			g.wrong("the node was told to go back, and a boot left %s: %s", g.version(), tail(g.w.Text("log/guard"), 600))
+		if g.turned() && d.State == "active" && g.s.Goal.Before == nil && g.version() != Old.Tag {
+			g.wrong("the run goes back, and a boot left %s: %s", g.version(), tail(g.w.Text("log/guard"), 600))
 		}
 		if d.State != "active" && !g.marked() {
 			g.wrong("after a boot K3s is %s, and no marker says why: %s", d.State, tail(g.w.Text("log/guard"), 600))
 		}
 	}
 	return true
+}
+
+// turned says whether the run goes back: the node was told so, or the coordinator's journal says it, which comes after that.
+func (g *game) turned() bool {
+	told := strings.Contains(g.w.Text("crash/trace"), "after turned")
+	for _, r := range g.journal() {
+		told = told || r.Event == "turn" && r.Reached != "prepared"
+	}
+	return told
 }
 
 func (g *game) marked() bool {

@@ -16,7 +16,7 @@ use crate::recover::recover;
 use crate::step::{Effect as _, Step};
 
 /// Upgraded, written to by the new version, and stopped to go back. Returns the live state as it was kept.
-fn abandoned(node: &Node) -> Vec<(String, String)> {
+pub fn abandoned(node: &Node) -> Vec<(String, String)> {
     node.forward(6);
     let kept = node.live();
     node.act(Op::Swap);

@@ -4,7 +4,9 @@ use std::os::unix::fs::symlink;
 use belay_facts::WayClass;
 use belay_wire::{FaultKind, Op};
 
+use super::back::{abandoned, interrupted};
 use super::node::{Node, OLD};
+use crate::recover::recover;
 
 /// From here on the node's journal takes no record: its lock is a file that answers a write at its begin with an I/O error
 /// (nothing is mapped there), one for each thread and so for each test.
@@ -65,4 +67,19 @@ fn a_marker_keeps_k3s_down_without_a_journal_as_well() {
     fs::write(node.path("k3s").join(belay_wire::MARKER), "").unwrap();
     node.fault(Op::Start, FaultKind::Refused);
     assert_eq!(node.jobs(), "stop\n");
+}
+
+/// A boot whose put-back does not work leaves K3s down: half of what was exchanged is there.
+#[test]
+fn a_boot_whose_put_back_fails_leaves_k3s_down() {
+    let node = Node::new();
+    abandoned(&node);
+    interrupted(&node, 4);
+    journal_breaks(&node);
+    node.boot();
+    let before = node.jobs();
+    let said = recover(&node.places).concat();
+    assert!(said.contains("journal"), "{said}");
+    assert_eq!(node.jobs(), before);
+    assert!(node.path("k3s").join(belay_wire::MARKER).exists());
 }
