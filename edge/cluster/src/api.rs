@@ -10,14 +10,14 @@ use kube::client::Body;
 use kube::{Client, Config};
 
 use crate::address::Address;
-use crate::{ClusterError, Endpoint, tls};
+use crate::{ClusterError, Endpoint, Login, tls};
 
 /// How long one request may take. A server that is busy with its start answers within seconds or not at all.
 const REQUEST: Duration = Duration::from_secs(15);
 /// How long TCP and TLS may take together.
 pub(crate) const CONNECT: Duration = Duration::from_secs(5);
 
-/// The API of a cluster, asked through one server as the cluster's administrator.
+/// The API of a cluster, asked through one server, as the cluster's administrator or as somebody else.
 ///
 /// Make a new one after each restart of K3s: it may have renewed its certificates, and old connections are dead.
 #[derive(Clone)]
@@ -41,17 +41,35 @@ impl Api {
         client_certificate: &str,
         client_key: &Secret,
     ) -> Result<Self, ClusterError> {
+        let (certificate, key) = (client_certificate.to_owned(), client_key.clone());
+        Self::connect_as(endpoint, server_ca, &Login::Certificate { certificate, key }).await
+    }
+
+    /// The same as anybody. One who may not even ask for `/version` is known, and may be allowed something else.
+    ///
+    /// # Errors
+    /// As `connect`.
+    pub async fn connect_as(
+        endpoint: impl Into<Endpoint>,
+        server_ca: &str,
+        login: &Login,
+    ) -> Result<Self, ClusterError> {
         let asking = "connecting to the API";
         let address = Address::of(&endpoint.into())?;
-        // Parsed once here only for the sake of a clear error: kube's own says nothing of which file it is.
-        tls::client_config(server_ca, client_certificate, client_key)?;
         let uri: Uri = format!("https://{}", address.text).parse().map_err(|e: http::uri::InvalidUri| {
             ClusterError::Address { address: address.text.clone(), why: e.to_string() }
         })?;
         let mut config = Config::new(uri);
         config.root_cert = Some(tls::roots(server_ca)?.iter().map(|root| root.to_vec()).collect());
-        config.auth_info.client_certificate_data = Some(STANDARD.encode(client_certificate));
-        config.auth_info.client_key_data = Some(STANDARD.encode(client_key.expose()).into());
+        match login {
+            Login::Certificate { certificate, key } => {
+                // Parsed once here only for the sake of a clear error: kube's own says nothing of which file it is.
+                tls::client_config(server_ca, certificate, key)?;
+                config.auth_info.client_certificate_data = Some(STANDARD.encode(certificate));
+                config.auth_info.client_key_data = Some(STANDARD.encode(key.expose()).into());
+            }
+            Login::Token(token) => config.auth_info.token = Some(token.expose().to_owned().into()),
+        }
         config.tls_server_name = address.forwarded.then(|| address.name.to_str().into_owned());
         config.connect_timeout = Some(CONNECT);
         // The deadline of a request lies around it, see `ask`.
@@ -61,7 +79,7 @@ impl Api {
         let client = Client::try_from(config).map_err(|e| ClusterError::of_kube(asking, &address.text, &e))?;
         let api = Self { client, address: address.text };
         let (status, text) = api.get(asking, "/version", 64 * 1024).await?;
-        if status.is_success() || status.is_server_error() {
+        if status.is_success() || status.is_server_error() || status == StatusCode::FORBIDDEN {
             Ok(api)
         } else {
             Err(ClusterError::of_status(asking, status.as_u16(), &text))

@@ -4,7 +4,10 @@ use std::io;
 use belay_facts::Span;
 use http::StatusCode;
 
+use crate::Right;
 use crate::api::CONNECT;
+
+const FORBIDDEN: u16 = 403;
 
 /// Why the API did not answer a question. `asking` is what was attempted on which object, in the present tense.
 #[derive(Debug, thiserror::Error)]
@@ -21,8 +24,10 @@ pub enum ClusterError {
     Untrusted { asking: String, address: String, why: String, clock: bool },
     #[error("{asking}: no answer from the API within {within}")]
     Timeout { asking: String, within: Span },
-    #[error("{asking}: the API refuses these credentials (HTTP {status}): {message}")]
-    Denied { asking: String, status: u16, message: String },
+    /// 401: nobody is known by these credentials; 403: who is known by them may not do this. `right` is what that takes, as
+    /// `kubectl auth can-i` asks for it.
+    #[error("{asking}: {}", denied(*status, right.as_deref(), message))]
+    Denied { asking: String, status: u16, message: String, right: Option<String> },
     #[error("{asking}: no such object")]
     Absent { asking: String },
     #[error("{asking}: HTTP {status}: {message}")]
@@ -42,6 +47,9 @@ impl ClusterError {
                 "compare `date` on the node with the real time; then `k3s certificate check`"
             }
             Self::Untrusted { .. } => "compare server/tls/server-ca.crt with `curl -k https://ADDRESS/cacerts`",
+            Self::Denied { status: FORBIDDEN, .. } => {
+                "give the rights that a check needs, and no others: docs/rbac/README.md; with `kubectl apply -f` of belay-check.yaml"
+            }
             Self::Denied { .. } => "run `k3s certificate check`; the client certificate may have expired",
             Self::Address { .. } => "look at https-listen-port and bind-address in /etc/rancher/k3s/config.yaml",
             Self::Timeout { .. } | Self::Absent { .. } | Self::Status { .. } | Self::Unreadable { .. } => return None,
@@ -55,11 +63,27 @@ impl ClusterError {
         matches!(self, Self::Absent { .. })
     }
 
+    /// Names the right that a denied read takes.
+    pub(crate) fn lacking(mut self, missing: &Right) -> Self {
+        if let Self::Denied { status: FORBIDDEN, right, .. } = &mut self {
+            *right = Some(missing.to_string());
+        }
+        self
+    }
+
+    /// The API answered, and did not let it be read.
+    #[must_use]
+    pub const fn is_denied(&self) -> bool {
+        matches!(self, Self::Denied { .. })
+    }
+
     pub(crate) fn of_status(asking: &str, status: u16, message: &str) -> Self {
         let asking = asking.to_owned();
         let message = shortened(&said(message));
         match StatusCode::from_u16(status) {
-            Ok(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => Self::Denied { asking, status, message },
+            Ok(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
+                Self::Denied { asking, status, message, right: None }
+            }
             Ok(StatusCode::NOT_FOUND) => Self::Absent { asking },
             _ => Self::Status { asking, status, message },
         }
@@ -82,6 +106,14 @@ impl ClusterError {
             Root::TimedOut => Self::Timeout { asking, within: CONNECT.into() },
             Root::Other { why } => Self::Unreachable { asking, address, why },
         }
+    }
+}
+
+fn denied(status: u16, right: Option<&str>, message: &str) -> String {
+    match (status, right) {
+        (FORBIDDEN, Some(right)) => format!("the right `{right}` is missing (HTTP {status}): {message}"),
+        (FORBIDDEN, None) => format!("the API does not allow it (HTTP {status}): {message}"),
+        _ => format!("the API refuses these credentials (HTTP {status}): {message}"),
     }
 }
 

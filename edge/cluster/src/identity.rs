@@ -1,7 +1,7 @@
 use k8s_openapi::api::core::v1::Namespace;
 use serde::{Deserialize, Serialize};
 
-use crate::{Api, ClusterError};
+use crate::{Api, ClusterError, Read};
 
 /// Whose data a server serves. Another UID is another cluster: an interrupted restore starts an empty one that is ready
 /// and healthy in every other way (k3s-facts §9).
@@ -21,10 +21,11 @@ impl Api {
     }
 
     pub(crate) async fn cluster_id(&self) -> Result<String, ClusterError> {
-        let asking = "reading the namespace kube-system";
+        let read = Read::KubeSystem;
         let namespaces = kube::Api::<Namespace>::all(self.client.clone());
-        let namespace = self.ask(asking, namespaces.get("kube-system")).await?;
-        let missing = || ClusterError::Unreadable { asking: asking.to_owned(), why: "it has no UID".to_owned() };
+        let namespace = self.ask(read.asking(), namespaces.get("kube-system")).await;
+        let namespace = namespace.map_err(|error| error.lacking(&read.right("")))?;
+        let missing = || ClusterError::Unreadable { asking: read.asking().to_owned(), why: "it has no UID".to_owned() };
         namespace.metadata.uid.ok_or_else(missing)
     }
 }

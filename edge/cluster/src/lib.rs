@@ -3,7 +3,7 @@
 //! Owns the facts of a cluster, the gates' questions (plain answers with their evidence; the runner decides), and the
 //! prober that measures how long the API was away. Every question has its own deadline and is asked once: who wants an
 //! answer polls, so that no retry hides what happened.
-//! Does not own verdicts, nor where the credentials come from.
+//! Does not own verdicts, nor where the administrator's credentials come from; a kubeconfig it reads itself.
 
 mod address;
 mod api;
@@ -16,13 +16,17 @@ mod endpoint;
 mod error;
 mod gather;
 mod identity;
+mod kubeconfig;
 mod list;
+mod login;
 mod node;
 mod outage;
 mod pods;
 mod prober;
+mod read;
 mod readyz;
 mod revision;
+mod right;
 mod shot;
 mod tls;
 mod upgrade_tools;
@@ -36,8 +40,12 @@ pub use endpoint::Endpoint;
 pub use error::ClusterError;
 pub use gather::Gathered;
 pub use identity::Identity;
+pub use kubeconfig::{Kubeconfig, KubeconfigError};
+pub use login::Login;
 pub use node::NodeReady;
 pub use outage::{Causes, Outage, outages};
 pub use prober::{Measured, Prober, few_probes};
+pub use read::Read;
+pub use right::Right;
 pub use shot::{Answer, Shot};
 pub use write_read::WriteRead;

@@ -4,7 +4,8 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::{Node, NodeCondition, Secret};
 use serde::{Deserialize, Serialize};
 
-use crate::{Api, ClusterError};
+use crate::read::password_secret;
+use crate::{Api, ClusterError, Read};
 
 const ROLE: &str = "node-role.kubernetes.io/";
 
@@ -61,13 +62,13 @@ impl Api {
     /// Whether the cluster keeps a hash of this node's password (K3s `pkg/nodepassword`). Only that the secret is there is read.
     pub(crate) async fn keeps_password(&self, node: &str) -> Result<bool, ClusterError> {
         let secrets = kube::Api::<Secret>::namespaced(self.client.clone(), "kube-system");
-        let name = format!("{node}.node-password.k3s");
-        let asking = format!("asking whether there is a secret kube-system/{name}");
-        Ok(self.ask_for(&asking, secrets.get_metadata(&name)).await?.is_some())
+        let (read, name) = (Read::NodePassword, password_secret(node));
+        let asked = self.ask_for(read.asking(), secrets.get_metadata(&name)).await;
+        Ok(asked.map_err(|error| error.lacking(&read.right(node)))?.is_some())
     }
 
     pub(crate) async fn nodes(&self) -> Result<Vec<Node>, ClusterError> {
-        let mut nodes = self.list_cached("listing the nodes", &kube::Api::<Node>::all(self.client.clone())).await?;
+        let mut nodes = self.list_cached(Read::Nodes, &kube::Api::<Node>::all(self.client.clone())).await?;
         nodes.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         Ok(nodes)
     }

@@ -9,7 +9,7 @@ use kube::ResourceExt as _;
 use kube::api::ListParams;
 use kube::core::{Selector, SelectorExt as _};
 
-use crate::{Api, ClusterError};
+use crate::{Api, ClusterError, Read};
 
 /// What the kubelet writes on a pod that it made from a file.
 const MIRROR: &str = "kubernetes.io/config.mirror";
@@ -27,10 +27,10 @@ impl Api {
         let (budgets, leases) = (kube::Api::all(client()), kube::Api::all(client()));
         let here = ListParams::default().match_any().fields(&format!("spec.nodeName={node}"));
         let (pods, volumes, budgets, leases) = tokio::join!(
-            self.pages("listing the pods of the node", &pods, &here),
-            self.list_cached("listing the persistent volumes", &volumes),
-            self.list_cached("listing the disruption budgets", &budgets),
-            self.list_cached("listing the leases", &leases),
+            self.pages(Read::Pods, &pods, &here),
+            self.list_cached(Read::PersistentVolumes, &volumes),
+            self.list_cached(Read::DisruptionBudgets, &budgets),
+            self.list_cached(Read::Leases, &leases),
         );
         let mut missing = Missing::default();
         let beside = Beside {

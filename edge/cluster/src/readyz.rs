@@ -1,21 +1,21 @@
 use belay_facts::Readiness;
 
-use crate::{Api, ClusterError};
+use crate::{Api, ClusterError, Read};
 
-const ASKING: &str = "asking /readyz";
+const READ: Read = Read::Readyz;
 const LONGEST: usize = 256 * 1024;
 
 impl Api {
     /// `/readyz?verbose` of this server, as its administrator. An answer of 5xx with a list of checks is an answer: not
     /// ready, and why. One without a list (K3s says 503 for itself before the apiserver is up) is an error.
     pub async fn readyz(&self) -> Result<Readiness, ClusterError> {
-        let (status, text) = self.get(ASKING, "/readyz?verbose", LONGEST).await?;
+        let (status, text) = self.get(READ.asking(), "/readyz?verbose", LONGEST).await?;
         match parse(status.is_success(), &text) {
             Some(readiness) => Ok(readiness),
             None if status.is_success() => {
-                Err(ClusterError::Unreadable { asking: ASKING.to_owned(), why: "it lists no checks".to_owned() })
+                Err(ClusterError::Unreadable { asking: READ.asking().to_owned(), why: "it lists no checks".to_owned() })
             }
-            None => Err(ClusterError::of_status(ASKING, status.as_u16(), &text)),
+            None => Err(ClusterError::of_status(READ.asking(), status.as_u16(), &text).lacking(&READ.right(""))),
         }
     }
 }

@@ -7,7 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::ResourceExt as _;
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind, Selector, SelectorExt as _};
 
-use crate::{Api, ClusterError};
+use crate::{Api, ClusterError, Read};
 
 const PLANS: &str = "plans.upgrade.cattle.io";
 
@@ -15,13 +15,14 @@ impl Api {
     /// Plans of the system-upgrade-controller; none where its kind is not defined.
     pub(crate) async fn upgrade_plans(&self) -> Result<Vec<DynamicObject>, ClusterError> {
         let definitions = kube::Api::<CustomResourceDefinition>::all(self.client.clone());
-        let asking = "reading the custom resource definition plans.upgrade.cattle.io";
-        if self.ask_for(asking, definitions.get_metadata(PLANS)).await?.is_none() {
+        let read = Read::UpgradePlanDefinition;
+        let definition = self.ask_for(read.asking(), definitions.get_metadata(PLANS)).await;
+        if definition.map_err(|error| error.lacking(&read.right("")))?.is_none() {
             return Ok(Vec::new());
         }
         let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("upgrade.cattle.io", "v1", "Plan"));
         let plans = kube::Api::<DynamicObject>::all_with(self.client.clone(), &kind);
-        self.list("listing the Plans of the system-upgrade-controller", &plans).await
+        self.list(Read::UpgradePlans, &plans).await
     }
 }
 

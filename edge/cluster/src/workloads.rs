@@ -1,7 +1,7 @@
 use belay_facts::Workload;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, StatefulSet};
 
-use crate::{Api, ClusterError};
+use crate::{Api, ClusterError, Read};
 
 impl Api {
     /// Every Deployment, StatefulSet and DaemonSet with the replicas that it wants and has ready; sorted by kind,
@@ -12,9 +12,9 @@ impl Api {
         let stateful_sets = kube::Api::<StatefulSet>::all(self.client.clone());
         let daemon_sets = kube::Api::<DaemonSet>::all(self.client.clone());
         let (deployments, stateful_sets, daemon_sets) = tokio::try_join!(
-            self.list_cached("listing the Deployments", &deployments),
-            self.list_cached("listing the StatefulSets", &stateful_sets),
-            self.list_cached("listing the DaemonSets", &daemon_sets),
+            self.list_cached(Read::Deployments, &deployments),
+            self.list_cached(Read::StatefulSets, &stateful_sets),
+            self.list_cached(Read::DaemonSets, &daemon_sets),
         )?;
         for deployment in deployments {
             let desired = deployment.spec.as_ref().and_then(|spec| spec.replicas);

@@ -41,6 +41,7 @@ fn items(tree: &Tree) -> Vec<Item> {
         Item::new("usr/share/doc/belay/README.md", 0o644, &tree.readme),
         Item::new("usr/share/doc/belay/copyright", 0o644, &tree.licence),
     ];
+    items.extend(tree.rbac.iter().map(|(path, text)| Item::new(format!("usr/share/doc/belay/{path}"), 0o644, text)));
     items.extend(tree.man.iter().map(|(name, page)| Item::new(format!("usr/share/man/man1/{name}"), 0o644, page)));
     items.extend(tree.completions.iter().map(|(shell, script)| {
         let path = match *shell {

@@ -38,6 +38,7 @@ fn items(tree: &Tree) -> Vec<Item> {
         Item::new("README.md", 0o644, &tree.readme),
         Item::new("LICENSE", 0o644, &tree.licence),
     ];
+    items.extend(tree.rbac.iter().map(|(path, text)| Item::new(*path, 0o644, text)));
     items.extend(tree.man.iter().map(|(name, page)| Item::new(format!("man/{name}"), 0o644, page)));
     items.extend(
         tree.completions.iter().map(|(shell, text)| Item::new(format!("completion/belay.{shell}"), 0o644, text)),

@@ -13,6 +13,8 @@ pub(super) struct Tree {
     pub helper: Vec<u8>,
     pub readme: Vec<u8>,
     pub licence: Vec<u8>,
+    /// The rights that a check needs, by their path in the repository: errors name it.
+    pub rbac: [(&'static str, Vec<u8>); 2],
     /// Name and text of each page of section 1, by name.
     pub man: Vec<(String, Vec<u8>)>,
     /// Shell and script.
@@ -47,11 +49,13 @@ impl Tree {
         let script = |shell: &'static str| {
             Ok((shell, said(Command::new(&programs.belay).args(["completion", shell]))?.into_bytes()))
         };
+        let of = |path: &'static str| Ok::<_, String>((path, read(&root.join(path))?));
         Ok(Self {
             belay: read(&programs.belay)?,
             helper: read(&programs.helper)?,
             readme: read(&root.join("README.md"))?,
             licence: read(&root.join("LICENSE"))?,
+            rbac: [of("docs/rbac/README.md")?, of("docs/rbac/belay-check.yaml")?],
             man,
             completions: ["bash", "zsh", "fish"].into_iter().map(script).collect::<Result<_, String>>()?,
         })

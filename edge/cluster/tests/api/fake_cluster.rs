@@ -1,7 +1,8 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use belay_cluster::Api;
+use belay_cluster::{Api, Login, Right};
+use belay_facts::Secret;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -23,6 +24,10 @@ struct State {
     log: Vec<String>,
     /// What the kubelet says of a new pod; `None`: there is no kubelet, and nothing ends gracefully.
     kubelet: Option<Value>,
+    /// What was read, as rights.
+    read: BTreeSet<Right>,
+    /// What nobody has.
+    denied: BTreeSet<Right>,
 }
 
 impl FakeCluster {
@@ -34,6 +39,32 @@ impl FakeCluster {
         let client = authority.client("system:admin");
         let api = Api::connect(server.at(), &authority.pem, &client.certificate, &client.key).await.unwrap();
         (server, api)
+    }
+
+    /// The same, asked with a token.
+    pub async fn serve_by_token(self: &Arc<Self>, token: &str) -> (Server, Api) {
+        let authority = Authority::new("k3s-server-ca");
+        let (cluster, expected) = (Arc::clone(self), format!("Bearer {token}"));
+        let handler: Handler = Arc::new(move |asked| {
+            assert!(asked.client.is_none(), "a certificate was sent");
+            if asked.bearer.as_ref() == Some(&expected) { cluster.answer(&asked) } else { failure(401, "Unauthorized") }
+        });
+        let server = Server::start(&authority, handler).await;
+        let api = Api::connect_as(server.at(), &authority.pem, &Login::Token(Secret::new(token))).await.unwrap();
+        (server, api)
+    }
+
+    pub fn deny(&self, right: Right) {
+        self.state.lock().unwrap().denied.insert(right);
+    }
+
+    pub fn allow_everything(&self) {
+        self.state.lock().unwrap().denied.clear();
+    }
+
+    /// The rights that it took to read what was read.
+    pub fn rights(&self) -> BTreeSet<Right> {
+        self.state.lock().unwrap().read.clone()
     }
 
     pub fn put(&self, path: &str, object: Value) {
@@ -60,6 +91,14 @@ impl FakeCluster {
     fn answer(&self, asked: &Asked) -> (u16, String) {
         let mut state = self.state.lock().unwrap();
         let path = asked.path.split('?').next().unwrap().to_owned();
+        if asked.method == Method::GET {
+            let right = right_for(&path);
+            let is_denied = state.denied.contains(&right);
+            state.read.insert(right.clone());
+            if is_denied {
+                return failure(403, &format!("User \"watcher\" cannot {right}"));
+            }
+        }
         if let Some(fixed) = state.fixed.get(&asked.path).or_else(|| state.fixed.get(&path)) {
             return fixed.clone();
         }
@@ -126,4 +165,27 @@ pub fn failure(code: u16, reason: &str) -> (u16, String) {
         "kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": reason,
     });
     (code, status.to_string())
+}
+
+/// What RBAC asks for a GET of `path`.
+fn right_for(path: &str) -> Right {
+    let words: Vec<&'static str> = path.split('/').skip(1).map(|word| &*word.to_owned().leak()).collect();
+    let (group, below) = match words.as_slice() {
+        ["api", _version, below @ ..] => ("", below),
+        ["apis", group, _version, below @ ..] => (*group, below),
+        _ => {
+            let resource = path.to_owned().leak();
+            return Right { verb: "get", group: "", resource, namespace: None, name: None };
+        }
+    };
+    let (namespace, below) = match below {
+        ["namespaces", namespace, below @ ..] if !below.is_empty() => (Some(*namespace), below),
+        below => (None, below),
+    };
+    match below {
+        [resource] => Right { verb: "list", group, resource, namespace, name: None },
+        // What is below one object is asked for by gates only.
+        [resource, name, ..] => Right { verb: "get", group, resource, namespace, name: Some((*name).to_owned()) },
+        [] => Right { verb: "get", group, resource: "", namespace, name: None },
+    }
 }

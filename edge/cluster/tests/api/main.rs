@@ -5,9 +5,13 @@ mod authority;
 #[cfg(test)]
 mod fake_cluster;
 #[cfg(test)]
+mod kubeconfig;
+#[cfg(test)]
 mod probe;
 #[cfg(test)]
 mod questions;
+#[cfg(test)]
+mod rights;
 #[cfg(test)]
 mod server;
 #[cfg(test)]

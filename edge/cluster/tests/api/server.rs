@@ -26,6 +26,7 @@ pub struct Asked {
     pub path: String,
     pub body: Bytes,
     pub client: Option<CertificateDer<'static>>,
+    pub bearer: Option<String>,
 }
 
 pub type Handler = Arc<dyn Fn(Asked) -> (u16, String) + Send + Sync>;
@@ -113,7 +114,8 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, handler: Handler, count
             let (parts, body) = request.into_parts();
             let body = body.collect().await.unwrap().to_bytes();
             let path = parts.uri.path_and_query().unwrap().to_string();
-            let (status, text) = handler(Asked { method: parts.method, path, body, client });
+            let bearer = parts.headers.get("authorization").map(|value| value.to_str().unwrap().to_owned());
+            let (status, text) = handler(Asked { method: parts.method, path, body, client, bearer });
             Ok::<_, Infallible>(Response::builder().status(status).body(Full::new(Bytes::from(text))).unwrap())
         }
     });
