@@ -1,4 +1,5 @@
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use belay_facts::{ConfigFacts, ConfigKey, Digest};
@@ -47,13 +48,13 @@ impl Config {
     /// Reads everything that the unit's K3s would read now.
     #[must_use]
     pub fn read(places: &Places, unit: &Unit) -> Self {
-        let mut keys = environment(unit);
+        let mut facts = ConfigFacts::default();
+        let mut keys = environment(unit, &mut facts.unreadable);
         let line = exec_keys(&unit.exec);
         let named = |keys: &[ConfigKey]| {
             keys.iter().rev().find(|key| key.key == "config").and_then(|key| key.values.last()).map(PathBuf::from)
         };
         let base = named(&line).or_else(|| named(&keys)).unwrap_or_else(|| places.etc.join("rancher/k3s/config.yaml"));
-        let mut facts = ConfigFacts::default();
         let mut bytes = Vec::new();
         for file in files(&base) {
             let name = file.to_string_lossy().into_owned();
@@ -132,11 +133,18 @@ fn files(base: &Path) -> Vec<PathBuf> {
     base.into_iter().chain(drop_ins).collect()
 }
 
-/// `K3S_*` variables of the unit and its environment files, as flags.
-fn environment(unit: &Unit) -> Vec<ConfigKey> {
+/// `K3S_*` variables of the unit and its environment files, as flags. One that may not be read (install.sh makes it for root
+/// alone) is not one without variables.
+fn environment(unit: &Unit, unreadable: &mut Vec<String>) -> Vec<ConfigKey> {
     let mut lines: Vec<String> = unit.environment.clone();
     for file in &unit.environment_files {
-        let text = fs::read_to_string(file).unwrap_or_default();
+        let text = fs::read_to_string(file);
+        if let Err(error) = &text
+            && error.kind() == ErrorKind::PermissionDenied
+        {
+            unreadable.push(format!("{file}: {error}"));
+        }
+        let text = text.unwrap_or_default();
         lines.extend(text.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])).filter_map(|line| {
             let (name, value) = line.split_once('=')?;
             let value = split_words(value).join(" ");
@@ -274,6 +282,30 @@ mod tests {
         assert_eq!(facts.unreadable.len(), 1);
         assert!(facts.unreadable[0].contains("40.yaml"), "{:?}", facts.unreadable);
         assert_eq!(facts.keys.iter().find(|k| k.append).map(|k| k.line), Some(1));
+    }
+
+    /// Regression: install.sh makes it for root alone, and to another user it was one that sets nothing.
+    #[test]
+    fn an_environment_file_for_root_alone_was_one_without_variables() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let root = tempfile::tempdir().unwrap();
+        fs::set_permissions(root.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let env = root.path().join("k3s.service.env");
+        fs::write(&env, "K3S_NODE_NAME=from-env\n").unwrap();
+        fs::set_permissions(&env, fs::Permissions::from_mode(0o000)).unwrap();
+        let env = env.to_string_lossy().into_owned();
+        let unit = Unit { environment_files: vec![env.clone(), "/no/such".into()], ..Unit::default() };
+        let places = Places::under(root.path());
+        // A thread of its own, because root may read everything.
+        let facts = std::thread::spawn(move || {
+            if rustix::process::geteuid().is_root() {
+                let nobody = rustix::process::Uid::from_raw(65_534);
+                rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
+            }
+            Config::read(&places, &unit).facts()
+        });
+        let unreadable = facts.join().unwrap().unreadable;
+        assert!(unreadable.len() == 1 && unreadable[0].starts_with(&format!("{env}: ")), "{unreadable:?}");
     }
 
     #[test]

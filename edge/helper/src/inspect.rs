@@ -232,7 +232,7 @@ fn datastore_facts(found: &Installation, notes: &mut Vec<String>) -> Option<Data
         DatastoreKind::Sqlite => {
             let path = db.join("state.db");
             if !path.is_file() {
-                notes.push(format!("there is no datastore at {}", path.display()));
+                notes.push(format!("no datastore is seen at {}", path.display()));
                 return None;
             }
             facts.size = ["state.db", "state.db-wal"].iter().map(|name| size_of(&db.join(name))).sum();

@@ -1,6 +1,7 @@
-use belay_facts::{NodeFacts, Span};
+use belay_facts::{NodeFacts, Span, Unread};
 use belay_wire::{Credentials, Inspection, Reply, Request};
 
+use crate::without_root::{is_denied, without_root};
 use crate::{Link, LinkError, certificates};
 
 /// How long reading all facts of a node may take; an integrity check of a large database is the longest part.
@@ -13,6 +14,8 @@ pub struct Inspected {
     pub node: NodeFacts,
     /// Sentences for people: which fact is missing and why.
     pub notes: Vec<String>,
+    /// Facts that a helper without root could not read.
+    pub unread: Vec<Unread>,
     /// `server/tls/server-ca.crt`, from which the cluster's trust is named.
     pub server_ca: Option<String>,
 }
@@ -37,7 +40,13 @@ impl Link {
             }
         }
         node.certificates = if files.is_empty() { None } else { Some(found) };
-        Ok(Inspected { node, notes, server_ca })
+        // A helper without root is one that this user started here: what it may not look at, this process may not either.
+        let unread = without_root(&mut node, &|path| !self.is_here() || is_denied(path));
+        if !unread.is_empty() {
+            let facts: Vec<&str> = unread.iter().map(|one| one.fact.as_str()).collect();
+            notes.push(format!("without root: {}", facts.join(", ")));
+        }
+        Ok(Inspected { node, notes, unread, server_ca })
     }
 
     /// The credentials for this node's API.

@@ -15,6 +15,7 @@ mod restorable;
 mod ssh;
 mod userland;
 mod way;
+mod without_root;
 
 pub use belay_wire::{Difference, Held, Leftover, LeftoverKind, LostObject, Restorable};
 pub use error::LinkError;

@@ -129,6 +129,11 @@ impl Link {
         }
     }
 
+    /// The helper runs on this machine, as the user of this process.
+    pub(crate) const fn is_here(&self) -> bool {
+        matches!(self.far, Far::Here { .. })
+    }
+
     /// Looks whether the connection still stands, for whoever gets no answer from the API behind it. True: it is lost.
     pub async fn is_lost(&mut self) -> bool {
         if let Far::There { ssh, .. } = &self.far
