@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use crate::finding::sort;
 use crate::predicate::Answer;
 use crate::situation::{Situation, words};
-use crate::{Finding, Knowledge, Policy, Rule, Scope, Verdict, variables};
+use crate::{Finding, Knowledge, Policy, Rule, Scope, Verdict, unread, variables};
 
 /// Where a cluster comes from and where it is to go; without a target only what is true now is asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ fn asked(facts: &Facts, edge: &Edge, knowledge: &Knowledge, policy: &Policy) -> 
     let nodes: Vec<(String, Situation)> = facts
         .nodes
         .iter()
-        .map(|node| (node.name.clone(), Situation::new(with_node(&shared, variables::node(node)))))
+        .map(|node| (node.name.clone(), Situation::new(with_node(&shared, variables::node(node, &facts.unread)))))
         .collect();
     let mut findings = Vec::new();
     let alone = facts.of_folders_alone();
@@ -56,13 +56,18 @@ fn asked(facts: &Facts, edge: &Edge, knowledge: &Knowledge, policy: &Policy) -> 
             // Of folders alone nothing else is known, and nobody asked.
             && (rule.needs_manifests || !alone)
     };
+    let told = |rule: &Rule, node: Option<&String>, situation: &Situation| {
+        let mut finding = ask(rule, node, situation, policy)?;
+        unread::explain(&mut finding, rule, situation, &facts.unread);
+        Some(finding)
+    };
     for rule in knowledge.rules.iter().map(AsRef::as_ref).filter(is_asked) {
         match rule.scope {
-            Scope::Cluster | Scope::Edge => findings.extend(ask(rule, None, &once, policy)),
+            Scope::Cluster | Scope::Edge => findings.extend(told(rule, None, &once)),
             // No node was looked at: that is not the same as nothing wrong on any.
-            Scope::Node if nodes.is_empty() => findings.extend(ask(rule, None, &once, policy)),
+            Scope::Node if nodes.is_empty() => findings.extend(told(rule, None, &once)),
             Scope::Node => {
-                findings.extend(nodes.iter().filter_map(|(name, situation)| ask(rule, Some(name), situation, policy)));
+                findings.extend(nodes.iter().filter_map(|(name, situation)| told(rule, Some(name), situation)));
             }
         }
     }

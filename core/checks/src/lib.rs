@@ -36,6 +36,7 @@ mod space;
 mod survey;
 mod table;
 mod template;
+mod unread;
 mod variables;
 
 pub use accepted::{Acceptance, Policy};

@@ -1,11 +1,12 @@
 use std::collections::BTreeMap;
 
-use belay_facts::{ClusterFacts, ConfigFacts, Facts, K3sVersion, NodeFacts, ObjectFacts, Pre};
+use belay_facts::{ClusterFacts, ConfigFacts, Facts, K3sVersion, NodeFacts, ObjectFacts, Pre, Unread};
 use serde_json::{Map, Value as Json, json};
 
 use crate::api_user::ApiSource;
 use crate::api_users::Ending;
 use crate::arguments::{arguments, gates};
+use crate::unread::without;
 use crate::{Edge, Knowledge, Severity, Space};
 
 /// The variables of rules that are asked once: `cluster`, `nodes`, `edge`, `now`.
@@ -29,8 +30,8 @@ use crate::{Edge, Knowledge, Severity, Space};
 /// `needs` instead of what they are derived from.
 pub(crate) fn shared(facts: &Facts, edge: &Edge, knowledge: &Knowledge) -> Json {
     json!({
-        "cluster": facts.cluster.as_ref().map_or_else(|| json!({}), cluster),
-        "nodes": facts.nodes.iter().map(node).collect::<Vec<_>>(),
+        "cluster": without(facts.cluster.as_ref().map_or_else(|| json!({}), cluster), "cluster", &facts.unread),
+        "nodes": facts.nodes.iter().map(|one| node(one, &facts.unread)).collect::<Vec<_>>(),
         "edge": edge_of(edge, knowledge),
         "now": facts.taken_at.to_string(),
     })
@@ -91,8 +92,8 @@ fn kernel_number(release: &str) -> Option<u32> {
     Some(major.saturating_mul(1000).saturating_add(minor))
 }
 
-/// The variable `node`.
-pub(crate) fn node(node: &NodeFacts) -> Json {
+/// The variable `node`, without what could not be read of it.
+pub(crate) fn node(node: &NodeFacts, unread: &[Unread]) -> Json {
     let mut facts = json!(node);
     if let Json::Object(members) = &mut facts {
         members.remove("config");
@@ -111,7 +112,7 @@ pub(crate) fn node(node: &NodeFacts) -> Json {
         let start = node.unit.as_ref().and_then(|unit| unit.last_start);
         members.insert("start_seconds".into(), json!(start.map(belay_facts::Span::as_seconds)));
     }
-    facts
+    without(facts, "node", unread)
 }
 
 fn configuration(config: &ConfigFacts) -> Map<String, Json> {

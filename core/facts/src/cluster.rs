@@ -6,14 +6,14 @@ use crate::{Digest, K3sVersion, NodePods};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterFacts {
-    /// UID of the namespace `kube-system`: the identity of the data.
+    /// UID of the namespace `kube-system`: the identity of the data. Empty where the API did not let it be read.
     pub id: String,
     /// Digest of `server/tls/server-ca.crt`: the identity of the trust.
     pub ca: Digest,
     /// `gitVersion` of `/version`; `None` when it is not a K3s version.
     pub version: Option<K3sVersion>,
     pub readiness: Option<Readiness>,
-    /// Sorted by name.
+    /// Sorted by name. Empty where the API did not let them be read.
     pub nodes: Vec<KubeNode>,
     /// Sorted by kind, namespace, name.
     pub workloads: Option<Vec<Workload>>,

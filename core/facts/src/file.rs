@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterFacts, Digest, ManifestFolder, NodeFacts, ObjectFacts};
+use crate::{ClusterFacts, Digest, ManifestFolder, NodeFacts, ObjectFacts, Unread};
 
 /// The first line of a facts file: what this build writes and reads.
 pub const FORMAT: &str = "facts/v1";
@@ -20,6 +20,10 @@ pub struct Facts {
     /// `None` when nobody named a folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifests: Option<Vec<ManifestFolder>>,
+    /// What was asked for and could not be read, and why; of a node or the cluster. What rules see is without it, so that a value
+    /// that only stands in its place decides nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
 }
 
 /// Why a text is not a facts file.

@@ -41,7 +41,8 @@ pub struct Changed {
 impl Material {
     /// `None` when the facts lack something that a plan must stand on.
     pub fn of(facts: &Facts) -> Option<Self> {
-        let cluster = facts.cluster.as_ref()?;
+        // Where these two could not be read, nothing says whose cluster it is.
+        let cluster = facts.cluster.as_ref().filter(|cluster| !cluster.id.is_empty() && !cluster.nodes.is_empty())?;
         let touched = facts.nodes.iter().map(NodeMaterial::of).collect::<Option<Vec<_>>>()?;
         let mut nodes: Vec<String> = cluster.nodes.iter().map(|node| node.name.clone()).collect();
         nodes.sort();

@@ -1,5 +1,5 @@
 use belay_checks::{Finding, Knowledge};
-use belay_facts::{Facts, K3sVersion, NodeFacts, ObjectFacts, PodPart};
+use belay_facts::{ClusterFacts, Facts, K3sVersion, NodeFacts, ObjectFacts, PodPart};
 use serde::{Deserialize, Serialize};
 
 use crate::Plan;
@@ -67,7 +67,7 @@ impl Preview {
             return None;
         }
         let expected = Expected::of(node, request.plan, request.measured);
-        let only_node = facts.cluster.as_ref().map(|cluster| cluster.nodes.len() <= 1);
+        let only_node = facts.cluster.as_ref().and_then(is_only_node);
         let judge =
             fate::Judge { node, to, shared: fate::of_all(findings, request.knowledge), gap: expected.api_gap.most };
         let meanwhile = meanwhile::sentences(facts, judge.shared.as_ref());
@@ -85,6 +85,11 @@ impl Preview {
     }
 }
 
+/// Whether the cluster has one node. A cluster without any is one whose nodes could not be read.
+fn is_only_node(cluster: &ClusterFacts) -> Option<bool> {
+    (!cluster.nodes.is_empty()).then_some(cluster.nodes.len() == 1)
+}
+
 /// What the API told of this node's pods.
 fn pods<'a>(facts: &'a Facts, node: &NodeFacts) -> Option<&'a belay_facts::NodePods> {
     facts.cluster.as_ref()?.pods.as_ref().filter(|pods| pods.node == node.name)
@@ -98,7 +103,7 @@ fn unknown(
 ) -> Vec<String> {
     let mut unknown = Vec::new();
     let name = &node.name;
-    let only_node = facts.cluster.as_ref().is_some_and(|cluster| cluster.nodes.len() <= 1);
+    let only_node = facts.cluster.as_ref().and_then(is_only_node) == Some(true);
     match (pods(facts, node), &facts.objects) {
         (Some(pods), _) => unknown.extend(pods.unread.iter().map(|part| match part {
             PodPart::Volumes => format!("which volumes bind pods to {name}: they could not be read"),

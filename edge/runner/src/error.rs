@@ -18,6 +18,10 @@ pub enum RunError {
     Story { run: String, source: IllegalEvent },
     #[error("{what} {path}: {source}")]
     File { what: &'static str, path: String, source: std::io::Error },
+    #[error(
+        "the kubeconfig {file} is of another cluster than {node}: no CA in it is the one of the node's server-ca.crt"
+    )]
+    OtherCluster { file: String, node: String },
     #[error("could not read the manifests in {path}: {source}")]
     Manifests { path: String, source: std::io::Error },
     #[error("there is no run {run}")]
@@ -47,6 +51,10 @@ impl RunError {
             Self::Manifests { .. } => {
                 Some("name a folder of manifests, or one file, that is there: --manifests DIR".to_owned())
             }
+            Self::OtherCluster { .. } => Some(
+                "name a kubeconfig of this cluster (docs/rbac/README.md), or none: then the administrator's own credentials are taken"
+                    .to_owned(),
+            ),
             Self::NoRun { last: Some(last), .. } => Some(format!("the last run here is {last}")),
             Self::NoRun { last: None, .. } | Self::NoRuns => {
                 Some("make the first one: belay upgrade --to TAG".to_owned())

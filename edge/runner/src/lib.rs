@@ -27,6 +27,7 @@ mod sink;
 mod traces;
 pub mod vault;
 
+pub use belay_cluster::{Kubeconfig, KubeconfigError};
 pub use clock::Clock;
 pub use error::RunError;
 pub use gather::{Gathered, gather, gather_objects, gather_userland};

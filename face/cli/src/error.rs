@@ -1,6 +1,6 @@
 use belay_plan::{PlanError, Refusal};
-use belay_runner::RunError;
 use belay_runner::vault::VaultError;
+use belay_runner::{KubeconfigError, RunError};
 
 /// Why a command did not do what it was asked, and what to type next.
 #[derive(Debug)]
@@ -71,6 +71,12 @@ impl From<RunError> for CommandError {
             _ => Kind::Refused,
         };
         Self { kind, message: error.to_string(), hints: error.hint().into_iter().collect() }
+    }
+}
+
+impl From<KubeconfigError> for CommandError {
+    fn from(error: KubeconfigError) -> Self {
+        Self::refused(&error).hinted(error.hint())
     }
 }
 

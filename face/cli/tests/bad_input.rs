@@ -105,6 +105,20 @@ fn facts_that_are_missing_or_no_facts() {
 }
 
 #[test]
+fn kubeconfigs_that_are_missing_or_cannot_be_taken() {
+    let desk = Desk::new();
+    let missing = ["check", "--kubeconfig", "none.kubeconfig"];
+    desk.refuses(1, "the kubeconfig none.kubeconfig: it could not be read", "docs/rbac/README.md", &missing);
+    let secret = "belay-canary-secret";
+    let file = desk.write("check.kubeconfig", &format!("users: [{{name: u, user: {{token: {secret}"));
+    desk.refuses(1, "it is no YAML", "kubectl config view --kubeconfig", &["check", "--kubeconfig", &file]);
+    let said = desk.belay(&["check", "--kubeconfig", &file]);
+    assert!(!format!("{}{}", said.out, said.err).contains(secret), "{}", said.err);
+    let both = desk.belay(&["check", "--kubeconfig", &file, "--facts", &desk.facts(|_| ())]);
+    assert!(both.code == 2 && both.err.contains("--kubeconfig"), "saved facts are asked of nobody: {}", both.err);
+}
+
+#[test]
 fn a_node_without_k3s_or_with_another_init() {
     let desk = Desk::new();
     let without = |facts: &mut Value| {
@@ -135,11 +149,23 @@ fn more_nodes_than_belay_can_upgrade_yet() {
 }
 
 #[test]
-fn without_root_only_that_is_said() {
+fn without_root_that_is_said_and_what_could_be_read_is_judged() {
     let desk = Desk::new();
-    let said =
-        desk.finds("belay-helper-not-root", &desk.facts(|facts| facts["nodes"][0]["helper"]["uid"] = json!(1000)));
-    assert_eq!(said.out.matches("belay-").count(), said.out.matches("belay-helper").count(), "{}", said.out);
+    let why = "needs root: user 1000 may not read /etc/systemd/system/k3s.service.env";
+    let facts = desk.facts(|facts| {
+        facts["nodes"][0]["helper"]["uid"] = json!(1000);
+        facts["nodes"][0]["memory"]["total"] = json!(500_000_000);
+        facts["unread"] =
+            json!([{ "fact": "node.config", "why": why, "fix": "Run it as root: `sudo belay check …`." }]);
+    });
+    let said = desk.finds("belay-helper-not-root", &facts);
+    let told = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("belay-memory-below-1g"), "{}", said.out);
+    // Fifty rules ask about the configuration: the reason is said once for those that block, once for the others, and for the one
+    // that asks about all nodes.
+    assert_eq!(told.matches(why).count(), 3, "{}", said.out);
+    assert!(told.contains("info cannot be ruled out, a fact is missing: belay-"), "{}", said.out);
+    assert!(told.contains("risks cannot be ruled out") && told.contains("fix Run it as root"), "{}", said.out);
 }
 
 #[test]

@@ -26,3 +26,5 @@ mod route;
 mod rules;
 #[cfg(test)]
 mod survey;
+#[cfg(test)]
+mod unread;

@@ -38,7 +38,7 @@ fn elsewhere(workload: &str, pods: &[&NodePod], facts: &Facts) -> Option<u32> {
         one.kind != "DaemonSet" && format!("{} {}/{}", one.kind, one.namespace, one.name) == workload
     };
     match cluster.workloads.iter().flatten().find(is_it) {
-        _ if cluster.nodes.len() <= 1 => Some(0),
+        _ if cluster.nodes.len() == 1 => Some(0),
         Some(known) => Some(known.ready.saturating_sub(ready_here)),
         None => None,
     }

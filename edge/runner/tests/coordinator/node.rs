@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use belay_facts::{Digest, Secret, Span, WayClass};
 use belay_wire::{
-    ArmProof, Credentials, DatastoreMark, Fault, FaultKind, FenceProof, Frame, HELLO_VERSION, KeepProof, Mutation, Op,
-    PutBackProof, ReleaseProof, Reply, Request, StageProof, StartProof, StepProbe, StopProof, SwapProof, Way,
-    read_frame, write_frame,
+    ArmProof, Credentials, DatastoreMark, Fault, FaultKind, FenceProof, Frame, HELLO_VERSION, Inspection, KeepProof,
+    Mutation, Op, PemFile, PutBackProof, ReleaseProof, Reply, Request, StageProof, StartProof, StepProbe, StopProof,
+    SwapProof, Way, read_frame, write_frame,
 };
 
 /// The variable that names the directory of the node; whoever has it is no test but one of its processes.
@@ -23,6 +23,8 @@ pub const WAITS: &str = "waits";
 pub const GO: &str = "go";
 pub const BREAKS: &str = "breaks";
 pub const PUT_BACK: &str = "put-back";
+/// The user whose helper it is, when that is not root.
+pub const UID: &str = "uid";
 
 pub fn serve(dir: &Path) -> ExitCode {
     let (mut from, mut to) = (io::stdin(), io::stdout());
@@ -91,6 +93,12 @@ fn read(dir: &Path, request: &Request) -> Reply {
         Request::Hello { .. } => {
             Reply::Hello { version: HELLO_VERSION, helper: "t".into(), boot_id: "b".into(), uid: 0 }
         }
+        Request::Inspect => Reply::Inspection(Box::new(inspection(dir))),
+        Request::Credentials if dir.join(UID).exists() => Reply::Fault(Fault {
+            kind: FaultKind::Failed,
+            message: "server/tls/client-admin.crt could not be read: Permission denied (os error 13)".to_owned(),
+            hint: None,
+        }),
         Request::Credentials => Reply::Credentials(Box::new(Credentials {
             address: text("address"),
             server_ca: text("ca"),
@@ -114,6 +122,16 @@ fn read(dir: &Path, request: &Request) -> Reply {
         Request::Renew { .. } => Reply::Noted,
         other => panic!("{other:?}"),
     }
+}
+
+/// A healthy server; for a helper of a user that is not root without what only root may read.
+fn inspection(dir: &Path) -> Inspection {
+    let mut node = crate::made::facts().nodes.remove(0);
+    let uid = fs::read_to_string(dir.join(UID)).ok().map(|uid| uid.parse().unwrap());
+    node.helper.uid = uid.unwrap_or(0);
+    let pem = || fs::read_to_string(dir.join("ca")).unwrap();
+    let ca = || PemFile { path: "/var/lib/rancher/k3s/server/tls/server-ca.crt".to_owned(), pem: pem() };
+    Inspection { node, certificates: if uid.is_some() { Vec::new() } else { vec![ca()] }, notes: Vec::new() }
 }
 
 fn done(mutation: &Mutation) -> Reply {

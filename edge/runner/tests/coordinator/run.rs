@@ -34,14 +34,14 @@ pub fn act(dir: &Path, what: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-struct Scene {
-    dir: tempfile::TempDir,
+pub struct Scene {
+    pub dir: tempfile::TempDir,
     /// Takes connections and never says a word, as an API behind a dead K3s may.
     _api: TcpListener,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let api = TcpListener::bind("127.0.0.1:0").unwrap();
         let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
@@ -63,7 +63,7 @@ impl Scene {
         self.state().run(&made().id)
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub fn write(&self, name: &str, text: &str) {
         fs::write(self.dir.path().join(name), text).unwrap();
     }
 
@@ -77,12 +77,12 @@ impl Scene {
         command.spawn().unwrap()
     }
 
-    fn acted(&self, what: &str, fails_at: Option<u64>) -> String {
+    pub fn acted(&self, what: &str, fails_at: Option<u64>) -> String {
         said(self.coordinator(what, fails_at).wait_with_output().unwrap())
     }
 
     /// What the helper was asked, without the handshake.
-    fn asked(&self) -> Vec<String> {
+    pub fn asked(&self) -> Vec<String> {
         let asked = fs::read_to_string(self.dir.path().join(ASKED)).unwrap();
         asked.lines().filter(|line| *line != "hello").map(str::to_owned).collect()
     }

@@ -13,6 +13,10 @@ pub struct CheckArgs {
     /// Judge saved facts instead of this node
     #[arg(long, value_name = "FILE")]
     pub facts: Option<PathBuf>,
+    /// Ask the API as this kubeconfig says (its current context: a token or a client certificate), and not as the cluster's
+    /// administrator; what it may not read is unknown. docs/rbac/README.md says how to make one that may read what a check needs
+    #[arg(long, value_name = "FILE", conflicts_with = "facts")]
+    pub kubeconfig: Option<PathBuf>,
     /// Read the cluster's objects as well, in the datastore and not from the API: from its latest copy of the last day, or
     /// as they are now
     #[arg(long, value_enum, value_name = "WHICH", num_args = 0..=1, require_equals = true,

@@ -6,7 +6,9 @@ use belay_node::Link;
 use belay_plan::Preview;
 use belay_report::{CheckReport, Mark, check_junit, check_markdown, check_sarif};
 use belay_runner::knowledge::Known;
-use belay_runner::{Clock, Gathered, gather, gather_objects, gather_userland, manifest_folder, trace_of_k3s};
+use belay_runner::{
+    Clock, Gathered, Kubeconfig, gather, gather_objects, gather_userland, manifest_folder, trace_of_k3s,
+};
 use serde::Serialize;
 
 use super::Context;
@@ -27,12 +29,13 @@ pub async fn check(context: &Context, args: &CheckArgs, output: Output) -> Resul
         None => None,
     };
     let folders = args.manifests.iter().map(|dir| manifest_folder(dir)).collect::<Result<Vec<_>, _>>()?;
-    let of_a_node = context.node().is_some() || args.objects.is_some() || args.deep;
+    let kubeconfig = args.kubeconfig.as_deref().map(Kubeconfig::read).transpose()?;
+    let of_a_node = context.node().is_some() || args.objects.is_some() || args.deep || kubeconfig.is_some();
     let alone = !of_a_node && !folders.is_empty() && trace_of_k3s().is_none();
     let Gathered { mut facts, notes } = match &args.facts {
         Some(file) => Gathered { facts: read(file)?, notes: Vec::new() },
         None if alone => folders_alone(),
-        None => take_with(context.node(), args.objects, args.deep).await?,
+        None => take_as(context.node(), args.objects, args.deep, kubeconfig.as_ref()).await?,
     };
     if !folders.is_empty() {
         facts.manifests = Some(folders);
@@ -209,8 +212,8 @@ fn show_rest(to: Option<&K3sVersion>, notes: &[String]) {
 /// Facts of nothing yet: this machine has no K3s, and somebody wants to know of folders only.
 fn folders_alone() -> Gathered {
     let taken_at = Clock::of_this_machine().wall();
-    let (cluster, nodes, objects, manifests) = (None, Vec::new(), None, None);
-    let facts = Facts { belay: FORMAT.to_owned(), taken_at, cluster, nodes, objects, manifests };
+    let (cluster, nodes, objects, manifests, unread) = (None, Vec::new(), None, None, Vec::new());
+    let facts = Facts { belay: FORMAT.to_owned(), taken_at, cluster, nodes, objects, manifests, unread };
     Gathered { facts, notes: vec!["a cluster: this machine has no K3s, so only the folders were judged".to_owned()] }
 }
 
@@ -226,13 +229,23 @@ pub async fn take_with(
     objects: Option<Objects>,
     deep: bool,
 ) -> Result<Gathered, CommandError> {
+    take_as(over, objects, deep, None).await
+}
+
+/// The same, with the API asked as a kubeconfig says instead of as its administrator.
+async fn take_as(
+    over: Option<&Destination>,
+    objects: Option<Objects>,
+    deep: bool,
+    kubeconfig: Option<&Kubeconfig>,
+) -> Result<Gathered, CommandError> {
     let name = over.map_or_else(|| "this node".to_owned(), ToString::to_string);
     let mut link = Link::open(&name, over).await.map_err(|error| {
         let hint = error.hint();
         let refused = CommandError::refused(error);
         hint.into_iter().fold(refused, CommandError::hinted)
     })?;
-    let mut gathered = gather(&mut link, &Clock::of_this_machine()).await?;
+    let mut gathered = gather(&mut link, &Clock::of_this_machine(), kubeconfig).await?;
     if deep {
         gather_userland(&mut link, &mut gathered).await;
     }

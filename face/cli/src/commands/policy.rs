@@ -1,13 +1,10 @@
 use belay_checks::{Acceptance, Edge, Finding, Knowledge, Policy, ReleaseGraph, Standing, check};
-use belay_facts::{DatastoreKind, Facts, K3sVersion};
+use belay_facts::{DatastoreKind, Facts, K3sVersion, Unread};
 use belay_plan::Part;
 use belay_runner::Clock;
 use belay_runner::vault::resolve_channel;
 
 use crate::error::CommandError;
-
-/// The rule that fires when the helper lacks the rights to read its node.
-const NOT_ROOT: &str = "belay-helper-not-root";
 
 /// What the user accepts today, as typed: `RULE=REASON@DATE`.
 pub fn policy(accepted: &[String], knowledge: &Knowledge) -> Result<Policy, CommandError> {
@@ -69,6 +66,11 @@ pub fn running(facts: &Facts) -> Result<K3sVersion, CommandError> {
                     format!("process 1 of this node is {}, and Belay knows only K3s that systemd runs", node.init);
                 return CommandError::refused(why).hinted("upgrade this node by another way for now");
             }
+            let unread = |one: &&Unread| one.fact == "node.binary";
+            if let Some(binary) = facts.unread.iter().find(unread) {
+                let why = format!("which version of K3s runs here is not known: {}", binary.why);
+                return CommandError::refused(why).hinted("run it as root: sudo belay check");
+            }
             CommandError::refused("no K3s was found on this node: no unit runs a k3s binary, and none says its version")
                 .hinted("run belay on the K3s server; for another one, give its facts: belay check --facts FILE")
         })
@@ -90,13 +92,7 @@ pub fn judge(
         }
         _ => running(facts)?,
     };
-    let mut findings = check(facts, &Edge { from, to }, knowledge, policy);
-    // Without root most facts are missing, and what is said of them would only mislead.
-    if findings.iter().any(|finding| finding.rule == NOT_ROOT) {
-        let of_folders = |id: &str| knowledge.rule(id).is_some_and(|rule| rule.needs_manifests);
-        findings.retain(|finding| finding.rule == NOT_ROOT || of_folders(&finding.rule));
-    }
-    Ok(findings)
+    Ok(check(facts, &Edge { from, to }, knowledge, policy))
 }
 
 /// The minors of what writes to disk, in what runs and in `to`, as far as the release tables know them.

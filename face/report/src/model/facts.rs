@@ -102,7 +102,7 @@ fn of_cluster(cluster: &ClusterFacts) -> Vec<Row> {
             rows.push((about.to_owned(), what.to_owned(), value));
         }
     };
-    row("cluster", "identity", Some(cluster.id.clone()));
+    row("cluster", "identity", Some(cluster.id.clone()).filter(|id| !id.is_empty()));
     row("cluster", "CA", Some(cluster.ca.to_string()));
     row("cluster", "API version", cluster.version.as_ref().map(ToString::to_string));
     let readiness = cluster.readiness.as_ref();
