@@ -147,24 +147,30 @@ func TestRulesOnANode(t *testing.T) {
 // saysYes are the rules that say yes of the node as it is now.
 func (x *box) saysYes() []string {
 	x.t.Helper()
-	r, err := x.b.Run(x.t.Context(), "check", "--to", labtest.To, "--objects=now")
-	if err != nil {
-		x.t.Fatal(err)
-	}
-	var found struct {
-		Findings []struct{ Rule, Verdict string }
-	}
-	if err := json.Unmarshal([]byte(r.Stdout), &found); err != nil {
-		x.t.Fatalf("%v: %s", err, clip(r.String(), 2000))
-	}
 	var rules []string
-	for _, f := range found.Findings {
+	for _, f := range x.findings("--objects=now") {
 		if f.Verdict == "yes" {
 			rules = append(rules, f.Rule)
 		}
 	}
-	if len(rules) == 0 {
-		x.t.Fatalf("not one finding: %s", clip(r.String(), 2000))
-	}
 	return rules
+}
+
+type finding struct{ Rule, Verdict string }
+
+// findings are those of `belay check`, whatever its exit code; there are always some.
+func (x *box) findings(args ...string) []finding {
+	x.t.Helper()
+	r, err := x.b.Run(x.t.Context(), append([]string{"check", "--to", labtest.To}, args...)...)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	var found struct{ Findings []finding }
+	if err := json.Unmarshal([]byte(r.Stdout), &found); err != nil {
+		x.t.Fatalf("check %v: exit %d, %v: %s", args, r.Code, err, clip(r.String(), 2000))
+	}
+	if len(found.Findings) == 0 {
+		x.t.Fatalf("check %v: not one finding: %s", args, clip(r.String(), 2000))
+	}
+	return found.Findings
 }
