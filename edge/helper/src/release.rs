@@ -72,8 +72,10 @@ impl Effect for Release {
         // Of a backup that was cut off and that nobody wanted any more: it has the keys of the cluster.
         remove_tree(&partial(&step.places.backup_dir(&step.mutation.run)))?;
         remove_tree(&step.data_dir().join(format!(".belay-extract-{}", step.mutation.run)))?;
-        for reserve in [step.reserve(), step.second_reserve(), start_reserve(step.target(), &step.mutation.run)] {
-            durable::remove(&reserve).attempt(|| format!("{} could not be removed", reserve.display()))?;
+        // Of the marker, which is gone, what was cut off before it had its name.
+        let reserve = start_reserve(step.target(), &step.mutation.run);
+        for path in [step.reserve(), step.second_reserve(), reserve, step.marker()] {
+            durable::remove(&path).attempt(|| format!("{} could not be removed", path.display()))?;
         }
         remove_units(step.places, &step.target().unit)?;
         let state = match (committed, step.run().turned.is_some() || step.run().swapped_back) {

@@ -289,12 +289,14 @@ impl Runner {
         let mut broken = 0;
         loop {
             // The node knows of this generation before it is asked what it did: its guard, or a boot, takes a higher one.
-            if let Err(fault) = self.session.renew().await {
-                return Err(self.superseded(fault.message));
-            }
-            let fault = match self.session.remember().await {
+            let taken = match self.session.take().await {
+                Err(fault) if fault.kind == FaultKind::Fenced => return Err(self.superseded(fault.message)),
+                Err(fault) if fault.kind.leaves_doubt() => Err(fault),
+                _ => self.session.remember().await.map_err(|error| fault(&error)),
+            };
+            let fault = match taken {
                 Ok(remembered) => return Ok(Some(remembered.tale)),
-                Err(error) => fault(&error),
+                Err(fault) => fault,
             };
             if !fault.kind.leaves_doubt() {
                 return Ok(None);

@@ -59,6 +59,17 @@ fn half_a_backup_does_not_outlive_its_run() {
     assert!(!proof.stays.iter().any(|stays| stays.contains("partial")), "{:?}", proof.stays);
 }
 
+/// Found by `./dev crash` with several kills: the node was cut off while it set its marker, and half of that stayed for ever.
+#[test]
+fn half_a_marker_does_not_outlive_its_run() {
+    let node = Node::new();
+    node.forward(2);
+    let half = node.path("k3s").join(format!(".{}.belay-new", belay_wire::MARKER));
+    fs::write(&half, "2026-11-2").unwrap();
+    node.act(Op::Release { keep_way_back: false });
+    assert!(!half.exists());
+}
+
 #[test]
 fn a_backup_that_was_truncated_or_altered_gets_no_receipt() {
     for harm in ["truncate", "flip", "empty", "token", "certificate", "manifest"] {

@@ -31,15 +31,23 @@ impl Session {
     /// When the node has been taken over: its guard has acted, or another coordinator. Any other fault is left to the next
     /// question, which meets it as well.
     pub async fn renew(&mut self) -> Result<(), Fault> {
+        match self.take().await {
+            Err(fault) if fault.kind == FaultKind::Fenced => Err(fault),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same, for whoever must know that the node heard it: the first word of a coordinator raises the generation there.
+    ///
+    /// # Errors
+    /// As well when there was no answer, or the node could not write it down.
+    pub async fn take(&mut self) -> Result<(), Fault> {
         if self.renewed.is_some_and(|at| at.elapsed() < RENEW_AFTER) {
             return Ok(());
         }
         let request = Request::Renew { run: self.run.clone(), generation: self.generation };
-        match self.call(&request, "go on with its lease", ASK, |_| {}).await {
-            Ok(_) => self.renewed = Some(Instant::now()),
-            Err(error) if fault(&error).kind == FaultKind::Fenced => return Err(fault(&error)),
-            Err(_) => {}
-        }
+        self.call(&request, "go on with its lease", ASK, |_| {}).await.map_err(|error| fault(&error))?;
+        self.renewed = Some(Instant::now());
         Ok(())
     }
 }

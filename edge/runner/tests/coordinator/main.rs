@@ -17,7 +17,7 @@ mod run;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 
-const TESTS: [(&str, fn()); 13] = [
+const TESTS: [(&str, fn()); 14] = [
     ("a_wish_to_halt_ends_the_run_as_ctrl_c_does_and_says_who", run::a_wish_to_halt_ends_the_run_as_ctrl_c_does),
     ("a_wish_for_a_process_that_is_gone_halts_nobody", run::a_wish_for_a_process_that_is_gone_halts_nobody),
     ("a_superseded_coordinator_leaves_the_node_alone", run::a_superseded_coordinator_leaves_the_node_alone),
@@ -31,6 +31,10 @@ const TESTS: [(&str, fn()); 13] = [
     ("a_broken_journal_with_k3s_up_stops_everything", run::a_broken_journal_with_k3s_up_stops_everything),
     ("a_resume_decides_before_the_api_says_anything", run::a_resume_decides_before_the_api_says_anything),
     ("a_resume_goes_on_only_with_what_the_node_tells", run::a_resume_goes_on_only_with_what_the_node_tells),
+    (
+        "a_resume_whose_first_word_got_no_answer_says_it_again",
+        run::a_resume_whose_first_word_got_no_answer_says_it_again,
+    ),
     ("a_kubeconfig_of_another_cluster_is_refused", gather::a_kubeconfig_of_another_cluster_is_refused),
     ("with_a_kubeconfig_nobody_asks_as_administrator", gather::with_a_kubeconfig_nobody_asks_as_administrator),
     ("without_root_the_api_is_unknown_and_says_what_to_type", gather::without_root_the_api_is_unknown),

@@ -319,3 +319,18 @@ pub fn a_resume_goes_on_only_with_what_the_node_tells() {
     assert!(!asked.iter().any(|asked| asked.ends_with("n1.keep")), "{asked:?}");
     assert_eq!(turn(&scene.events()).map(|(reached, _)| reached), Some(Reached::Started));
 }
+
+/// Found by `./dev crash` with several kills: the helper died while it raised the generation for a resume, which went on without
+/// knowing whether it was raised, and half of a new fence stayed on the node.
+pub fn a_resume_whose_first_word_got_no_answer_says_it_again() {
+    let scene = Scene::new();
+    left_in(&scene.state(), StepKind::Keep);
+    scene.write(BREAKS, "remember renew");
+    scene.write(WAITS, "n1.swap");
+    let mut child = scene.coordinator("resume", None);
+    scene.wait("swap", |scene| scene.dir.path().join(ASKED).exists() && scene.asked().contains(&"n1.swap".into()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let asked = scene.asked();
+    assert_eq!(asked[..5], ["credentials", "remember", "renew", "renew", "remember"], "{asked:?}");
+}

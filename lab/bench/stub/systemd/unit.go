@@ -52,6 +52,8 @@ type unit struct {
 	lives    int
 	// held: a boot has queued its start, and what is ordered before it is still at work.
 	held bool
+	// off: the machine that it is of was switched off.
+	off bool
 }
 
 func load(name string) *unit {
@@ -143,6 +145,10 @@ func (u *unit) timer() bool { return strings.HasSuffix(u.name, ".timer") }
 
 // begin begins a life; the lock is held.
 func (u *unit) begin() {
+	// A job that was asked for while the machine went off would be K3s outside of any unit after the boot.
+	if u.off {
+		return
+	}
 	if u.active == "active" || u.active == "activating" && u.sub == "start" {
 		return
 	}
@@ -262,7 +268,7 @@ func (u *unit) stop() {
 func (u *unit) forget() {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.life, u.stopping = "", true
+	u.life, u.stopping, u.off = "", true, true
 	if u.again != nil {
 		u.again.Stop()
 		u.again = nil
