@@ -91,15 +91,25 @@ impl Scene {
         self.run().records().unwrap().into_iter().map(|record: Record| record.event).collect()
     }
 
-    fn wait(&self, what: &str, until: impl Fn(&Self) -> bool) {
+    /// Until the helper was asked for `step`.
+    fn wait(&self, step: &str) {
         // Only a bound for a test that hangs; nothing is measured.
         for _ in 0..60_000 {
-            if until(self) {
+            if self.dir.path().join(ASKED).exists() && self.asked().iter().any(|asked| asked == step) {
                 return;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        panic!("it never came to this: {what}");
+        panic!("it was never asked for {step}");
+    }
+
+    /// A coordinator that is killed while the helper has `step` to do.
+    fn killed_in(&self, step: &str, what: &str) {
+        self.write(WAITS, step);
+        let mut child = self.coordinator(what, None);
+        self.wait(step);
+        child.kill().unwrap();
+        child.wait().unwrap();
     }
 }
 
@@ -119,7 +129,7 @@ pub fn a_wish_to_halt_ends_the_run_as_ctrl_c_does() {
     let scene = Scene::new();
     scene.write(WAITS, "n1.stage");
     let child = scene.coordinator("new", None);
-    scene.wait("stage", |scene| scene.dir.path().join(ASKED).exists() && scene.asked().contains(&"n1.stage".into()));
+    scene.wait("n1.stage");
     let holding = scene.run().holding();
     let to = holding.by.clone().unwrap();
     assert_eq!((to.pid, holding.life, holding.last.as_str()), (child.id(), belay_facts::Life::Lives, "n1.stage begun"));
@@ -144,12 +154,8 @@ pub fn a_wish_for_a_process_that_is_gone_halts_nobody() {
     let gone = dir.holding().by.unwrap();
     let gone = belay_facts::Coordinator { started: gone.started + 1, ..gone };
     dir.wish_halt(gone).unwrap();
-    scene.write(WAITS, "n1.backup");
-    let mut child = scene.coordinator("resume", None);
-    scene.wait("backup", |scene| scene.dir.path().join(ASKED).exists() && scene.asked().contains(&"n1.backup".into()));
+    scene.killed_in("n1.backup", "resume");
     assert_eq!(turn(&scene.events()), None);
-    child.kill().unwrap();
-    child.wait().unwrap();
 }
 
 /// SIGSTOP for longer than the lease, then SIGCONT: the node belongs to a newer generation.
@@ -172,11 +178,7 @@ pub fn a_superseded_coordinator_leaves_the_node_alone() {
     assert!(!events.iter().any(|event| matches!(event, Event::End { .. })), "whoever holds it ends it");
     // Taken up again, it finds out what became of the step, and does not take the refusal for a failure.
     fs::remove_file(scene.dir.path().join(REFUSES)).unwrap();
-    scene.write(WAITS, "n1.swap");
-    let mut child = scene.coordinator("resume", None);
-    scene.wait("swap", |scene| scene.asked().contains(&"n1.swap".into()));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    scene.killed_in("n1.swap", "resume");
     assert!(scene.asked().contains(&"probe n1.keep".into()), "{:?}", scene.asked());
 }
 
@@ -196,9 +198,7 @@ pub fn whoever_is_superseded_in_a_gate_asks_nothing_more() {
     left_in(&scene.state(), StepKind::Start);
     scene.write(WAITS, "n1.start");
     let child = scene.coordinator("resume", None);
-    let probed =
-        |scene: &Scene| scene.dir.path().join(ASKED).exists() && scene.asked().contains(&"probe n1.start".into());
-    scene.wait("start", probed);
+    scene.wait("probe n1.start");
     scene.write(REFUSES, "renew");
     scene.write(GO, "");
     let said = said(child.wait_with_output().unwrap());
@@ -216,13 +216,7 @@ pub fn a_turn_is_told_before_anything_is_done_back() {
     let scene = Scene::new();
     left_in(&scene.state(), StepKind::Keep);
     scene.write(BREAKS, "n1.turn");
-    scene.write(WAITS, "n1.back.start");
-    let mut child = scene.coordinator("rollback", None);
-    let reached: fn(&Scene) -> bool =
-        |scene| scene.dir.path().join(ASKED).exists() && scene.asked().contains(&"n1.back.start".into());
-    scene.wait("start", reached);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    scene.killed_in("n1.back.start", "rollback");
     let asked = scene.asked();
     let last = asked.iter().rposition(|asked| asked == "n1.turn").unwrap();
     assert_eq!(asked.iter().filter(|asked| *asked == "n1.turn").count(), 2, "{asked:?}");
@@ -273,11 +267,7 @@ pub fn a_broken_journal_with_k3s_up_stops_everything() {
 pub fn a_resume_decides_before_the_api_says_anything() {
     let scene = Scene::new();
     left_in(&scene.state(), StepKind::Keep);
-    scene.write(WAITS, "n1.swap");
-    let mut child = scene.coordinator("resume", None);
-    scene.wait("swap", |scene| scene.dir.path().join(ASKED).exists() && scene.asked().contains(&"n1.swap".into()));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    scene.killed_in("n1.swap", "resume");
     assert_eq!(scene.asked(), ["credentials", "remember", "renew", "remember", "probe n1.keep", "n1.keep", "n1.swap"]);
     let events = scene.events();
     let at = events.iter().position(|event| matches!(event, Event::Resumed { .. })).unwrap();
@@ -287,13 +277,7 @@ pub fn a_resume_decides_before_the_api_says_anything() {
     // The way back is decided and journalled as well, whatever the API does.
     let scene = Scene::new();
     left_in(&scene.state(), StepKind::Keep);
-    scene.write(WAITS, "n1.back.start");
-    let mut child = scene.coordinator("rollback", None);
-    let reached: fn(&Scene) -> bool =
-        |scene| scene.dir.path().join(ASKED).exists() && scene.asked().contains(&"n1.back.start".into());
-    scene.wait("start", reached);
-    child.kill().unwrap();
-    child.wait().unwrap();
+    scene.killed_in("n1.back.start", "rollback");
     assert_eq!(
         scene.asked(),
         ["credentials", "remember", "renew", "remember", "n1.turn", "n1.back.swap-back", "n1.back.start"]
@@ -308,11 +292,7 @@ pub fn a_resume_goes_on_only_with_what_the_node_tells() {
     left_in(&scene.state(), StepKind::Keep);
     scene.write(PUT_BACK, "");
     scene.write(BREAKS, "renew remember");
-    scene.write(WAITS, "n1.back.stop");
-    let mut child = scene.coordinator("resume", None);
-    scene.wait("stop", |scene| scene.dir.path().join(ASKED).exists() && scene.asked().contains(&"n1.back.stop".into()));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    scene.killed_in("n1.back.stop", "resume");
     let asked = scene.asked();
     assert_eq!(asked[..4], ["credentials", "remember", "renew", "remember"]);
     assert!(asked[4..].starts_with(&["renew", "remember"].map(str::to_owned)), "{asked:?}");
@@ -326,11 +306,7 @@ pub fn a_resume_whose_first_word_got_no_answer_says_it_again() {
     let scene = Scene::new();
     left_in(&scene.state(), StepKind::Keep);
     scene.write(BREAKS, "remember renew");
-    scene.write(WAITS, "n1.swap");
-    let mut child = scene.coordinator("resume", None);
-    scene.wait("swap", |scene| scene.dir.path().join(ASKED).exists() && scene.asked().contains(&"n1.swap".into()));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    scene.killed_in("n1.swap", "resume");
     let asked = scene.asked();
     assert_eq!(asked[..5], ["credentials", "remember", "renew", "renew", "remember"], "{asked:?}");
 }
