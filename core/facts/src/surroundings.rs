@@ -11,6 +11,10 @@ pub struct Surroundings {
     pub inotify_watches: Option<u64>,
     /// Controllers of the cgroup hierarchy that are on, such as `memory`.
     pub cgroup_controllers: Option<Vec<String>>,
+    /// Bytes of a page of memory: 4096, or on some kernels for ARM 16384 or 65536.
+    pub page_size: Option<u64>,
+    /// What the processor can do, as the kernel names it (`flags` of `/proc/cpuinfo`, `Features` on ARM), sorted.
+    pub cpu_features: Option<Vec<String>>,
     /// Bytes of swap.
     pub swap: Option<u64>,
     /// Processes that the kernel killed for memory since it booted.

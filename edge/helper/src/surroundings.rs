@@ -33,6 +33,8 @@ pub(crate) fn look(places: &Places, data_dir: &Path, found: Option<&Installation
         inotify_instances: number("sys/fs/inotify/max_user_instances"),
         inotify_watches: number("sys/fs/inotify/max_user_watches"),
         cgroup_controllers: cgroup_controllers(places),
+        page_size: Some(rustix::param::page_size() as u64),
+        cpu_features: cpu_features(places),
         swap: counted("meminfo", "SwapTotal:", 1024),
         oom_kills: counted("vmstat", "oom_kill ", 1),
         containerd_templates: containerd_templates(&agent.join("etc/containerd")),
@@ -94,6 +96,16 @@ fn addresses(places: &Places) -> Option<Vec<String>> {
     }
     found.sort();
     found.dedup();
+    Some(found)
+}
+
+/// Those of the first processor.
+fn cpu_features(places: &Places) -> Option<Vec<String>> {
+    let info = text(&places.proc.join("cpuinfo"))?;
+    let (_, words) =
+        info.lines().find(|line| ["flags", "Features"].iter().any(|key| line.starts_with(key)))?.split_once(':')?;
+    let mut found: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
+    found.sort();
     Some(found)
 }
 
@@ -205,6 +217,15 @@ mod tests {
         let manifests = manifests(&data.join("server/manifests")).unwrap();
         assert_eq!(manifests[0].file, "own/pdb.yaml");
         assert_eq!(names(&data.join("none")), Some(Vec::new()));
+        let places = Places::under(dir.path());
+        assert_eq!(cpu_features(&places), None);
+        write(
+            &places.proc.join("cpuinfo"),
+            "processor\t: 0\nFeatures\t: fp asimd aes\n\nprocessor\t: 1\nFeatures\t: fp\n",
+        );
+        assert_eq!(cpu_features(&places).unwrap(), ["aes", "asimd", "fp"]);
+        write(&places.proc.join("cpuinfo"), "vendor_id\t: AuthenticAMD\nflags\t\t: fpu sse4_2\nbugs\t\t: x\n");
+        assert_eq!(cpu_features(&places).unwrap(), ["fpu", "sse4_2"]);
         assert_eq!(names(&data.join("agent/images/.cache.json")), None);
     }
 }
