@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use belay_facts::{CopyKind, DatastoreKind, Inventory, InventoryKind, InventorySource, NodeRole};
-use belay_journal::durable;
+use belay_journal::{Lock, durable};
 use belay_objects::Tally;
 use belay_wire::Fault;
 
@@ -13,7 +13,7 @@ use crate::datastore::{Datastore, DatastoreError, save, stored_name};
 use crate::fault::{Attempt as _, refused};
 use crate::inspect::datastore_kind;
 use crate::restorable::restorables;
-use crate::{Installation, Now, Places, tree};
+use crate::{Installation, Now, Places, mutate, tree};
 
 /// Seconds in which objects change little enough for what is asked of them.
 const RECENT: u64 = 24 * 60 * 60;
@@ -49,6 +49,7 @@ pub fn inventory(places: &Places, fresh: bool, within: Duration) -> Result<Inven
         }
         // bbolt's pages are written anew under whoever reads them without its owner.
         DatastoreKind::Etcd => {
+            let _lock = reading(places, within)?;
             let scratch = scratch(places);
             tree::remove_tree(&scratch)?;
             durable::create_dir(&scratch, 0o700).attempt(what)?;
@@ -68,6 +69,11 @@ pub fn inventory(places: &Places, fresh: bool, within: Duration) -> Result<Inven
 /// there: the next reading removes it, and so does `prune`.
 pub(crate) fn scratch(places: &Places) -> PathBuf {
     places.state.join("objects")
+}
+
+/// Held for as long as the scratch is in use: another reading waits, and `prune` leaves it alone.
+pub(crate) fn reading(places: &Places, wait: Duration) -> Result<Lock, Fault> {
+    mutate::lock(places, "objects.lock", wait, "is reading the objects of this node")
 }
 
 fn read(stored: &Datastore, source: InventorySource) -> Result<Inventory, DatastoreError> {

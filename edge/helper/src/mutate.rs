@@ -89,15 +89,20 @@ fn admitted<'a>(
 
 /// The lock that every change of this node is made under.
 pub(crate) fn node_lock(places: &Places, wait: Duration) -> Result<Lock, Fault> {
+    lock(places, "lock", wait, "is changing this node")
+}
+
+/// A lock between helpers on this node: `does` is what whoever holds it is told to be doing.
+pub(crate) fn lock(places: &Places, name: &str, wait: Duration, does: &str) -> Result<Lock, Fault> {
     durable::create_dir(&places.state, 0o700).attempt(|| format!("{} could not be created", places.state.display()))?;
-    let path = places.state.join("lock");
+    let path = places.state.join(name);
     let begun = Instant::now();
     loop {
         match Lock::try_take(&path) {
             Ok(lock) => return Ok(lock),
             Err(LockError::Held { .. }) if begun.elapsed() < wait => thread::sleep(Duration::from_millis(50)),
             Err(LockError::Held { holder, .. }) => {
-                let message = format!("another helper (process {holder}) is changing this node");
+                let message = format!("another helper (process {holder}) {does}");
                 // Not a rival but our own, cut off: what it does is known when it is done.
                 return Err(fault(FaultKind::Deadline, message));
             }

@@ -74,7 +74,7 @@ pub(crate) fn leftovers(places: &Places) -> Result<Vec<Leftover>, Fault> {
         }
     }
     let scratch = crate::inventory::scratch(places);
-    if scratch.exists() {
+    if scratch.exists() && crate::inventory::reading(places, Duration::ZERO).is_ok() {
         let (path, bytes) = (scratch.to_string_lossy().into_owned(), inspect::size_of(&scratch));
         found.push(Leftover { path, what: LeftoverKind::Partial, run: "check --objects".to_owned(), bytes });
     }

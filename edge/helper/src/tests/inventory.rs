@@ -48,6 +48,22 @@ fn without_a_copy_the_datastore_in_use_is_read() {
     assert_eq!(fs::read_dir(node.path("k3s/server/db/snapshots")).unwrap().count(), 0);
 }
 
+/// One took the other's copy away, which then said that the objects could not be read.
+#[test]
+fn two_readings_at_once_shared_one_scratch() {
+    let node = node_with(&with_objects());
+    fs::remove_file(node.path("k3s/server/db/snapshots/first")).unwrap();
+    let copy = node.places.state.join("objects/snapshot.db");
+    let first = inventory::reading(&node.places, Duration::ZERO).unwrap();
+    fs::create_dir_all(copy.parent().unwrap()).unwrap();
+    fs::write(&copy, "being read").unwrap();
+    let fault = inventory::inventory(&node.places, true, Duration::ZERO).unwrap_err();
+    assert!(fault.message.contains("is reading the objects of this node"), "{}", fault.message);
+    assert_eq!(fs::read_to_string(&copy).unwrap(), "being read");
+    drop(first);
+    assert_eq!(told(&read(&node, true).unwrap()), (InventoryKind::Online, 1, 0, 1));
+}
+
 #[test]
 fn a_backup_of_today_is_read_and_a_fresh_one_on_demand() {
     let node = Node::new();

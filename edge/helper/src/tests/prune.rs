@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 use belay_wire::{FaultKind, LeftoverKind, Op};
 
 use super::node::{NEW, Node, Quiet, hash_of};
+use crate::inventory;
 use crate::prune::{leftovers, prune};
 
 /// One upgrade, committed as its gates said yes.
@@ -112,6 +114,9 @@ fn what_a_reading_of_objects_that_was_killed_has_left_goes() {
     fs::create_dir_all(&scratch).unwrap();
     fs::write(scratch.join("snapshot.db"), "every secret").unwrap();
     let path = scratch.to_string_lossy().into_owned();
+    let reading = inventory::reading(&node.places, Duration::ZERO).unwrap();
+    assert!(leftovers(&node.places).unwrap().iter().all(|left| left.path != path), "somebody reads it");
+    drop(reading);
     assert!(leftovers(&node.places).unwrap().iter().any(|left| left.path == path && left.bytes > 0));
     prune(&node.places, &[path], &mut Quiet(Vec::new())).unwrap();
     assert!(!scratch.exists());
