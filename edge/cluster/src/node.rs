@@ -59,6 +59,11 @@ impl Api {
         ))
     }
 
+    /// What the node's kubelet lacks, such as `DiskPressure`: it evicts pods and takes no new ones.
+    pub async fn node_pressure(&self, node: &str) -> Result<Vec<String>, ClusterError> {
+        Ok(facts_of(&self.node(node).await?).pressure)
+    }
+
     /// Whether the cluster keeps a hash of this node's password (K3s `pkg/nodepassword`). Only that the secret is there is read.
     pub(crate) async fn keeps_password(&self, node: &str) -> Result<bool, ClusterError> {
         let secrets = kube::Api::<Secret>::namespaced(self.client.clone(), "kube-system");

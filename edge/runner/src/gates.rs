@@ -239,8 +239,32 @@ async fn explain(session: &mut Session, answer: &GateAnswer) -> Fault {
     {
         message.push_str(&format!(" The last line of its log: {}", shorten(line)));
     }
+    if matches!(answer.name, GateName::Dns | GateName::Workloads | GateName::CanaryPod) {
+        let pressure = pressure(session).await;
+        message.push_str(&lacking(session.node(), &pressure));
+    }
     let kind = if answer.verdict == Verdict::No { FaultKind::GateNo } else { FaultKind::Inconclusive };
     Fault { kind, message, hint: None }
+}
+
+/// What the kubelet lacks; nothing where the API does not say.
+async fn pressure(session: &mut Session) -> Vec<String> {
+    let node = session.node().to_owned();
+    match session.api().await {
+        Ok(api) => api.node_pressure(&node).await.unwrap_or_default(),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Why no question about pods is answered yes, whichever version runs: only a person can make room.
+fn lacking(node: &str, pressure: &[String]) -> String {
+    if pressure.is_empty() {
+        return String::new();
+    }
+    format!(
+        " {node} is under {}: its kubelet evicts pods and takes no new ones until a few minutes after it has room again.",
+        pressure.join(" and ")
+    )
 }
 
 fn shorten(line: &str) -> String {
@@ -258,6 +282,13 @@ mod tests {
         assert_eq!(round(&gates).last(), Some(&GateName::Invocation));
         assert_eq!(round(&gates)[..gates.len()], gates);
         assert_eq!(round(&[GateName::Readyz]), [GateName::Readyz], "what the plan does not ask is not asked");
+    }
+
+    #[test]
+    fn pods_that_a_full_disk_evicted_were_told_as_not_ready_without_a_cause() {
+        assert_eq!(lacking("n1", &[]), "");
+        let told = lacking("n1", &["DiskPressure".to_owned(), "PIDPressure".to_owned()]);
+        assert!(told.starts_with(" n1 is under DiskPressure and PIDPressure: its kubelet evicts pods"), "{told}");
     }
 
     #[test]

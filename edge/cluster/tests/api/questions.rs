@@ -129,7 +129,8 @@ async fn the_lease_and_the_kubelet_speak_for_the_node() {
         }),
     );
     cluster.put("/api/v1/nodes/n1", json!({ "metadata": { "name": "n1" }, "status": {
-        "conditions": [{ "type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": "2026-11-23T17:12:11Z" }],
+        "conditions": [{ "type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": "2026-11-23T17:12:11Z" },
+            { "type": "DiskPressure", "status": "True" }],
         "nodeInfo": { "kubeletVersion": "v1.36.1+k3s1", "architecture": "", "bootID": "", "containerRuntimeVersion": "",
             "kernelVersion": "", "kubeProxyVersion": "", "machineID": "", "operatingSystem": "", "osImage": "", "systemUUID": "" },
     } }));
@@ -137,6 +138,7 @@ async fn the_lease_and_the_kubelet_speak_for_the_node() {
     assert_eq!(api.kubelet_version("n1").await.unwrap().as_deref(), Some("v1.36.1+k3s1"));
     let ready = api.node_ready("n1").await.unwrap();
     assert!(ready.ready && ready.reason == "KubeletReady" && ready.heartbeat.is_some());
+    assert_eq!(api.node_pressure("n1").await.unwrap(), ["DiskPressure"]);
     assert!(api.node_ready("n2").await.unwrap_err().is_absent());
 }
 
@@ -217,4 +219,29 @@ async fn cleanup_names_what_it_removed_and_touches_no_other_run() {
     assert_eq!(removed, ["ConfigMap kube-system/belay-r1-gate", pods[0], pods[1]]);
     assert_eq!(api.cleanup("r1").await.unwrap(), Vec::<String>::new());
     assert!(cluster.has(&format!("{PODS}/belay-canary-r2")));
+}
+
+/// Found on real K3s, whose disk was full: it keeps a record of each snapshot that it could not write.
+#[tokio::test]
+async fn the_record_of_a_snapshot_that_failed_outlived_its_run() {
+    let cluster = cluster();
+    cluster.kubelet_says(json!({}));
+    let path = |snapshot: &str| format!("/apis/k3s.cattle.io/v1/etcdsnapshotfiles/local-{snapshot}");
+    let full = json!({ "message": "no space left on device" });
+    let (ours, stored) = ("belay-r1-n1-1795812527", "belay-r1-n1-1795812528");
+    let others = ["belay-r2-n1-1795812527", "etcd-snapshot-n1-1795812527"];
+    for (snapshot, error) in [(ours, &full), (stored, &Value::Null), (others[0], &full), (others[1], &full)] {
+        cluster.put(
+            &path(snapshot),
+            json!({
+                "metadata": { "name": format!("local-{snapshot}") },
+                "spec": { "snapshotName": snapshot },
+                "status": { "error": error },
+            }),
+        );
+    }
+    let (_server, api) = cluster.serve().await;
+    assert_eq!(api.cleanup("r1").await.unwrap(), [format!("ETCDSnapshotFile local-{ours}")]);
+    assert!(!cluster.has(&path(ours)));
+    assert!([stored, others[0], others[1]].iter().all(|snapshot| cluster.has(&path(snapshot))));
 }

@@ -36,7 +36,10 @@ pub(crate) fn save(binary: &Path, data_dir: &Path, run: &str, to: &Path, within:
     ask(&["save", "--name", &name, "--etcd-snapshot-compress=false"], within)
         .attempt(|| "the datastore could not be backed up (`k3s etcd-snapshot save`)")?;
     let made = named(&dir, &name).into_iter().find(|path| !before.contains(path));
-    let made = made.ok_or_else(|| failed(format!("`k3s etcd-snapshot save` left nothing in {}", dir.display())))?;
+    let made = made.ok_or_else(|| {
+        // K3s calls a snapshot done that it could not write (`pkg/etcd/snapshot.go`), and says why in its log only.
+        failed(format!("`k3s etcd-snapshot save` left nothing in {}: is there room? K3s' log says more", dir.display()))
+    })?;
     tree::copy_file(&made, to).attempt(|| format!("the snapshot {} could not be copied", made.display()))?;
     // The stored copy is what counts from here. K3s keeps an object for each snapshot, so it is K3s that deletes them;
     // what is left when it does not is a file too many.
