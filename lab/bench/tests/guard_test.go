@@ -43,10 +43,10 @@ func TestCoordinatorPausedForLongerThanItsLease(t *testing.T) {
 	if j := x.journal(); j.Count("outcome", "n1.gate") > 0 {
 		t.Fatalf("the gates had answered before it was paused:\n%s", j)
 	}
-	x.serves(labtest.To)
+	x.soonServes(labtest.To)
 	x.followed()
 	back := x.guarded(run)
-	x.serves(labtest.From)
+	x.soonServes(labtest.From)
 
 	if err := p.Continue(t.Context()); err != nil {
 		t.Fatal(err)
@@ -86,7 +86,7 @@ func TestCoordinatorGoneForGood(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.guarded(run)
-	x.serves(labtest.From)
+	x.soonServes(labtest.From)
 	if j := x.journal(); j.Last().Event == "end" || j.Count("resumed", "") > 0 {
 		t.Errorf("somebody went on with the run:\n%s", j)
 	}
@@ -112,9 +112,9 @@ func TestNodeThatBootsInTheMiddleAndStaysAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	x.boot()
-	x.serves(labtest.To)
+	x.soonServes(labtest.To)
 	back := x.guarded(run)
-	x.serves(labtest.From)
+	x.soonServes(labtest.From)
 	r := x.run(3, "resume")
 	x.tellsOfTheGuard(r)
 	x.tidy()

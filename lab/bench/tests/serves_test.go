@@ -3,6 +3,7 @@ package tests
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"belay.dev/lab/bench/k3s"
 	"belay.dev/lab/bench/labtest"
@@ -15,6 +16,19 @@ func (x *box) serves(tag string) {
 	x.servesFrom(release.Default(), tag)
 }
 
+// soonServes is serves where nobody has asked a gate: the kubelet of a real K3s
+// tells its version a moment after READY.
+func (x *box) soonServes(tag string) {
+	x.t.Helper()
+	labtest.Until(x.t, time.Minute, "the kubelet tells "+tag, func() bool { return x.kubeletVersion() == tag })
+	x.serves(tag)
+}
+
+func (x *box) kubeletVersion() string {
+	x.t.Helper()
+	return x.kubectl("get", "node", x.n.Name, "-o", "jsonpath={.status.nodeInfo.kubeletVersion}")
+}
+
 // servesFrom is serves for a release of another directory.
 func (x *box) servesFrom(releases release.Dir, tag string) {
 	x.t.Helper()
@@ -25,7 +39,7 @@ func (x *box) servesFrom(releases release.Dir, tag string) {
 	if got := x.kubectl("get", "--raw", "/version"); !strings.Contains(got, fmt.Sprintf("%q", tag)) {
 		t.Errorf("the API should be of %s: %s", tag, got)
 	}
-	if got := x.kubectl("get", "node", x.n.Name, "-o", "jsonpath={.status.nodeInfo.kubeletVersion}"); got != tag {
+	if got := x.kubeletVersion(); got != tag {
 		t.Errorf("the kubelet is of %s, not %s", got, tag)
 	}
 	path, err := releases.Binary(tag)
