@@ -112,7 +112,9 @@ impl Renewal {
         }
         // What cannot be written now is tried at the next request; the journal's records are signs of life as well.
         let renewed = || Lease::renew(places, run, *generation).is_ok();
-        if admitted(places, run, *generation).is_ok() && without_crash_points(renewed) {
+        // A run that has ended here has no guard any more, and nobody who would take the record away.
+        let is_over = || NodeRun::read(places, run).is_ok_and(|run| run.is_some_and(|run| run.ended.is_some()));
+        if admitted(places, run, *generation).is_ok() && !is_over() && without_crash_points(renewed) {
             self.last = Some(now);
         }
     }

@@ -188,3 +188,22 @@ fn a_clock_that_is_set_changes_nothing() {
         assert_eq!(node.version(), if late { OLD } else { NEW });
     }
 }
+
+/// Found by a power cut on a real node: a resume after it told the node that it goes on, heard that the run was over there, and the
+/// record of that word stayed.
+#[test]
+fn a_word_to_a_run_that_is_over_began_a_lease() {
+    let node = Node::new();
+    for op in node.guarded_steps() {
+        node.act(op);
+    }
+    node.act(Op::Vouch);
+    node.act(Op::Release { keep_way_back: true });
+    assert_eq!(Lease::read(&node.places), None);
+    let mut renewal = Renewal::default();
+    renew(&node.places, &mut renewal, (&node.run, 2), None).unwrap();
+    node.later(Span::seconds(2));
+    renewal.heard(&node.places);
+    assert_eq!(Lease::read(&node.places), None);
+    assert_eq!(node.folded().generation, 1, "no record either");
+}
