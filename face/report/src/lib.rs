@@ -41,7 +41,7 @@ pub use markdown::markdown;
 pub use measured_run::measured_run;
 pub use model::{
     ApiGap, Attempt, Direction, Disturbed, EndReport, FactRow, FactsReport, Found, GateReport, JournalReport, Lost,
-    LostObject, Noted, OutageReport, Receipt, Report, ResumeReport, StepOutcome, StepReport, TurnReport,
+    LostObject, Noted, OutageReport, Receipt, Report, ResumeReport, StepOutcome, StepReport, TurnReport, people_first,
 };
 pub use objects_text::objects_text;
 pub use plan_text::plan_text;

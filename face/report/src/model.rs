@@ -21,7 +21,7 @@ pub use disturbed::Disturbed;
 pub use facts::{FactRow, FactsReport};
 pub use gate::GateReport;
 pub use journal::{EndReport, JournalReport, Noted, ResumeReport};
-pub use lost::{Lost, LostObject};
+pub use lost::{Lost, LostObject, people_first};
 pub use receipt::Receipt;
 pub use step::{Attempt, Found, StepOutcome, StepReport};
 pub use turn::TurnReport;
@@ -143,6 +143,16 @@ impl Report {
         report.verdict = verdict::verdict(&report);
         report.next = verdict::next(&report);
         report
+    }
+
+    /// Of a run that somebody carries out now: it was not left, and nobody need go on with it.
+    #[must_use]
+    pub fn under_way(mut self, who: &str) -> Self {
+        if self.end.is_none() {
+            self.verdict = format!("This run goes on: {who} carries it out.");
+            self.next = vec![format!("`belay watch {0}` follows it, `belay halt {0}` stops it safely.", self.run)];
+        }
+        self
     }
 
     /// The same with what was foretold for workloads when the run was begun.

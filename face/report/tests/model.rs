@@ -33,6 +33,16 @@ fn every_story_is_a_sound_journal_and_ends_as_told() {
     }
 }
 
+/// Found by a newcomer: the report said of a run that went on in another terminal that it was left, and to resume it.
+#[test]
+fn a_run_that_goes_on_was_called_left() {
+    let goes_on = report(&story::open()).under_way("process 4711 on n1");
+    assert_eq!(goes_on.verdict, "This run goes on: process 4711 on n1 carries it out.");
+    assert!(goes_on.next.iter().all(|next| next.contains("belay watch") && !next.contains("resume")));
+    let over = report(&story::committed());
+    assert_eq!(over.clone().under_way("process 4711 on n1").verdict, over.verdict);
+}
+
 #[test]
 fn the_class_that_was_used_is_told_and_why_another_followed() {
     let by = |story: &Story| {

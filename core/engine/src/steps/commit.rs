@@ -8,7 +8,7 @@ pub const DECLARATION: Declaration = Declaration {
     precondition: "every gate said yes through the soak",
     effect: "interlock, boot unit, guard and reserve are removed; the ways back of earlier runs as well",
     proof: "what leads back and stays: old slot, kept copy",
-    undo: "none: `rollback` is refused from here on",
+    undo: "none in this run: `belay rollback` takes it back by a run of its own",
     idempotence: Idempotence::ProbeThenDo,
     deadline: "60 s",
 };

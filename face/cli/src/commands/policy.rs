@@ -43,13 +43,20 @@ pub async fn target(to: &str, channels: &str) -> Result<K3sVersion, CommandError
     match to.parse() {
         Ok(version) => Ok(version),
         Err(error) if to.starts_with('v') && to.contains('.') && to.contains('+') => Err(CommandError::usage(error)),
-        // Channels are named stable, latest or v1.36: what begins with a digit was meant as a tag.
-        Err(error) if to.starts_with(|c: char| c.is_ascii_digit()) => {
-            let tag = if to.contains('+') { format!("v{to}") } else { format!("v{to}+k3s1") };
+        // Channels are named stable, latest or v1.36: what begins with a digit or has a patch was meant as a tag.
+        Err(error) if to.starts_with(|c: char| c.is_ascii_digit()) || is_patch(to) => {
+            let bare = to.trim_start_matches('v');
+            let tag = if to.contains('+') { format!("v{bare}") } else { format!("v{bare}+k3s1") };
             Err(CommandError::usage(error).hinted(format!("a tag has the form v1.36.3+k3s1: --to {tag}")))
         }
         Err(_) => Ok(resolve_channel(channels, to).await?),
     }
+}
+
+/// `v1.36.3`, without the build of K3s.
+fn is_patch(to: &str) -> bool {
+    let numbers: Vec<&str> = to.strip_prefix('v').unwrap_or_default().split('.').collect();
+    numbers.len() == 3 && numbers.iter().all(|n| !n.is_empty() && n.chars().all(|c| c.is_ascii_digit()))
 }
 
 /// What runs, as the facts say.
@@ -127,4 +134,18 @@ pub fn ladder_hints(facts: &Facts, to: &K3sVersion, knowledge: &Knowledge) -> Op
         format!("{what} {}: first belay upgrade --to {first} (the whole ladder: {})", route.to, rungs.join(", ")),
         format!("see why with: {see}"),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_tag_without_its_build_was_looked_up_as_a_channel() {
+        for to in ["v1.36.3", "1.36.3"] {
+            let error = target(to, "http://127.0.0.1:1/channels").await.unwrap_err();
+            assert!(error.hints.iter().any(|hint| hint.ends_with("--to v1.36.3+k3s1")), "{to}: {:?}", error.hints);
+        }
+        assert!(!is_patch("v1.36") && !is_patch("stable") && !is_patch("v1.36.3+k3s1") && !is_patch("v1.16-testing"));
+    }
 }

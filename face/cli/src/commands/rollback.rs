@@ -20,7 +20,8 @@ pub async fn rollback(context: &Context, args: &RollbackArgs) -> Result<u8, Comm
     }
     if args.discard.discard_writes_since.is_some() || args.discard.dry_run {
         return Err(CommandError::usage(format!(
-            "run {} has not committed: it goes back exactly, and nothing has to be given up",
+            "run {} has not committed: it goes back without being asked to give anything up. What was written since its \
+             stop is set aside on the node, and its report lists it",
             plan.id
         ))
         .hinted(format!("belay rollback {}", plan.id)));

@@ -2,7 +2,7 @@ use std::io::IsTerminal;
 use std::path::PathBuf;
 
 use belay_checks::Finding;
-use belay_facts::{Destination, Facts};
+use belay_facts::{Coordinator, Destination, Facts, Life};
 use belay_node::Link;
 use belay_plan::{Plan, Preview};
 use belay_report::Report;
@@ -114,7 +114,13 @@ pub fn read_report(dir: &RunDir) -> Result<Report, CommandError> {
     let findings: Vec<Finding> = kept(dir, "findings.json").unwrap_or_default();
     let preview: Option<Preview> = kept(dir, "preview.json").unwrap_or_default();
     let (before, after) = (dir.facts("facts.json"), dir.facts("facts-after.json"));
-    Ok(Report::of(&plan, &records, before.as_ref(), after.as_ref(), &findings).foretold(preview))
+    let report = Report::of(&plan, &records, before.as_ref(), after.as_ref(), &findings).foretold(preview);
+    let holding = dir.holding();
+    let another = |by: &&Coordinator| holding.life == Life::Lives && by.pid != std::process::id();
+    Ok(match holding.by.as_ref().filter(another) {
+        Some(by) => report.under_way(&format!("process {} on {}", by.pid, by.host)),
+        None => report,
+    })
 }
 
 /// What was kept beside the journal of a run; `None` where that is not there, or is of another build.

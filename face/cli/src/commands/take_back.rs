@@ -4,7 +4,7 @@ use belay_facts::{CopyKind, Destination, Facts};
 use belay_node::{Difference, Restorable};
 use belay_node::{Link, LinkError};
 use belay_plan::{Plan, RestoreSource, restore_plan};
-use belay_report::{LostObject, Mark, count};
+use belay_report::{LostObject, Mark, count, people_first};
 
 use super::policy::today;
 use super::run::{Prepared, carry_out, refuse_held};
@@ -21,7 +21,7 @@ pub struct Earlier {
     pub what: CopyKind,
     /// The run that left it.
     pub run: String,
-    /// From when on writes are given up, where that is not when it was taken.
+    /// What has to be typed to give writes up, where that is not when it was taken: the time of the commit (design.md §5).
     pub since: Option<jiff::Timestamp>,
     /// What was known of the cluster then: its API may not answer any more.
     pub known: Option<Facts>,
@@ -95,18 +95,21 @@ fn not_given_up(
 ) -> Result<u8, CommandError> {
     let objects: Vec<LostObject> = lost.objects.iter().map(named).collect();
     let n = objects.len() + usize::try_from(lost.unlisted).unwrap_or(usize::MAX);
-    let verb = match found.what {
-        CopyKind::Kept => "rollback",
-        CopyKind::Backup => "restore",
+    let (verb, moment) = match found.what {
+        CopyKind::Kept => ("rollback", "commit"),
+        CopyKind::Backup => ("restore", "backup"),
     };
-    let why = if typed { "that is not the time from which on writes would be given up; " } else { "" };
+    let why = if typed { format!("that is not the time of the {moment}; ") } else { String::new() };
     let error = CommandError::refused(format!(
-        "{why}going back to {} as of {} gives up {} written since {since}",
+        "{why}going back to {} as of {} gives up {} written since then",
         found.version,
         at(found),
         count(n, "object", "objects"),
     ))
-    .hinted(format!("to give them up: belay {verb} {} --discard-writes-since {since}", found.run))
+    .hinted(format!(
+        "to give them up, name the time of the {moment}: belay {verb} {} --discard-writes-since {since}",
+        found.run
+    ))
     .hinted("the present is backed up first, and comes back by itself if the earlier version does not hold");
     match context.format {
         OutputFormat::Text => {
@@ -129,7 +132,7 @@ fn not_given_up(
 
 fn show(objects: &[LostObject], n: usize, complete: bool) {
     let style = output::style();
-    for object in objects.iter().take(SHOWN) {
+    for object in people_first(objects).into_iter().take(SHOWN) {
         let line = format!("{:13} {}", object.change.replace('-', " "), object.display());
         output::print(&style.paragraph(Mark::Plain, &line));
     }

@@ -48,7 +48,7 @@ fn confirm(plan: &belay_plan::Plan) -> Result<(), CommandError> {
     let input = std::io::stdin();
     if !input.is_terminal() {
         return Err(CommandError::refused("nobody can confirm: the input is not a terminal")
-            .hinted("say --yes, or review a plan: belay plan -o plan.yaml, then belay apply plan.yaml"));
+            .hinted("say --yes, or review a plan: belay plan --to TAG -o plan.yaml, then belay apply plan.yaml"));
     }
     output::say(&format!("\nUpgrade to {}, with the API away for about {}? Type yes: ", plan.to, plan.expect.api_gap));
     let mut answer = String::new();

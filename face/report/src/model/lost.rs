@@ -46,13 +46,32 @@ pub struct LostObject {
     pub key: String,
 }
 
+const WRITTEN_BY_SERVERS: [&str; 12] = [
+    "nodes",
+    "csinodes",
+    "endpoints",
+    "endpointslices",
+    "addons",
+    "etcdsnapshotfiles",
+    "apiservices",
+    "flowschemas",
+    "prioritylevelconfigurations",
+    "ipaddresses",
+    "servicecidrs",
+    "leasecandidates",
+];
+/// The default roles of Kubernetes whose names do not begin with `system:`.
+const ROLES_OF_SERVERS: [&str; 4] = ["admin", "cluster-admin", "edit", "view"];
+
 impl LostObject {
-    /// What a running cluster writes by itself: the node's status, endpoints, what lives in its own namespaces, a canary.
+    /// What servers, controllers and Belay write by themselves: into namespaces of their own, objects of kinds that hardly anybody
+    /// writes by hand, and those that every start brings to what its version has.
     fn is_of_the_cluster(&self) -> bool {
-        let own = ["nodes", "endpoints", "discovery.k8s.io/endpointslices", "endpointslices", "k3s.cattle.io/addons"];
+        let kind = self.resource.rsplit('/').next().unwrap_or_default();
         self.namespace.starts_with("kube-")
-            || own.contains(&self.resource.as_str())
-            || self.name.starts_with("belay-")
+            || WRITTEN_BY_SERVERS.contains(&kind)
+            || ROLES_OF_SERVERS.contains(&self.name.as_str())
+            || ["belay-", "system:", "k3s-", "local-path-provisioner-"].iter().any(|begin| self.name.starts_with(begin))
             || self.namespace.starts_with("belay-")
     }
 
@@ -72,14 +91,21 @@ impl Lost {
     /// there are.
     #[must_use]
     pub fn first(&self, most: usize) -> (Vec<String>, usize) {
-        let mut objects: Vec<&LostObject> = self.objects.iter().collect();
-        objects.sort_by_key(|object| object.is_of_the_cluster());
+        let objects = people_first(&self.objects);
         let named = objects.iter().take(most);
         let named: Vec<String> = named.map(|o| format!("{} {}", o.change.replace('-', " "), o.display())).collect();
         let all = objects.len().saturating_add(usize::try_from(self.unlisted).unwrap_or(usize::MAX));
         let more = all.saturating_sub(named.len());
         (named, more)
     }
+}
+
+/// What people wrote before what K3s and Belay write by themselves, each in the order that it had.
+#[must_use]
+pub fn people_first(objects: &[LostObject]) -> Vec<&LostObject> {
+    let mut objects: Vec<&LostObject> = objects.iter().collect();
+    objects.sort_by_key(|object| object.is_of_the_cluster());
+    objects
 }
 
 /// Of the first node that was put back; of a run that goes on, or has ended, with what it restored, of that.
@@ -110,5 +136,34 @@ fn unreadable(proof: &serde_json::Value) -> Lost {
         revision: revision("revision").unwrap_or(0),
         kept_revision: revision("kept-revision").unwrap_or(0),
         abandoned_revision: revision("abandoned-revision"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by a newcomer: twenty roles of the system were named, and the Secret that was lost was not.
+    #[test]
+    fn what_people_lost_was_hidden_behind_what_servers_write() {
+        let object = |resource: &str, namespace: &str, name: &str| LostObject {
+            resource: resource.into(),
+            namespace: namespace.into(),
+            name: name.into(),
+            change: "changed".into(),
+            key: format!("/registry/{resource}/{name}"),
+        };
+        let mut objects: Vec<LostObject> =
+            (0..20).map(|n| object("clusterroles", "", &format!("system:controller:{n}"))).collect();
+        objects.extend([
+            object("apiregistration.k8s.io/apiservices", "", "v1.apps"),
+            object("clusterroles", "", "view"),
+            object("deployments", "kube-system", "coredns"),
+            object("pods", "belay-x", "canary"),
+            object("clusterroles", "", "auditors"),
+            object("secrets", "shop", "zz-mine"),
+        ]);
+        let named: Vec<String> = people_first(&objects).into_iter().take(3).map(LostObject::display).collect();
+        assert_eq!(named, ["clusterroles auditors", "secrets shop/zz-mine", "clusterroles system:controller:0"]);
     }
 }
