@@ -2,7 +2,7 @@ use belay_plan::WayClass;
 use maud::{Markup, html};
 
 use super::{section, value};
-use crate::model::{Lost, Report};
+use crate::model::{Lost, Report, people_first};
 use crate::quantity::planned;
 use crate::{count, moment, size};
 
@@ -18,7 +18,7 @@ pub(super) fn lost(report: &Report) -> Markup {
             } @else {
                 div.scroll { table {
                     thead { tr { th { "change" } th { "resource" } th { "namespace" } th { "name" } } }
-                    tbody { @for object in &lost.objects {
+                    tbody { @for object in people_first(&lost.objects) {
                         tr {
                             td { span.change.(object.change) { (object.change.replace('-', " ")) } }
                             td { (object.resource) }
