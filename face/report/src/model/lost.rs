@@ -68,11 +68,14 @@ impl LostObject {
     /// writes by hand, and those that every start brings to what its version has.
     fn is_of_the_cluster(&self) -> bool {
         let kind = self.resource.rsplit('/').next().unwrap_or_default();
+        let begins = |with: &[&str]| with.iter().any(|begin| self.name.starts_with(begin));
+        let is_role_of_servers =
+            ROLES_OF_SERVERS.contains(&self.name.as_str()) || begins(&["system:", "k3s-", "local-path-provisioner-"]);
         self.namespace.starts_with("kube-")
-            || WRITTEN_BY_SERVERS.contains(&kind)
-            || ROLES_OF_SERVERS.contains(&self.name.as_str())
-            || ["belay-", "system:", "k3s-", "local-path-provisioner-"].iter().any(|begin| self.name.starts_with(begin))
             || self.namespace.starts_with("belay-")
+            || begins(&["belay-"])
+            || WRITTEN_BY_SERVERS.contains(&kind)
+            || self.namespace.is_empty() && is_role_of_servers
     }
 
     /// `configmaps default/settings`; the key for what does not follow the usual form.
@@ -161,9 +164,11 @@ mod tests {
             object("deployments", "kube-system", "coredns"),
             object("pods", "belay-x", "canary"),
             object("clusterroles", "", "auditors"),
+            object("secrets", "shop", "admin"),
             object("secrets", "shop", "zz-mine"),
         ]);
-        let named: Vec<String> = people_first(&objects).into_iter().take(3).map(LostObject::display).collect();
-        assert_eq!(named, ["clusterroles auditors", "secrets shop/zz-mine", "clusterroles system:controller:0"]);
+        let named: Vec<String> = people_first(&objects).into_iter().take(4).map(LostObject::display).collect();
+        let own = ["clusterroles auditors", "secrets shop/admin", "secrets shop/zz-mine"];
+        assert_eq!((&named[..3], named[3].as_str()), (&own.map(str::to_owned)[..], "clusterroles system:controller:0"));
     }
 }
