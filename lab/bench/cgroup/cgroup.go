@@ -159,7 +159,9 @@ func (g Group) Kill(ctx context.Context) error {
 }
 
 // Remove takes the emptied group away everywhere. The kernel refuses for a
-// moment after the last process has gone, so it is asked again.
+// moment after the last process has gone, so it is asked again; so it does when
+// one has joined since the kill, whose parent had died before it could: that
+// one is killed as well.
 func (g Group) Remove(ctx context.Context) error {
 	dirs, err := g.Dirs()
 	if err != nil {
@@ -172,6 +174,9 @@ func (g Group) Remove(ctx context.Context) error {
 			err := removeTree(d)
 			if err == nil {
 				break
+			}
+			for _, p := range g.Procs() {
+				_ = syscall.Kill(p, syscall.SIGKILL)
 			}
 			if perr := pause(ctx, 5*time.Millisecond); perr != nil {
 				return fmt.Errorf("remove control group: %w", err)
