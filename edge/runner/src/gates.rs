@@ -33,6 +33,9 @@ const AGAIN: [(Duration, Duration); 2] =
 /// How long a question may go unanswered in a soak before the silence counts.
 const SILENCE: Span = Span::seconds(30);
 
+/// How long an API may take to tell why a gate did not say yes.
+const CAUSE: Duration = Duration::from_secs(2);
+
 /// What the answers are measured against.
 #[derive(Clone, Debug)]
 pub struct Expectation {
@@ -247,13 +250,11 @@ async fn explain(session: &mut Session, answer: &GateAnswer) -> Fault {
     Fault { kind, message, hint: None }
 }
 
-/// What the kubelet lacks; nothing where the API does not say.
+/// What the kubelet lacks; nothing where the API does not say so at once: the way back is not to wait for a cause.
 async fn pressure(session: &mut Session) -> Vec<String> {
     let node = session.node().to_owned();
-    match session.api().await {
-        Ok(api) => api.node_pressure(&node).await.unwrap_or_default(),
-        Err(_) => Vec::new(),
-    }
+    let asked = async { session.api().await?.node_pressure(&node).await };
+    tokio::time::timeout(CAUSE, asked).await.ok().and_then(Result::ok).unwrap_or_default()
 }
 
 /// Why no question about pods is answered yes, whichever version runs: only a person can make room.
