@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{Digest, K3sVersion, NodePods};
+use crate::{CertificateFacts, Digest, K3sVersion, NodePods};
 
 /// What is true in the cluster, read through one server's API.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,6 +45,10 @@ pub struct KubeNode {
     /// The cluster keeps a hash of this node's password, and refuses the node with another one. Asked of the node that is looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<bool>,
+    /// What its kubelet serves and, of a server, K3s itself, as another node sees them; `None` where it was not reached. None of the node
+    /// that is looked at: its files tell ([`crate::NodeFacts::certificates`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<Vec<CertificateFacts>>,
 }
 
 /// A Deployment, StatefulSet or DaemonSet, with what a gate compares.

@@ -10,8 +10,11 @@ mod copy_kind;
 mod destination;
 mod digest;
 mod file;
+mod firewall;
+mod growth;
 mod inventory;
 mod manifests;
+mod modules;
 mod mutant;
 mod node;
 mod node_pods;
@@ -30,12 +33,15 @@ pub use copy_kind::CopyKind;
 pub use destination::{Destination, DestinationError};
 pub use digest::{Digest, DigestError, canonical_json};
 pub use file::{FORMAT, Facts, FactsError};
+pub use firewall::FirewallFacts;
+pub use growth::Growth;
 pub use inventory::{
     AdmissionWebhook, CustomDefinition, DisruptionBudget, HelmRelease, HostPath, Inventory, InventoryKind,
     InventorySource, KindCount, LargeObject, LocalVolume, NamedApi, ObjectFacts, PlacedPod, ReleaseApis, Sample,
     SelectedLabel, ServiceBackend, StoredNode, TerminatingPod,
 };
 pub use manifests::{ManifestFolder, UnreadFile, WrittenApi, WrittenPlace};
+pub use modules::ModuleFacts;
 #[cfg(feature = "mutants")]
 pub use mutant::mutate;
 pub use mutant::{Mutant, mutated};
@@ -46,7 +52,7 @@ pub use node::{
 pub use node_pods::{HeldLease, NodePod, NodePods, NodeVolume, PodPart};
 pub use secret::Secret;
 pub use span::Span;
-pub use surroundings::{ContainerdTemplate, Manifest, RegistryMirror, SelinuxLabels, Surroundings};
+pub use surroundings::{ContainerdDropIn, ContainerdTemplate, Manifest, RegistryMirror, SelinuxLabels, Surroundings};
 pub use unread::Unread;
 pub use userland::UserlandFacts;
 pub use version::{K3sVersion, Pre, VersionError};

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BootstrapFacts, Digest, K3sVersion, Span, Surroundings, UserlandFacts};
+use crate::{BootstrapFacts, Digest, Growth, K3sVersion, Span, Surroundings, UserlandFacts};
 
 /// What is true on one node, as the helper read it there. `None` means "could not be read", never "no".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,6 +113,10 @@ pub struct ProcessFacts {
     /// Start time in clock ticks after boot (`/proc/PID/stat` field 22): with the pid it names one life.
     pub start_ticks: u64,
     pub resident: u64,
+    /// Files of the configuration that were written after it started, so that its next start need not be like its last one: K3s' own
+    /// (`config.yaml`, drop-ins, `registries.yaml`), the unit's, and its environment's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newer_files: Option<Vec<String>>,
 }
 
 /// One of `current`, `previous` and `cni/*` under `data/`, which name the wrong version after a way back by hand (k3s-facts §9).
@@ -221,6 +225,9 @@ pub struct DatastoreFacts {
     pub etcd: Option<EtcdFacts>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap: Option<BootstrapFacts>,
+    /// By the copies that K3s' etcd takes by itself, or Belay's backups; `None` where there are not two of them an hour apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub growth: Option<Growth>,
 }
 
 /// Embedded etcd as its files tell it, and its endpoint for health and metrics on 127.0.0.1:2381.
@@ -244,6 +251,10 @@ pub struct EtcdFacts {
     /// Bytes at which it stops taking writes, and bytes in use.
     pub quota: Option<u64>,
     pub in_use: Option<u64>,
+    /// What 99 of 100 syncs of its log have taken at most since it started, rounded up to the buckets of
+    /// `etcd_disk_wal_fsync_duration_seconds`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync_99: Option<Span>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -275,6 +286,13 @@ pub struct DiskFacts {
     pub total: u64,
     pub inodes_free: u64,
     pub read_only: bool,
+    /// Mounted `noexec`: nothing that lies there can be started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_exec: Option<bool>,
+    /// What a flush of its disk has taken since the boot, on average (`/proc/diskstats`, Linux 5.5 and later); `None` where no disk of
+    /// this node is under it, or nothing was flushed yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flush: Option<Span>,
     /// `renameat2(RENAME_EXCHANGE)` was tried in a scratch directory there.
     pub exchange: bool,
     /// `FICLONE` was tried there.

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
 
+use crate::{FirewallFacts, ModuleFacts};
+
 /// What surrounds K3s on a node and decides whether its next start is like the last one. `None` means "could not be read".
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -42,6 +44,16 @@ pub struct Surroundings {
     pub node_password: Option<bool>,
     /// `mirrors` of `registries.yaml`; none where there is no such file.
     pub mirrors: Option<Vec<RegistryMirror>>,
+    /// What systemd runs in, such as `systemd-nspawn` or `lxc`; empty on a machine of its own. Clock and modules are its host's.
+    pub container: String,
+    pub modules: Option<ModuleFacts>,
+    pub firewall: Option<FirewallFacts>,
+    /// The kernel says that something keeps its clock right (`NTPSynchronized` of `timedatectl`).
+    pub clock_synchronized: Option<bool>,
+    /// Packages that the system's updates leave as they are: `apt-mark hold`, `dnf versionlock`, `zypper addlock`. Sorted.
+    pub package_holds: Option<Vec<String>>,
+    /// Files that containerd's configuration takes in, beside the template.
+    pub containerd_drop_ins: Option<Vec<ContainerdDropIn>>,
 }
 
 /// Where images of a registry are pulled from instead.
@@ -76,6 +88,16 @@ pub struct ContainerdTemplate {
     pub data_path: bool,
     /// It names the runtime of containerd 1.x that is gone (`io.containerd.runtime.v1.linux`).
     pub runtime_v1: bool,
+    /// It has tables of containerd 1.x' CRI plugin (`io.containerd.grpc.v1.cri`).
+    pub cri_v1: bool,
+}
+
+/// A file in `agent/etc/containerd/config.toml.d` or `config-v3.toml.d`. K3s names one of the two directories in what it writes, by
+/// the schema of that (`pkg/agent/templates/templates.go`, since February 2026).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerdDropIn {
+    /// Relative to `agent/etc/containerd`.
+    pub file: String,
     /// It has tables of containerd 1.x' CRI plugin (`io.containerd.grpc.v1.cri`).
     pub cri_v1: bool,
 }

@@ -1,8 +1,9 @@
 use belay_facts::{ClusterFacts, Digest, DnsService, K3sVersion, KubeNode, Unread};
-use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::core::v1::{Node, Service};
 use serde::Deserialize;
 
-use crate::{Api, ClusterError, Read, canary_image, deprecated, node, upgrade_tools};
+use crate::served::served;
+use crate::{Api, ClusterError, Read, Served, canary_image, deprecated, node, upgrade_tools};
 
 /// `/metrics` of a busy apiserver is some megabytes.
 const METRICS_LONGEST: usize = 128 * 1024 * 1024;
@@ -15,6 +16,8 @@ pub struct Gathered {
     pub unread: Vec<Unread>,
     /// One sentence for each read that failed.
     pub notes: Vec<String>,
+    /// Of other nodes than the one that is looked at, whose files tell.
+    pub served: Vec<Served>,
 }
 
 impl Api {
@@ -52,6 +55,9 @@ impl Api {
             }
         };
         let nodes = nodes.unwrap_or_default();
+        let others: Vec<&Node> = nodes.iter().filter(|one| one.metadata.name.as_deref() != Some(node)).collect();
+        let shown = served(&others, server_ca).await;
+        let served = missing.or_none("cluster.nodes.certificates", shown).unwrap_or_default();
         let password = missing.or_none("cluster.nodes.password", password);
         let mut kube_nodes: Vec<KubeNode> = nodes.iter().map(node::facts_of).collect();
         kube_nodes.iter_mut().filter(|kube| kube.name == node).for_each(|kube| kube.password = password);
@@ -72,7 +78,7 @@ impl Api {
                 pods
             }),
         };
-        Ok(Gathered { facts, unread: missing.unread, notes: missing.notes })
+        Ok(Gathered { facts, unread: missing.unread, notes: missing.notes, served })
     }
 
     async fn version(&self) -> Result<Option<K3sVersion>, ClusterError> {

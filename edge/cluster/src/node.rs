@@ -105,6 +105,7 @@ pub(crate) fn facts_of(node: &Node) -> KubeNode {
         unschedulable: node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false),
         pressure,
         password: None,
+        certificates: None,
     }
 }
 
@@ -142,6 +143,7 @@ mod tests {
             unschedulable: true,
             pressure: vec!["DiskPressure".into(), "PIDPressure".into()],
             password: None,
+            certificates: None,
         };
         assert_eq!(facts_of(&node), expected);
     }

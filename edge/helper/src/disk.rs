@@ -24,6 +24,8 @@ pub(crate) fn disk_facts(path: &Path, try_out: bool) -> Result<DiskFacts, rustix
         total: stat.f_blocks.saturating_mul(stat.f_frsize),
         inodes_free: stat.f_favail,
         read_only,
+        no_exec: Some(stat.f_flag.contains(StatVfsMountFlags::NOEXEC)),
+        flush: None,
         exchange,
         reflink,
     })
@@ -59,6 +61,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let facts = disk_facts(&dir.path().join("not/yet/there"), true).unwrap();
         assert_eq!(facts.path, dir.path().to_string_lossy());
+        assert_eq!((facts.read_only, facts.no_exec), (false, Some(false)));
         assert!(facts.exchange && facts.total > facts.free && facts.free > 0, "{facts:?}");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }

@@ -39,7 +39,7 @@ pub(crate) fn disk_errors(places: &Places, data_dir: &Path) -> Option<Vec<String
 }
 
 /// Names of the block device that `path` is mounted from, and of those under it: `dm-0`, `sda2`, `sda`.
-fn devices(places: &Places, path: &Path) -> Vec<String> {
+pub(crate) fn devices(places: &Places, path: &Path) -> Vec<String> {
     let Some(device) = mounted_from(places, path) else { return Vec::new() };
     let mut open = vec![device];
     let mut found = Vec::new();

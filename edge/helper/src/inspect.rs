@@ -17,6 +17,9 @@ use crate::config::masked_argv;
 use crate::digests::digest_file;
 use crate::disk::disk_facts;
 use crate::etcd;
+use crate::flush::mean_flush;
+use crate::growth::growth;
+use crate::newer_files::newer_files;
 use crate::process::{kilobytes, process_facts};
 use crate::sqlite::Database;
 use crate::unit::Unit;
@@ -41,12 +44,16 @@ pub fn inspect(places: &Places) -> Result<Inspection, Fault> {
     }
     let data_dir = found.as_ref().map_or_else(|| places.default_data_dir.clone(), |found| found.data_dir.clone());
     let binary = found.as_ref().and_then(|found| binary_facts(&found.unit, &mut notes));
-    let process =
-        found.as_ref().filter(|f| f.unit.main_pid != 0).and_then(|f| process_facts(places, f.unit.main_pid, &data_dir));
-    let datastore = found
-        .as_ref()
-        .filter(|found| found.role == NodeRole::Server)
-        .and_then(|found| datastore_facts(found, &mut notes));
+    let process = found.as_ref().filter(|f| f.unit.main_pid != 0).and_then(|f| {
+        let mut process = process_facts(places, f.unit.main_pid, &data_dir)?;
+        process.newer_files = Some(newer_files(places, f, process.start_ticks));
+        Some(process)
+    });
+    let datastore = found.as_ref().filter(|found| found.role == NodeRole::Server).and_then(|found| {
+        let mut facts = datastore_facts(found, &mut notes)?;
+        facts.growth = growth(places, found, facts.kind);
+        Some(facts)
+    });
     let config = found.as_ref().map_or_else(ConfigFacts::default, |found| found.config.facts());
     // K3s lowers both, as Kubernetes asks for it (util.GetHostnameAndIPs).
     let hostname = text(&places.proc.join("sys/kernel/hostname")).unwrap_or_default().to_lowercase();
@@ -201,6 +208,7 @@ fn datastore_facts(found: &Installation, notes: &mut Vec<String>) -> Option<Data
         keys: None,
         etcd: None,
         bootstrap: None,
+        growth: None,
     };
     let db = found.data_dir.join("server/db");
     match kind {
@@ -283,7 +291,8 @@ fn disks(
     let mut disks = BTreeMap::new();
     for (role, path) in roles.into_iter().filter_map(|(role, path)| Some((role, path?))) {
         match disk_facts(&path, root) {
-            Ok(facts) => {
+            Ok(mut facts) => {
+                facts.flush = mean_flush(places, &path);
                 disks.insert(role.to_owned(), facts);
             }
             Err(error) => notes.push(format!("the file system of {} could not be asked: {error}", path.display())),

@@ -24,13 +24,18 @@ mod etcd;
 mod extracted;
 mod fault;
 mod fence;
+mod firewall;
+mod flush;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod growth;
 mod guard;
+mod holds;
 mod inspect;
 mod inventory;
 mod keep;
+mod kernel_modules;
 mod labels;
 mod lease;
 mod links;
@@ -38,6 +43,7 @@ mod log;
 mod lost;
 mod mark;
 mod mutate;
+mod newer_files;
 mod node_journal;
 mod node_record;
 mod node_run;

@@ -27,8 +27,15 @@ pub struct Places {
     pub kubelet: PathBuf,
     /// K3s' own default; it uses assets extracted there even with another data directory (k3s-facts §2.2).
     pub default_data_dir: PathBuf,
+    /// Where a program is looked for that K3s may call.
+    pub programs: Vec<PathBuf>,
+    /// What the packages' programs know: `/var/lib/dpkg/status`.
+    pub dpkg_status: PathBuf,
+    /// Modules of kernels: `/lib/modules`.
+    pub modules: PathBuf,
     pub systemctl: PathBuf,
     pub journalctl: PathBuf,
+    pub timedatectl: PathBuf,
 }
 
 impl Places {
@@ -39,6 +46,7 @@ impl Places {
         places.own_exe = "/proc/self/exe".into();
         places.systemctl = "systemctl".into();
         places.journalctl = "journalctl".into();
+        places.timedatectl = "timedatectl".into();
         places
     }
 
@@ -64,6 +72,10 @@ impl Places {
             default_data_dir: at("/var/lib/rancher/k3s"),
             systemctl: at("/bin/systemctl"),
             journalctl: at("/bin/journalctl"),
+            timedatectl: at("/bin/timedatectl"),
+            programs: ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(at).into(),
+            dpkg_status: at("/var/lib/dpkg/status"),
+            modules: at("/lib/modules"),
         }
     }
 

@@ -105,7 +105,7 @@ pub fn process_facts(places: &Places, pid: u32, data_dir: &Path) -> Option<Proce
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let resident = resident.and_then(kilobytes).unwrap_or_default();
     let data_hash = data_hash(data_dir, &exe);
-    Some(ProcessFacts { pid, exe, data_hash, start_ticks, resident })
+    Some(ProcessFacts { pid, exe, data_hash, start_ticks, resident, newer_files: None })
 }
 
 /// The bytes of `  460000 kB`, as the kernel writes sizes.

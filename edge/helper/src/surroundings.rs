@@ -2,11 +2,17 @@ use std::fs;
 use std::io::ErrorKind;
 use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
 
-use belay_facts::{ContainerdTemplate, Manifest, Surroundings};
+use belay_facts::{ContainerdDropIn, ContainerdTemplate, Manifest, Surroundings};
 use belay_objects::named_apis;
 
+use crate::command::run_well;
 use crate::disk_errors::disk_errors;
+use crate::firewall::firewall;
+use crate::holds::package_holds;
+use crate::kernel_modules::kernel_modules;
 use crate::labels::labels;
 use crate::registries::mirrors;
 use crate::{Installation, Places};
@@ -14,6 +20,11 @@ use crate::{Installation, Places};
 /// The longest file of manifests that is looked into, and how many of them: a directory of a whole cluster is smaller.
 const LONGEST: u64 = 4 * 1024 * 1024;
 const MOST: usize = 500;
+
+/// Tables of containerd 1.x' CRI plugin.
+const CRI_V1: &str = "io.containerd.grpc.v1.cri";
+/// `timedatectl` starts a service of systemd's the first time.
+const CLOCK: Duration = Duration::from_secs(2);
 
 /// Reads what surrounds K3s; all of it are small files.
 pub(crate) fn look(places: &Places, data_dir: &Path, found: Option<&Installation>) -> Surroundings {
@@ -50,6 +61,12 @@ pub(crate) fn look(places: &Places, data_dir: &Path, found: Option<&Installation
         disk_errors: disk_errors(places, data_dir),
         node_password: node_password(&places.etc.join("rancher/node/password")),
         mirrors: mirrors(places, found),
+        modules: kernel_modules(places),
+        firewall: firewall(places),
+        clock_synchronized: clock_synchronized(places),
+        container: text(&places.run.join("systemd/container")).unwrap_or_default().trim().to_owned(),
+        package_holds: package_holds(places),
+        containerd_drop_ins: containerd_drop_ins(&agent.join("etc/containerd")),
         selinux,
     }
 }
@@ -133,11 +150,36 @@ fn containerd_templates(dir: &Path) -> Option<Vec<ContainerdTemplate>> {
                 .skip(1)
                 .any(|rest| rest.chars().take_while(char::is_ascii_hexdigit).count() == 64),
             runtime_v1: text.contains("io.containerd.runtime.v1.linux"),
-            cri_v1: text.contains("io.containerd.grpc.v1.cri"),
+            cri_v1: text.contains(CRI_V1),
             name,
         });
     }
     Some(found)
+}
+
+fn containerd_drop_ins(dir: &Path) -> Option<Vec<ContainerdDropIn>> {
+    let mut found = Vec::new();
+    for below in ["config-v3.toml.d", "config.toml.d"] {
+        for name in names(&dir.join(below))?.into_iter().filter(|name| name.ends_with(".toml")) {
+            let file = format!("{below}/{name}");
+            let cri_v1 = text(&dir.join(&file))?.contains(CRI_V1);
+            found.push(ContainerdDropIn { file, cri_v1 });
+        }
+    }
+    Some(found)
+}
+
+/// What systemd says of the kernel's clock; its own client leaves a file, and others are asked of the kernel.
+fn clock_synchronized(places: &Places) -> Option<bool> {
+    if places.run.join("systemd/timesync/synchronized").exists() {
+        return Some(true);
+    }
+    let mut command = Command::new(&places.timedatectl);
+    match run_well(command.args(["show", "-p", "NTPSynchronized", "--value"]), CLOCK).ok()?.stdout.trim() {
+        "yes" => Some(true),
+        "no" => Some(false),
+        _ => None,
+    }
 }
 
 /// K3s walks the directory to its leaves and takes `.yaml`, `.yml` and `.json` (`pkg/deploy`).

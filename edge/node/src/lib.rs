@@ -18,6 +18,7 @@ mod way;
 mod without_root;
 
 pub use belay_wire::{Difference, Held, Leftover, LeftoverKind, LostObject, Restorable};
+pub use certificates::read_shown;
 pub use error::LinkError;
 pub use inspect::Inspected;
 pub use link::{HelperIdentity, Link};

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use belay_facts::{NodeFacts, NodeRole, Unread};
 
 /// Facts that are read below the data directory, and where.
-const OF_DATA: [(&str, &str); 5] = [
+const OF_DATA: [(&str, &str); 6] = [
     ("node.data_links", "data"),
     ("node.around.manifests", "server/manifests"),
     ("node.around.image_archives", "agent/images"),
     ("node.around.static_pods", "agent/pod-manifests"),
     ("node.around.containerd_templates", "agent/etc/containerd"),
+    ("node.around.containerd_drop_ins", "agent/etc/containerd"),
 ];
 const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
 const FIX: &str = "Run it as root: `sudo belay check …`.";
@@ -57,6 +58,9 @@ pub(crate) fn without_root(node: &mut NodeFacts, denied: &dyn Fn(&Path) -> bool)
     if node.around.as_ref().is_some_and(|around| around.disk_errors.is_none()) {
         found.look("node.around.disk_errors", Path::new("/dev/kmsg"), denied);
     }
+    if node.around.as_ref().is_some_and(|around| around.firewall.is_none()) {
+        found.look("node.around.firewall", Path::new("/proc/net/ip_tables_names"), denied);
+    }
     for role in node.disks.keys() {
         for ability in ["exchange", "reflink"] {
             found.say(
@@ -94,6 +98,7 @@ fn config(node: &mut NodeFacts, denied: &dyn Fn(&Path) -> bool, found: &mut Foun
     let mut files = unreadable.iter().filter_map(|entry| entry.split_once(": ")).map(|(file, _)| file);
     let Some(unread) = files.find(|file| denied(Path::new(file))) else { return };
     found.note("node.config", Path::new(unread));
+    found.note("node.process.newer_files", Path::new(unread));
     for fact in OF_DATA.map(|(fact, _)| fact).iter().chain(&["node.datastore", "node.certificates", "node.disks.data"])
     {
         found.say(fact, &format!("needs root: {unread} may say where the data are"));
@@ -132,6 +137,9 @@ fn take_out(node: &mut NodeFacts, unread: &[Unread]) {
     if is("node.process") {
         node.process = None;
     }
+    if let Some(process) = node.process.as_mut().filter(|_| is("node.process.newer_files")) {
+        process.newer_files = None;
+    }
     if is("node.disks.data") {
         node.disks.remove("data");
     }
@@ -147,6 +155,9 @@ fn take_out(node: &mut NodeFacts, unread: &[Unread]) {
     }
     if is("node.around.containerd_templates") {
         around.containerd_templates = None;
+    }
+    if is("node.around.containerd_drop_ins") {
+        around.containerd_drop_ins = None;
     }
     if is("node.around.labels") {
         around.labels = None;

@@ -1,7 +1,8 @@
 use belay_cluster::{Api, ClusterError, Endpoint, Kubeconfig, Login};
 use belay_facts::{FORMAT, Facts, NodeRole, ObjectFacts, Span, Unread};
-use belay_node::{Inspected, Link, LinkError, Way};
+use belay_node::{Inspected, Link, LinkError, Way, read_shown};
 use belay_wire::Credentials;
+use jiff::Timestamp;
 
 use crate::{Clock, RunError};
 
@@ -37,6 +38,7 @@ pub async fn gather(link: &mut Link, clock: &Clock, kubeconfig: Option<&Kubeconf
         Ok(Ok(mut told)) => {
             notes.append(&mut told.notes);
             unread.append(&mut told.unread);
+            add_certificates(&mut told, &inspected.node.name, taken_at, &mut notes);
             Some(told.facts)
         }
         Ok(Err(why)) => {
@@ -54,6 +56,28 @@ pub async fn gather(link: &mut Link, clock: &Clock, kubeconfig: Option<&Kubeconf
     let (objects, manifests, nodes) = (None, None, vec![inspected.node]);
     let facts = Facts { belay: FORMAT.to_owned(), taken_at, cluster, nodes, objects, manifests, unread };
     Ok(Gathered { facts, notes })
+}
+
+/// What other nodes serve becomes facts of them. A node that showed nothing has none, and rules about it are unknown.
+fn add_certificates(told: &mut belay_cluster::Gathered, here: &str, now: Timestamp, notes: &mut Vec<String>) {
+    let mut silent = Vec::new();
+    for node in &mut told.facts.nodes {
+        let shown = told.served.iter().filter(|served| served.node == node.name);
+        let read = shown.map(|served| read_shown(&served.at, &served.certificate, now));
+        let mut found = Vec::new();
+        for one in read {
+            match one {
+                Ok(certificate) => found.push(certificate),
+                Err(note) => notes.push(note),
+            }
+        }
+        let known = !found.is_empty() || node.name == here;
+        silent.extend((!known).then(|| node.name.clone()));
+        node.certificates = known.then_some(found);
+    }
+    if !silent.is_empty() {
+        notes.push(format!("the certificates of {}: their kubelets were not reached from here", silent.join(", ")));
+    }
 }
 
 /// What a user who is not root types next.

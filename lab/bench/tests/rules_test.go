@@ -86,7 +86,8 @@ var harms = []harm{
 			belay-kubelet-read-only-port-open belay-kubelet-flags-gone-1-32 belay-kubelet-flags-gone-1-34 belay-kubelet-flags-gone-1-35
 			belay-gates-gone-1-29 belay-gates-gone-1-33 belay-apiserver-always-allow belay-apiserver-anonymous-auth
 			belay-apiserver-admission-replaced belay-apiserver-flags-gone-1-24 belay-apiserver-flags-gone-1-33
-			belay-controller-flags-gone-1-27 belay-klog-flags-gone-1-26 belay-kube-proxy-ipvs-deprecated belay-kube-proxy-flags-gone-1-31`),
+			belay-controller-flags-gone-1-27 belay-klog-flags-gone-1-26 belay-kube-proxy-ipvs-deprecated belay-kube-proxy-flags-gone-1-31
+			belay-config-changed-since-start`),
 		red: "mkdir -p /etc/rancher/k3s/config.yaml.d && cp /root/harm.yaml /etc/rancher/k3s/config.yaml.d/90-harm.yaml",
 		end: "rm /etc/rancher/k3s/config.yaml.d/90-harm.yaml",
 	},
@@ -94,6 +95,16 @@ var harms = []harm{
 		rules: []string{"belay-unit-not-enabled"},
 		red:   "systemctl disable k3s.service",
 		end:   "systemctl enable k3s.service",
+	},
+	{
+		rules: []string{"belay-file-system-no-exec"},
+		red:   "mkdir -p /var/lib/belay && mount --bind /var/lib/belay /var/lib/belay && mount -o remount,bind,noexec /var/lib/belay",
+		end:   "umount /var/lib/belay",
+	},
+	{
+		rules: []string{"belay-containerd-drop-in-unread"},
+		red:   "mkdir -p /var/lib/rancher/k3s/agent/etc/containerd/config.toml.d && touch /var/lib/rancher/k3s/agent/etc/containerd/config.toml.d/harm.toml",
+		end:   "rm /var/lib/rancher/k3s/agent/etc/containerd/config.toml.d/harm.toml",
 	},
 	{
 		rules: []string{"belay-node-unschedulable"},

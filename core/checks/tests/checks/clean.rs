@@ -51,14 +51,24 @@ fn machine(which: usize) -> Json {
         _ => ("amd64", "5.14.0-503.el9.x86_64", "Red Hat Enterprise Linux 9.5 (Plow)", "v2", 8 << 30),
     };
     let memory = json!({"total": memory, "available": memory / 2});
-    json!({"arch": arch, "kernel": kernel, "os": os, "cgroup": cgroup, "memory": memory})
+    // What a card takes to flush, and who writes rules of packets, is as different as they are.
+    let flush = ["1ms", "38ms", "0s", "4ms", "9ms"].get(which).copied().unwrap_or("2ms");
+    let firewall = match which {
+        1 => json!({"iptables": "legacy", "legacy_tables": ["filter", "mangle", "nat"], "fronts": []}),
+        2 => json!({"iptables": "nft", "legacy_tables": [], "fronts": ["ufw"]}),
+        4 => json!({"iptables": "none", "legacy_tables": [], "fronts": ["firewalld"]}),
+        _ => json!({"iptables": "nft", "legacy_tables": [], "fronts": []}),
+    };
+    json!({"arch": arch, "kernel": kernel, "os": os, "cgroup": cgroup, "memory": memory,
+        "disks": {"data": {"flush": flush}}, "around": {"firewall": firewall}})
 }
 
 fn etcd(version: &str, minor: &str) -> Json {
-    json!({"kind": "etcd", "path": "/var/lib/rancher/k3s/server/db/etcd", "size": 20_000_000, "etcd": {
+    json!({"kind": "etcd", "path": "/var/lib/rancher/k3s/server/db/etcd", "size": 20_000_000,
+        "growth": {"bytes": 1_200_000, "over": "60h"}, "etcd": {
         "cluster": "a7f3c36c4b26e66f", "server": version, "cluster_version": minor, "storage": minor,
         "members": [{"id": "252902638f78db76", "name": "n1-1fa1acb2", "learner": false}],
-        "alarms": [], "healthy": true, "leader": true, "quota": 2_147_483_648_u64, "in_use": 9_929_792,
+        "alarms": [], "healthy": true, "leader": true, "quota": 2_147_483_648_u64, "in_use": 9_929_792, "sync_99": "16ms",
     }})
 }
 
@@ -75,7 +85,8 @@ fn cluster(step: (&str, &str), datastore: bool, which: usize) -> Fixture {
         node["datastore"] = etcd(&etcd_of, &minor);
     }
     let roles = if datastore { json!(["control-plane", "etcd"]) } else { json!(["control-plane"]) };
-    let kube = json!({"name": "n1", "uid": "u1", "roles": roles, "kubelet": step.0, "ready": true, "unschedulable": false, "pressure": []});
+    let kube = json!({"name": "n1", "uid": "u1", "roles": roles, "kubelet": step.0, "ready": true, "unschedulable": false,
+        "pressure": [], "certificates": []});
     let workload =
         |name: &str| json!({"kind": "Deployment", "namespace": "kube-system", "name": name, "desired": 1, "ready": 1});
     let workloads: Vec<Json> = ["coredns", "metrics-server", "local-path-provisioner", "traefik"].map(workload).into();

@@ -4,7 +4,10 @@ use std::sync::atomic::Ordering;
 use belay_cluster::{Api, ClusterError};
 use belay_facts::Secret;
 
+use serde_json::json;
+
 use crate::authority::Authority;
+use crate::fake_cluster::FakeCluster;
 use crate::server::{Handler, Mute, Server};
 
 fn version_only() -> Handler {
@@ -80,4 +83,35 @@ async fn a_bad_key_is_named_and_not_shown() {
     let error = Api::connect("127.0.0.1:1", &ours.pem, &client.certificate, &key).await.unwrap_err();
     assert!(matches!(error, ClusterError::Credentials { what: "client key", .. }), "{error}");
     assert!(!format!("{error} {error:?}").contains("belay-canary-secret"));
+}
+
+/// F116: the certificates of agents that nobody looks at. One that is over is told as well as one that is not, and one of another
+/// cluster is none; nothing of ours is sent to either.
+#[tokio::test]
+async fn what_other_nodes_serve_is_read_whether_it_is_valid_or_not() {
+    let ours = Authority::new("ours").of_the_past();
+    let nothing: Handler = Arc::new(|_| (404, String::new()));
+    let kubelet = Server::start(&ours, Arc::clone(&nothing)).await;
+    let stranger = Server::start(&Authority::new("theirs"), nothing).await;
+    let cluster = Arc::new(FakeCluster::default());
+    cluster.says("/version", 200, "{}");
+    let node = |name: &str, port: u16| {
+        cluster.put(
+            &format!("/api/v1/nodes/{name}"),
+            json!({ "metadata": { "name": name }, "status": {
+            "addresses": [{ "type": "InternalIP", "address": "127.0.0.1" }],
+            "daemonEndpoints": { "kubeletEndpoint": { "Port": port } },
+        } }),
+        );
+    };
+    node("n1", kubelet.address.port());
+    node("n2", kubelet.address.port());
+    node("n3", stranger.address.port());
+    cluster.put("/api/v1/namespaces/kube-system", json!({ "metadata": { "name": "kube-system", "uid": "ab434ebf" } }));
+    let (_server, api) = cluster.serve().await;
+    let gathered = api.facts("n1", &ours.pem, "cluster.local").await.unwrap();
+    let served: Vec<(&str, &str)> = gathered.served.iter().map(|one| (one.node.as_str(), one.at.as_str())).collect();
+    assert_eq!(served, [("n2", kubelet.at().as_str())]);
+    assert_eq!(kubelet.counts.certificates.load(Ordering::SeqCst), 0);
+    assert_eq!(stranger.counts.certificates.load(Ordering::SeqCst), 0);
 }

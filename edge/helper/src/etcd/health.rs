@@ -2,6 +2,8 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use belay_facts::Span;
+
 /// Where K3s' etcd tells its health and metrics in clear (k3s-facts §9).
 const PORT: u16 = 2381;
 const WITHIN: Duration = Duration::from_secs(2);
@@ -45,6 +47,19 @@ impl Metrics {
         let (_, rest) = self.line(name)?.split_once(&format!("{label}=\""))?;
         Some(rest.split_once('"')?.0.to_owned())
     }
+
+    /// The bucket of a histogram that so many of all that was counted lie within, from its longest time; `None` for one that
+    /// has counted nothing, or where they lie beyond the last bucket.
+    pub(super) fn within(&self, name: &str, part: f64) -> Option<Span> {
+        let counted = self.value(&format!("{name}_count")).filter(|count| *count > 0.0)?;
+        let bucket = format!("{name}_bucket{{");
+        let buckets =
+            self.0.lines().filter_map(|line| line.strip_prefix(&bucket)?.split_once("le=\"")?.1.split_once("\"}"));
+        let ends =
+            buckets.filter_map(|(end, below)| Some((end.parse::<f64>().ok()?, below.trim().parse::<f64>().ok()?)));
+        let (end, _) = ends.into_iter().find(|(_, below)| *below >= counted * part)?;
+        Duration::try_from_secs_f64(end).ok().map(Span::from)
+    }
 }
 
 /// What is read of both answers: health, and of the metric `name` its value and its label `a`.
@@ -71,7 +86,7 @@ fn get(path: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Metrics;
+    use super::{Metrics, Span};
 
     #[test]
     fn metrics_are_found_by_their_whole_name() {
@@ -83,5 +98,19 @@ mod tests {
         assert_eq!(told.value("etcd_server_quota_backend_bytes"), Some(2_147_483_648.0));
         assert_eq!(told.label("etcd_server_version", "server_version").as_deref(), Some("3.6.7"));
         assert_eq!(told.value("etcd_server"), None);
+    }
+
+    #[test]
+    fn a_part_of_a_histogram_ends_with_its_bucket() {
+        let name = "etcd_disk_wal_fsync_duration_seconds";
+        let lines = "_bucket{le=\"0.001\"} 90\n_bucket{le=\"0.016\"} 98\n_bucket{le=\"0.032\"} 99\n_bucket{le=\"+Inf\"} 100\n_sum 9.5\n_count 100\n";
+        let told = Metrics::of(&lines.lines().map(|line| format!("{name}{line}\n")).collect::<String>());
+        let within = |part| told.within(name, part).map(Span::as_millis);
+        assert_eq!(
+            [within(0.5), within(0.9), within(0.98), within(0.99), within(1.0)],
+            [Some(1), Some(1), Some(16), Some(32), None]
+        );
+        assert_eq!(Metrics::of(&format!("{name}_bucket{{le=\"1\"}} 0\n{name}_count 0\n")).within(name, 0.99), None);
+        assert_eq!(Metrics::of("").within(name, 0.99), None);
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn facts(server: &Path) -> Result<EtcdFacts, StoreError> {
         let bytes = |name| told.value(name).map(|value| value as u64);
         facts.quota = bytes("etcd_server_quota_backend_bytes").filter(|quota| *quota > 0);
         facts.in_use = bytes("etcd_mvcc_db_total_size_in_use_in_bytes");
+        facts.sync_99 = told.within("etcd_disk_wal_fsync_duration_seconds", 0.99);
     }
     Ok(facts)
 }
@@ -104,6 +105,7 @@ pub(crate) fn stored(store: &Store) -> Result<EtcdFacts, StoreError> {
         leader: None,
         quota: None,
         in_use: None,
+        sync_99: None,
     };
     if let Some(cluster) = bolt.bucket(b"cluster")? {
         facts.cluster_version = bolt.get(&cluster, b"clusterVersion")?.and_then(|value| String::from_utf8(value).ok());

@@ -77,6 +77,7 @@ mod tests {
             leader: None,
             quota: None,
             in_use: None,
+            sync_99: None,
         }
     }
 

@@ -1,0 +1,68 @@
+use std::fs::{self, Metadata};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use belay_facts::{DatastoreKind, Growth, Span};
+
+use crate::datastore::{hot_file, stored_name};
+use crate::{Installation, Places};
+
+/// Less than this says nothing: a datastore grows by whole pages.
+const LEAST: i64 = 3600;
+
+/// How the datastore has grown since the oldest copy of it that is here: a snapshot that K3s took (not a compressed one), or a
+/// backup of Belay's.
+pub(crate) fn growth(places: &Places, found: &Installation, kind: DatastoreKind) -> Option<Growth> {
+    let backups = files(&places.state.join("backups")).into_iter().map(|dir| dir.join(stored_name(kind)));
+    let mut copies: Vec<PathBuf> = backups.collect();
+    if kind == DatastoreKind::Etcd {
+        let named = found.config.last("etcd-snapshot-dir").map(PathBuf::from);
+        let taken = files(&named.unwrap_or_else(|| found.data_dir.join("server/db/snapshots")));
+        copies
+            .extend(taken.into_iter().filter(|path| path.extension().is_none_or(|ext| ext != "zip" && ext != "part")));
+    }
+    between(&copies, &found.data_dir.join("server").join(hot_file(kind)))
+}
+
+fn between(copies: &[PathBuf], live: &Path) -> Option<Growth> {
+    let oldest = copies.iter().filter_map(|path| regular(path)).min_by_key(Metadata::mtime)?;
+    let now = regular(live)?;
+    let over = now.mtime().checked_sub(oldest.mtime()).filter(|seconds| *seconds >= LEAST)?;
+    let (now, then) = (i64::try_from(now.len()).ok()?, i64::try_from(oldest.len()).ok()?);
+    Some(Growth { bytes: now - then, over: Span::seconds(u64::try_from(over).ok()?) })
+}
+
+fn regular(path: &Path) -> Option<Metadata> {
+    fs::metadata(path).ok().filter(|meta| meta.is_file() && meta.len() > 0)
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+
+    #[test]
+    fn it_is_measured_against_the_oldest_copy() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        let file = |name: &str, bytes: u64, hours: u64| {
+            let path = dir.path().join(name);
+            let file = File::create(&path).unwrap();
+            file.set_len(bytes).unwrap();
+            file.set_modified(now - Duration::from_secs(hours * 3600)).unwrap();
+            path
+        };
+        let live = file("db", 5000, 0);
+        let (new, old, empty) = (file("new", 4000, 12), file("old", 1000, 48), file("empty", 0, 90));
+        assert_eq!(between(&[], &live), None);
+        assert_eq!(between(&[file("just-now", 1000, 0)], &live), None);
+        let expected = Growth { bytes: 4000, over: Span::seconds(48 * 3600) };
+        assert_eq!(between(&[new, old, empty, dir.path().to_path_buf()], &live), Some(expected));
+    }
+}
