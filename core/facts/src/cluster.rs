@@ -39,6 +39,13 @@ pub struct KubeNode {
     pub uid: String,
     pub roles: Vec<String>,
     pub kubelet: String,
+    /// The container runtime, such as `containerd://2.2.0-k3s1`; empty until the kubelet has told.
+    #[serde(default)]
+    pub runtime: String,
+    /// `STAGE-HASH` of the keys that its API server encrypts Secrets with (K3s' annotation `k3s.io/encryption-config-hash`); empty on agents,
+    /// and where nothing was ever encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<String>,
     pub ready: bool,
     pub unschedulable: bool,
     pub pressure: Vec<String>,
@@ -59,6 +66,9 @@ pub struct Workload {
     pub name: String,
     pub desired: u32,
     pub ready: u32,
+    /// Of its pods, sorted, for what lies in `kube-system`: which version of an add-on runs. Empty elsewhere.
+    #[serde(default)]
+    pub images: Vec<String>,
 }
 
 /// The cluster's DNS service, `kube-system/kube-dns`.

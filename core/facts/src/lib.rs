@@ -9,6 +9,7 @@ mod coordinator;
 mod copy_kind;
 mod destination;
 mod digest;
+mod encryption;
 mod file;
 mod firewall;
 mod growth;
@@ -32,6 +33,7 @@ pub use coordinator::{Coordinator, Life};
 pub use copy_kind::CopyKind;
 pub use destination::{Destination, DestinationError};
 pub use digest::{Digest, DigestError, canonical_json};
+pub use encryption::EncryptionFacts;
 pub use file::{FORMAT, Facts, FactsError};
 pub use firewall::FirewallFacts;
 pub use growth::Growth;
@@ -52,7 +54,9 @@ pub use node::{
 pub use node_pods::{HeldLease, NodePod, NodePods, NodeVolume, PodPart};
 pub use secret::Secret;
 pub use span::Span;
-pub use surroundings::{ContainerdDropIn, ContainerdTemplate, Manifest, RegistryMirror, SelinuxLabels, Surroundings};
+pub use surroundings::{
+    ContainerdDropIn, ContainerdTemplate, Manifest, RegistryMirror, SelinuxLabels, Surroundings, Sysctl,
+};
 pub use unread::Unread;
 pub use userland::UserlandFacts;
 pub use version::{K3sVersion, Pre, VersionError};

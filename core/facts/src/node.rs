@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BootstrapFacts, Digest, Growth, K3sVersion, Span, Surroundings, UserlandFacts};
+use crate::{BootstrapFacts, Digest, EncryptionFacts, Growth, K3sVersion, Span, Surroundings, UserlandFacts};
 
 /// What is true on one node, as the helper read it there. `None` means "could not be read", never "no".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct NodeFacts {
     /// `None` as well where nobody asked for it: it is seconds of reading on a slow disk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub userland: Option<UserlandFacts>,
+    /// Of a server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<EncryptionFacts>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -46,6 +46,8 @@ pub struct Surroundings {
     pub mirrors: Option<Vec<RegistryMirror>>,
     /// What systemd runs in, such as `systemd-nspawn` or `lxc`; empty on a machine of its own. Clock and modules are its host's.
     pub container: String,
+    /// Settings of the kernel that K3s, its kubelet and its pods depend on; those that there are.
+    pub sysctls: Option<Vec<Sysctl>>,
     pub modules: Option<ModuleFacts>,
     pub firewall: Option<FirewallFacts>,
     /// The kernel says that something keeps its clock right (`NTPSynchronized` of `timedatectl`).
@@ -75,6 +77,15 @@ pub struct SelinuxLabels {
     pub process: String,
     /// The package k3s-selinux is installed.
     pub policy: bool,
+}
+
+/// A setting of the kernel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sysctl {
+    /// As `sysctl` writes it: `vm.overcommit_memory`.
+    pub name: String,
+    pub value: String,
 }
 
 /// A template in `agent/etc/containerd`.

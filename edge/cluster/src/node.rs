@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::read::password_secret;
 use crate::{Api, ClusterError, Read};
 
+/// K3s `pkg/secretsencrypt`.
+const ENCRYPTION: &str = "k3s.io/encryption-config-hash";
 const ROLE: &str = "node-role.kubernetes.io/";
 
 /// The Node's Ready condition, word for word. It proves little on its own: it stays true for about 40 s after the
@@ -91,16 +93,15 @@ pub(crate) fn facts_of(node: &Node) -> KubeNode {
     let mut pressure: Vec<String> =
         true_conditions().map(|c| c.type_.clone()).filter(|kind| kind.ends_with("Pressure")).collect();
     pressure.sort();
+    let annotations = node.metadata.annotations.as_ref();
+    let info = node.status.as_ref().and_then(|status| status.node_info.as_ref());
     KubeNode {
         name: node.metadata.name.clone().unwrap_or_default(),
         uid: node.metadata.uid.clone().unwrap_or_default(),
         roles,
-        kubelet: node
-            .status
-            .as_ref()
-            .and_then(|status| status.node_info.as_ref())
-            .map(|info| info.kubelet_version.clone())
-            .unwrap_or_default(),
+        kubelet: info.map(|info| info.kubelet_version.clone()).unwrap_or_default(),
+        runtime: info.map(|info| info.container_runtime_version.clone()).unwrap_or_default(),
+        encryption: Some(annotations.and_then(|all| all.get(ENCRYPTION)).cloned().unwrap_or_default()),
         ready: true_conditions().any(|condition| condition.type_ == "Ready"),
         unschedulable: node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false),
         pressure,
@@ -120,12 +121,12 @@ mod tests {
     #[test]
     fn reads_roles_pressure_and_readiness() {
         let node: Node = serde_json::from_value(serde_json::json!({
-            "metadata": { "name": "n1", "uid": "u1", "labels": {
+            "metadata": { "name": "n1", "uid": "u1", "annotations": { "k3s.io/encryption-config-hash": "start-ab12" }, "labels": {
                 "node-role.kubernetes.io/etcd": "true", "node-role.kubernetes.io/control-plane": "true", "kubernetes.io/os": "linux",
             } },
             "spec": { "unschedulable": true },
             "status": {
-                "nodeInfo": { "kubeletVersion": "v1.36.1+k3s1", "architecture": "", "bootID": "", "containerRuntimeVersion": "",
+                "nodeInfo": { "kubeletVersion": "v1.36.1+k3s1", "architecture": "", "bootID": "", "containerRuntimeVersion": "containerd://2.2.0-k3s1",
                     "kernelVersion": "", "kubeProxyVersion": "", "machineID": "", "operatingSystem": "", "osImage": "", "systemUUID": "" },
                 "conditions": [
                     { "type": "PIDPressure", "status": "True" }, { "type": "MemoryPressure", "status": "False" },
@@ -139,6 +140,8 @@ mod tests {
             uid: "u1".into(),
             roles: vec!["control-plane".into(), "etcd".into()],
             kubelet: "v1.36.1+k3s1".into(),
+            runtime: "containerd://2.2.0-k3s1".into(),
+            encryption: Some("start-ab12".into()),
             ready: false,
             unschedulable: true,
             pressure: vec!["DiskPressure".into(), "PIDPressure".into()],

@@ -158,6 +158,7 @@ mod tests {
             kind: "Deployment".into(),
             namespace: namespace.into(),
             name: "cattle-cluster-agent".into(),
+            images: Vec::new(),
             desired: 1,
             ready: 1,
         };

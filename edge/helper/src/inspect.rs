@@ -16,6 +16,7 @@ use crate::command::run_well;
 use crate::config::masked_argv;
 use crate::digests::digest_file;
 use crate::disk::disk_facts;
+use crate::encryption::encryption;
 use crate::etcd;
 use crate::flush::mean_flush;
 use crate::growth::growth;
@@ -84,6 +85,10 @@ pub fn inspect(places: &Places) -> Result<Inspection, Fault> {
             open_run: node_run::open_runs(places).into_iter().next().map(|run| run.id),
         },
         userland: None,
+        encryption: found
+            .as_ref()
+            .filter(|found| found.role == NodeRole::Server)
+            .and_then(|found| encryption(&found.data_dir.join("server"))),
         around: Some(surroundings::look(places, &data_dir, found.as_ref())),
     };
     Ok(Inspection { certificates: certificates(&data_dir, &mut notes), node, notes })

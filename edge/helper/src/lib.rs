@@ -20,6 +20,7 @@ mod discovery;
 mod disk;
 mod disk_errors;
 mod down;
+mod encryption;
 mod etcd;
 mod extracted;
 mod fault;

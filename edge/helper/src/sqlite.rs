@@ -211,11 +211,8 @@ impl Database {
     pub(crate) fn still_table(&self) -> Option<(Table, Columns)> {
         let schema = "SELECT rootpage FROM sqlite_schema WHERE type = 'table' AND name = 'kine'";
         let root = u32::try_from(self.number("asked for its table", schema).ok()?).ok()?;
-        let column = |name: &str| {
-            let sql = "SELECT cid FROM pragma_table_info('kine') WHERE name = ?1";
-            let at: i64 = self.connection.query_row(sql, (name,), |row| row.get(0)).ok()?;
-            usize::try_from(at).ok()
-        };
+        let all = self.connection.prepare("SELECT * FROM kine").ok()?;
+        let column = |name: &str| all.column_index(name).ok();
         let columns = Columns { name: column("name")?, deleted: column("deleted")?, value: column("value")? };
         Some((Table::still(&self.path, root)?, columns))
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use belay_facts::{ContainerdDropIn, ContainerdTemplate, Manifest, Surroundings};
+use belay_facts::{ContainerdDropIn, ContainerdTemplate, Manifest, Surroundings, Sysctl};
 use belay_objects::named_apis;
 
 use crate::command::run_well;
@@ -20,6 +20,11 @@ use crate::{Installation, Places};
 /// The longest file of manifests that is looked into, and how many of them: a directory of a whole cluster is smaller.
 const LONGEST: u64 = 4 * 1024 * 1024;
 const MOST: usize = 500;
+
+/// What a kubelet with `protect-kernel-defaults` insists on, and what pods need of the network.
+const SYSCTLS: &str = "kernel/keys/root_maxbytes kernel/keys/root_maxkeys kernel/panic kernel/panic_on_oops kernel/pid_max \
+    net/bridge/bridge-nf-call-iptables net/ipv4/conf/all/forwarding net/ipv4/ip_unprivileged_port_start \
+    net/ipv6/conf/all/disable_ipv6 net/ipv6/conf/all/forwarding vm/max_map_count vm/overcommit_memory vm/panic_on_oom";
 
 /// Tables of containerd 1.x' CRI plugin.
 const CRI_V1: &str = "io.containerd.grpc.v1.cri";
@@ -61,6 +66,7 @@ pub(crate) fn look(places: &Places, data_dir: &Path, found: Option<&Installation
         disk_errors: disk_errors(places, data_dir),
         node_password: node_password(&places.etc.join("rancher/node/password")),
         mirrors: mirrors(places, found),
+        sysctls: sysctls(places),
         modules: kernel_modules(places),
         firewall: firewall(places),
         clock_synchronized: clock_synchronized(places),
@@ -77,6 +83,19 @@ fn node_password(path: &Path) -> Option<bool> {
         Ok(text) => Some(!text.trim().is_empty()),
         Err(error) => (error.kind() == ErrorKind::NotFound).then_some(false),
     }
+}
+
+/// Each of them may be missing: a kernel without IPv6, or without the module that knows it.
+fn sysctls(places: &Places) -> Option<Vec<Sysctl>> {
+    let mut found = Vec::new();
+    for name in SYSCTLS.split_whitespace() {
+        match fs::read_to_string(places.proc.join("sys").join(name)) {
+            Ok(text) => found.push(Sysctl { name: name.replace('/', "."), value: text.trim().to_owned() }),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(_) => return None,
+        }
+    }
+    Some(found)
 }
 
 fn text(path: &Path) -> Option<String> {

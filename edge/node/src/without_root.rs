@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use belay_facts::{NodeFacts, NodeRole, Unread};
 
 /// Facts that are read below the data directory, and where.
-const OF_DATA: [(&str, &str); 6] = [
+const OF_DATA: [(&str, &str); 7] = [
     ("node.data_links", "data"),
     ("node.around.manifests", "server/manifests"),
     ("node.around.image_archives", "agent/images"),
     ("node.around.static_pods", "agent/pod-manifests"),
     ("node.around.containerd_templates", "agent/etc/containerd"),
     ("node.around.containerd_drop_ins", "agent/etc/containerd"),
+    ("node.encryption", "server/cred"),
 ];
 const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
 const FIX: &str = "Run it as root: `sudo belay check …`.";
@@ -133,6 +134,9 @@ fn take_out(node: &mut NodeFacts, unread: &[Unread]) {
     }
     if is("node.certificates") {
         node.certificates = None;
+    }
+    if is("node.encryption") {
+        node.encryption = None;
     }
     if is("node.process") {
         node.process = None;

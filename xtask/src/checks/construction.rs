@@ -166,7 +166,8 @@ mod tests {
                 assert_eq!(line, None, "{}", file.display());
             }
         }
-        let known = ["&path", "&places.journalctl", "&places.systemctl", "&resolved", "binary", "slot"];
+        let known =
+            ["&path", "&places.journalctl", "&places.systemctl", "&places.timedatectl", "&resolved", "binary", "slot"];
         assert_eq!(
             started.iter().map(String::as_str).collect::<Vec<_>>(),
             known,

@@ -86,9 +86,11 @@ fn cluster(step: (&str, &str), datastore: bool, which: usize) -> Fixture {
     }
     let roles = if datastore { json!(["control-plane", "etcd"]) } else { json!(["control-plane"]) };
     let kube = json!({"name": "n1", "uid": "u1", "roles": roles, "kubelet": step.0, "ready": true, "unschedulable": false,
-        "pressure": [], "certificates": []});
-    let workload =
-        |name: &str| json!({"kind": "Deployment", "namespace": "kube-system", "name": name, "desired": 1, "ready": 1});
+        "pressure": [], "certificates": [], "encryption": "", "runtime": "containerd://2.1.4-k3s1"});
+    let workload = |name: &str| {
+        json!({"kind": "Deployment", "namespace": "kube-system", "name": name, "desired": 1, "ready": 1,
+            "images": [format!("rancher/mirrored-{name}:1")]})
+    };
     let workloads: Vec<Json> = ["coredns", "metrics-server", "local-path-provisioner", "traefik"].map(workload).into();
     Fixture::patched(json!({
         "node": node,

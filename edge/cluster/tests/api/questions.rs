@@ -47,6 +47,10 @@ async fn facts_without_what_could_not_be_read() {
         "metadata": { "name": "web", "namespace": "shop" }, "spec": { "replicas": 3, "selector": {}, "template": {} },
         "status": { "readyReplicas": 2 },
     }));
+    cluster.put("/apis/apps/v1/deployments/coredns", json!({
+        "metadata": { "name": "coredns", "namespace": "kube-system" }, "status": { "readyReplicas": 1 }, "spec": { "selector": {},
+            "template": { "spec": { "containers": [{ "name": "coredns", "image": "rancher/mirrored-coredns-coredns:1.14.2" }] } } },
+    }));
     let (_server, api) = cluster.serve().await;
     let gathered = api.facts("n1", "CA", "cluster.local").await.unwrap();
     let facts = gathered.facts;
@@ -56,7 +60,9 @@ async fn facts_without_what_could_not_be_read() {
     assert_eq!(facts.dns, Some(DnsService { address: "10.43.0.10".into(), domain: "cluster.local".into() }));
     assert_eq!(facts.canary, Some(Canary { image: "docker.io/rancher/mirrored-pause:3.6".into() }));
     let workloads = facts.workloads.unwrap();
-    assert_eq!((workloads.len(), workloads[0].desired, workloads[0].ready), (1, 3, 2));
+    assert_eq!((workloads.len(), workloads[1].desired, workloads[1].ready), (2, 3, 2));
+    assert_eq!(workloads[0].images, ["rancher/mirrored-coredns-coredns:1.14.2"]);
+    assert!(workloads[1].images.is_empty());
     assert_eq!(facts.upgrade_tools, Some(vec![]));
     assert_eq!(facts.deprecated_apis, None);
     assert_eq!(gathered.notes, ["asking /metrics: HTTP 500: broken"]);

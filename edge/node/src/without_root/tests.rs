@@ -1,7 +1,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
-use belay_facts::Facts;
+use belay_facts::{EncryptionFacts, Facts};
 
 use super::*;
 
@@ -31,12 +31,14 @@ fn for_root_everything_is_as_it_was_told() {
 fn a_directory_that_may_not_be_entered_is_not_an_empty_one() {
     let mut told = node(1000);
     told.certificates = Some(Vec::new());
+    told.encryption = Some(EncryptionFacts { providers: Vec::new(), stage: String::new() });
     let unread = without_root(&mut told, &|path| path.starts_with("/none/k3s/server"));
     let named = facts(&unread);
     for fact in [
         "node.datastore",
         "node.certificates",
         "node.around.manifests",
+        "node.encryption",
         "node.disks.data.exchange",
         "node.helper.open_run",
     ] {
@@ -47,7 +49,12 @@ fn a_directory_that_may_not_be_entered_is_not_an_empty_one() {
     {
         assert!(!named.contains(&fact), "{fact}: {named:?}");
     }
-    assert!(told.datastore.is_none() && told.certificates.is_none() && told.around.unwrap().manifests.is_none());
+    assert!(
+        told.encryption.is_none()
+            && told.datastore.is_none()
+            && told.certificates.is_none()
+            && told.around.unwrap().manifests.is_none()
+    );
     assert!(told.binary.is_some() && told.disks.contains_key("data"));
     let why = &unread.iter().find(|one| one.fact == "node.datastore").unwrap().why;
     assert_eq!(why, "needs root: user 1000 may not read /none/k3s/server/db");

@@ -45,7 +45,14 @@ mod tests {
     use super::*;
 
     fn workload(name: &str, desired: u32, ready: u32) -> Workload {
-        Workload { kind: "Deployment".into(), namespace: "shop".into(), name: name.into(), desired, ready }
+        Workload {
+            kind: "Deployment".into(),
+            namespace: "shop".into(),
+            name: name.into(),
+            desired,
+            ready,
+            images: Vec::new(),
+        }
     }
 
     #[test]
