@@ -4,7 +4,7 @@ use belay_node::{Inspected, Link, LinkError, Way, read_shown};
 use belay_wire::Credentials;
 use jiff::Timestamp;
 
-use crate::{Clock, RunError};
+use crate::{Clock, Holding, RunError};
 
 /// How long the API may take to tell its part.
 const CLUSTER: Span = Span::seconds(30);
@@ -14,6 +14,8 @@ const CLUSTER: Span = Span::seconds(30);
 pub struct Gathered {
     pub facts: Facts,
     pub notes: Vec<String>,
+    /// Who holds the run that has not ended on the node, if there is one: facts know its name only.
+    pub holding: Option<Holding>,
 }
 
 /// Reads everything that is true: one helper call per node, then the API. What cannot be read is missing, not an error;
@@ -32,6 +34,10 @@ pub async fn gather(link: &mut Link, clock: &Clock, kubeconfig: Option<&Kubeconf
         let (file, node) = (kubeconfig.path().display().to_string(), inspected.node.name);
         return Err(RunError::OtherCluster { file, node });
     }
+    let holding = match inspected.node.helper.open_run {
+        Some(_) => link.held().await.ok().flatten().map(Holding::of_node),
+        None => None,
+    };
     let (mut notes, mut unread) = (std::mem::take(&mut inspected.notes), std::mem::take(&mut inspected.unread));
     let asked = ask(link, &inspected, kubeconfig);
     let cluster = match tokio::time::timeout(CLUSTER.duration(), asked).await {
@@ -55,7 +61,7 @@ pub async fn gather(link: &mut Link, clock: &Clock, kubeconfig: Option<&Kubeconf
     };
     let (objects, manifests, nodes) = (None, None, vec![inspected.node]);
     let facts = Facts { belay: FORMAT.to_owned(), taken_at, cluster, nodes, objects, manifests, unread };
-    Ok(Gathered { facts, notes })
+    Ok(Gathered { facts, notes, holding })
 }
 
 /// What other nodes serve becomes facts of them. A node that showed nothing has none, and rules about it are unknown.

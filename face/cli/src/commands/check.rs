@@ -12,7 +12,7 @@ use belay_runner::{
 use serde::Serialize;
 
 use super::Context;
-use super::policy::{judge, ladder_hints, policy, target};
+use super::policy::{judge, ladder_hints, name_holder, policy, target};
 use super::preview::{preview, show_preview};
 use crate::args::{CheckArgs, FailOn, Objects, Output};
 use crate::error::CommandError;
@@ -32,8 +32,8 @@ pub async fn check(context: &Context, args: &CheckArgs, output: Output) -> Resul
     let kubeconfig = args.kubeconfig.as_deref().map(Kubeconfig::read).transpose()?;
     let of_a_node = context.node().is_some() || args.objects.is_some() || args.deep || kubeconfig.is_some();
     let alone = !of_a_node && !folders.is_empty() && trace_of_k3s().is_none();
-    let Gathered { mut facts, notes } = match &args.facts {
-        Some(file) => Gathered { facts: read(file)?, notes: Vec::new() },
+    let Gathered { mut facts, notes, holding } = match &args.facts {
+        Some(file) => Gathered { facts: read(file)?, notes: Vec::new(), holding: None },
         None if alone => folders_alone(),
         None => take_as(context.node(), args.objects, args.deep, kubeconfig.as_ref()).await?,
     };
@@ -43,7 +43,8 @@ pub async fn check(context: &Context, args: &CheckArgs, output: Output) -> Resul
     if let Some(file) = &args.save_facts {
         write(file, "the facts", &facts)?;
     }
-    let found = judge(&facts, to.clone(), &policy, knowledge)?;
+    let mut found = judge(&facts, to.clone(), &policy, knowledge)?;
+    name_holder(&mut found, holding.as_ref());
     let preview = match &to {
         Some(to) => preview(context, &facts, &found, to, None)?,
         None => None,
@@ -214,7 +215,8 @@ fn folders_alone() -> Gathered {
     let taken_at = Clock::of_this_machine().wall();
     let (cluster, nodes, objects, manifests, unread) = (None, Vec::new(), None, None, Vec::new());
     let facts = Facts { belay: FORMAT.to_owned(), taken_at, cluster, nodes, objects, manifests, unread };
-    Gathered { facts, notes: vec!["a cluster: this machine has no K3s, so only the folders were judged".to_owned()] }
+    let notes = vec!["a cluster: this machine has no K3s, so only the folders were judged".to_owned()];
+    Gathered { facts, notes, holding: None }
 }
 
 /// The facts of a node, or of this machine.

@@ -8,7 +8,7 @@ use belay_runner::vault::{Release, fetch};
 use super::Context;
 use super::backup::place;
 use super::check::{show, take_with};
-use super::policy::{judge, ladder_hints, parts, policy, target, today};
+use super::policy::{judge, ladder_hints, name_holder, parts, policy, target, today};
 use super::preview::{preview, show_preview};
 use crate::args::{OutputFormat, PlanArgs, PlanCommand, PlanVerb};
 use crate::error::CommandError;
@@ -98,7 +98,8 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
     let backup_to = place(&args.backup)?;
     let gathered = take_with(context.node(), args.objects, true).await?;
     let facts = gathered.facts;
-    let findings = judge(&facts, Some(to.clone()), &policy, knowledge)?;
+    let mut findings = judge(&facts, Some(to.clone()), &policy, knowledge)?;
+    name_holder(&mut findings, gathered.holding.as_ref());
     if belay_checks::blocks(&findings) {
         if context.format == OutputFormat::Text {
             show(Some(&to), &findings, &gathered.notes);

@@ -1,8 +1,8 @@
 use belay_checks::{Acceptance, Edge, Finding, Knowledge, Policy, ReleaseGraph, Standing, check};
 use belay_facts::{DatastoreKind, Facts, K3sVersion, Unread};
 use belay_plan::Part;
-use belay_runner::Clock;
 use belay_runner::vault::resolve_channel;
+use belay_runner::{Clock, Holding};
 
 use crate::error::CommandError;
 
@@ -102,6 +102,19 @@ pub fn judge(
     Ok(check(facts, &Edge { from, to }, knowledge, policy))
 }
 
+/// The rule that an earlier run has not ended.
+const RUN_UNFINISHED: &str = "belay-run-unfinished";
+
+/// Says of a run that has not ended who holds it, and what to type then: one that goes on elsewhere is not taken over. Facts know
+/// its name only, and a process that lives now says nothing when they are judged later.
+pub fn name_holder(findings: &mut [Finding], holding: Option<&Holding>) {
+    let Some(holding) = holding else { return };
+    for finding in findings.iter_mut().filter(|finding| finding.rule == RUN_UNFINISHED) {
+        finding.evidence = vec![holding.to_string()];
+        finding.fix = holding.hint();
+    }
+}
+
 /// The minors of what writes to disk, in what runs and in `to`, as far as the release tables know them.
 pub fn parts(facts: &Facts, to: &K3sVersion, knowledge: &Knowledge) -> Vec<Part> {
     let from = facts.nodes.first().and_then(|node| node.binary.as_ref()?.version.clone());
@@ -138,7 +151,29 @@ pub fn ladder_hints(facts: &Facts, to: &K3sVersion, knowledge: &Knowledge) -> Op
 
 #[cfg(test)]
 mod tests {
+    use belay_facts::Life;
+
     use super::*;
+
+    #[test]
+    fn a_run_that_another_process_carries_out_was_told_to_be_resumed() {
+        let base = include_str!("../../../../core/checks/fixtures/base.json");
+        let mut facts = serde_json::from_str::<serde_json::Value>(base).unwrap()["facts"].take();
+        facts["nodes"][0]["helper"]["open_run"] = serde_json::json!("r1");
+        let facts = Facts::from_json(&facts.to_string()).unwrap();
+        let policy = Policy { accepted: Vec::new(), today: today() };
+        let found = |life| {
+            let mut found = judge(&facts, None, &policy, &Knowledge::embedded().unwrap()).unwrap();
+            let by = Some(belay_journal::this_process());
+            let holding = Holding { run: "r1".to_owned(), by, life, last: "n1.keep begun".to_owned() };
+            name_holder(&mut found, Some(&holding));
+            found.into_iter().find(|finding| finding.rule == RUN_UNFINISHED).unwrap()
+        };
+        let lives = found(Life::Lives);
+        assert!(lives.fix.contains("belay watch r1") && !lives.fix.contains("resume"), "{}", lives.fix);
+        assert!(lives.evidence.join(" ").contains("n1.keep begun"), "{:?}", lives.evidence);
+        assert!(found(Life::Gone).fix.contains("belay resume r1"));
+    }
 
     #[tokio::test]
     async fn a_tag_without_its_build_was_looked_up_as_a_channel() {

@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use belay_engine::RunState;
 use belay_node::Link;
 use belay_report::{count, size};
+use belay_runner::Holding;
 use serde::Serialize;
 
 use super::Context;
-use super::run::ensure_root;
+use super::run::{ensure_root, holding};
 use crate::args::{OutputFormat, PruneArgs};
 use crate::error::CommandError;
 use crate::output;
@@ -17,8 +18,12 @@ pub async fn prune(context: &Context, args: &PruneArgs) -> Result<u8, CommandErr
     ensure_root(context.node())?;
     let name = context.node().map_or_else(|| "this node".to_owned(), ToString::to_string);
     let mut link = Link::open(&name, context.node()).await.map_err(refused)?;
-    let on_node = link.leftovers().await.map_err(refused)?;
     let here = cached_releases(context)?;
+    // The node would refuse as well, but only we know whether that process lives.
+    if let Some(holding) = holding(context, &mut link).await {
+        return Err(nothing_beside(&holding));
+    }
+    let on_node = link.leftovers().await.map_err(refused)?;
     let items: Vec<Item> = on_node
         .iter()
         .map(|left| Item {
@@ -66,8 +71,7 @@ fn cached_releases(context: &Context) -> Result<Vec<Item>, CommandError> {
     for run in context.state.runs()? {
         let (Ok(plan), Ok(records)) = (run.plan(), run.records()) else { continue };
         if RunState::replay(&plan, &records).is_ok_and(|state| state.end().is_none()) {
-            return Err(CommandError::refused(format!("run {} has not ended: nothing is removed beside it", run.id()))
-                .hinted(format!("`belay resume {0}` goes on, `belay rollback {0}` goes back", run.id())));
+            return Err(nothing_beside(&run.holding()));
         }
     }
     let entries = std::fs::read_dir(context.state.releases()).into_iter().flatten().flatten();
@@ -80,6 +84,11 @@ fn cached_releases(context: &Context) -> Result<Vec<Item>, CommandError> {
         run: None,
     };
     Ok(releases.into_iter().map(item).collect())
+}
+
+/// What lies there may lead an open run back.
+fn nothing_beside(holding: &Holding) -> CommandError {
+    CommandError::refused(format!("nothing is removed beside a run: {holding}")).hinted(holding.hint())
 }
 
 /// Bytes of the files in a directory of the cache, which has no directories in it.
@@ -146,4 +155,37 @@ fn confirm() -> Result<(), CommandError> {
 fn refused(error: belay_node::LinkError) -> CommandError {
     let hint = error.hint();
     hint.into_iter().fold(CommandError::refused(error), CommandError::hinted)
+}
+
+#[cfg(test)]
+mod tests {
+    use belay_plan::StepKind;
+    use belay_runner::StateDir;
+
+    use super::*;
+    use crate::story::{self, Story};
+
+    #[test]
+    fn beside_a_run_that_goes_on_it_said_to_resume_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let context = Context::new(StateDir::new(temp.path()), OutputFormat::Text, None);
+        let mut story = Story::begin();
+        story.forward(StepKind::Keep);
+        let run = context.state.run(&story.plan.id);
+        let mut journal = run.create(&story.plan.to_yaml().unwrap(), &story::facts("v1.35.4+k3s1", 3)).unwrap();
+        for record in &story.records {
+            journal.append(record).unwrap();
+        }
+        let goes_on = cached_releases(&context).unwrap_err();
+        assert!(goes_on.hints.join(" ").contains("belay watch"), "{goes_on:?}");
+        assert!(
+            goes_on.message.contains("nothing is removed beside a run") && !goes_on.hints.join(" ").contains("resume")
+        );
+        drop(journal);
+        let sign = run.path().join("journal.lock");
+        let gone = std::fs::read_to_string(&sign).unwrap().replace("\"started\":", "\"started\":1");
+        std::fs::write(&sign, gone).unwrap();
+        let left = cached_releases(&context).unwrap_err();
+        assert!(left.hints.join(" ").contains("belay resume"), "{left:?}");
+    }
 }

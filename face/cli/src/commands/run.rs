@@ -154,10 +154,17 @@ fn refuse_open_run(context: &Context, wanted: &Plan) -> Result<(), CommandError>
 pub async fn refuse_held(context: &Context, node: Option<&Destination>) -> Result<(), CommandError> {
     let name = node.map_or_else(|| "this node".to_owned(), ToString::to_string);
     let Ok(mut link) = Link::open(&name, node).await else { return Ok(()) };
-    let Ok(Some(held)) = link.held().await else { return Ok(()) };
+    match holding(context, &mut link).await {
+        Some(holding) => Err(RunError::OpenRun(Box::new(holding)).into()),
+        None => Ok(()),
+    }
+}
+
+/// Who holds the run that has not ended on a node. Its directory tells more than the node, where it is here.
+pub async fn holding(context: &Context, link: &mut Link) -> Option<Holding> {
+    let held = link.held().await.ok().flatten()?;
     let here = context.state.run(&held.run);
-    let holding = if here.plan_path().is_file() { here.holding() } else { Holding::of_node(held) };
-    Err(RunError::OpenRun(Box::new(holding)).into())
+    Some(if here.plan_path().is_file() { here.holding() } else { Holding::of_node(held) })
 }
 
 /// A screen for people; for machines only the report at the end.
