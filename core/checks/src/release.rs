@@ -211,6 +211,21 @@ impl Releases {
         self.knows(tag) && self.minor_of(tag).is_some_and(listed)
     }
 
+    /// The known releases just below and just above `tag`.
+    #[must_use]
+    pub fn nearest(&self, tag: &K3sVersion) -> Vec<&K3sVersion> {
+        let builds = self.builds();
+        let below = builds.iter().rfind(|build| **build < tag);
+        let above = builds.iter().find(|build| **build > tag);
+        below.into_iter().chain(above).copied().collect()
+    }
+
+    /// Whether `tag` may be a release that came out after the tables: a later patch of their minors.
+    #[must_use]
+    pub fn may_be_newer(&self, tag: &K3sVersion) -> bool {
+        self.minor_of(tag).is_some_and(|minor| minor.latest < *tag)
+    }
+
     /// What is known about `tag`.
     #[must_use]
     pub fn look_up(&self, tag: &K3sVersion) -> Release {

@@ -54,6 +54,26 @@ fn a_ladder_is_shown_drawn_and_given_to_machines() {
 }
 
 #[test]
+fn a_ladder_from_what_is_no_release_said_that_it_runs_already() {
+    for (tag, nearest) in [("v9.9.9+k3s1", "v1.37."), ("v1.36.99+k3s1", "v1.36.5+k3s1, v1.37.0+k3s1")] {
+        let said = belay(&["versions", "--from", tag]);
+        assert!(said.code == 1 && said.err.contains("is no release that is known here"), "{}{}", said.out, said.err);
+        assert!(said.err.contains(nearest) && said.out.is_empty(), "{}", said.err);
+    }
+}
+
+#[test]
+fn a_mirror_that_is_not_there_was_a_no_in_each_row() {
+    let said = belay(&["versions", "--channels", "/none", "--mirror", "/nonexistent"]);
+    assert_eq!((said.code, said.out.as_str()), (1, ""), "{}", said.err);
+    assert!(
+        said.err.contains("the mirror /nonexistent could not be read") && said.err.contains("next:"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
 fn a_rule_is_explained_and_a_wrong_name_leads_to_it() {
     let said = belay(&["explain", "belay-disk-space"]);
     assert!(said.code == 0 && said.out.contains("sources"), "{}{}", said.out, said.err);

@@ -158,6 +158,31 @@ fn without_a_cluster_folders_are_judged_alone() {
 }
 
 #[test]
+fn a_target_that_is_no_release_and_a_folder_without_manifests_passed() {
+    let dir = folder();
+    for to in ["v9.9.9+k3s1", "v1.36.0+k3s7"] {
+        let said = belay(dir.path(), &["check", "--to", to, "--manifests", "git/good.yaml"]);
+        assert!(
+            said.code == 1 && said.err.contains("is no release that is known here"),
+            "{to}: {}{}",
+            said.out,
+            said.err
+        );
+    }
+    let later = belay(dir.path(), &["check", "--to", "v1.37.99+k3s1", "--manifests", "git/good.yaml"]);
+    assert_eq!(later.code, 0, "it may have come out since: {}", later.err);
+
+    fs::create_dir(dir.path().join("empty")).unwrap();
+    write(dir.path(), "values/values.yaml", "replicas: 3\n");
+    for (named, why) in [("empty", "no file that ends in .yaml"), ("values", "1 file is there, and none")] {
+        let said = belay(dir.path(), &["check", TO[0], TO[1], "--manifests", named]);
+        assert!(said.code == 1 && said.out.is_empty() && said.err.contains(why), "{named}: {}{}", said.out, said.err);
+        let beside = belay(dir.path(), &["check", TO[0], TO[1], "--facts", &facts(dir.path()), "--manifests", named]);
+        assert!(beside.code == 1 && beside.err.contains(why), "{named}: {}{}", beside.out, beside.err);
+    }
+}
+
+#[test]
 fn saved_facts_keep_their_folders() {
     let dir = folder();
     let saved = dir.path().join("saved.json");

@@ -5,6 +5,8 @@ use belay_facts::{Digest, K3sVersion};
 pub enum VaultError {
     #[error("{0} could not be reached: {1}")]
     Unreachable(String, String),
+    #[error("the mirror {path} could not be read: {source}")]
+    NoMirror { path: String, source: std::io::Error },
     #[error("{url} answered {status}")]
     Status { url: String, status: u16 },
     #[error("{0} redirects from https to plain http; a redirect like that is how a man in the middle begins")]
@@ -57,6 +59,9 @@ impl VaultError {
             }
             Self::NotListed { .. } => {
                 "the mirror has the release for other machines only; give another one: --mirror URL|DIR"
+            }
+            Self::NoMirror { .. } => {
+                "name a directory that is there, with <tag>/k3s and <tag>/sha256sum-amd64.txt for each release: --mirror DIR"
             }
             Self::Channel(..) => "name the release itself, such as --to v1.36.5+k3s1",
             _ => return None,

@@ -29,6 +29,16 @@ impl Origin {
         }
     }
 
+    /// A disk that is not mounted has no release, and says nothing about any.
+    ///
+    /// # Errors
+    /// `NoMirror`, when it is a directory that is not there or may not be read.
+    pub(super) fn ensure_there(&self) -> Result<(), VaultError> {
+        let Self::Directory(dir) = self else { return Ok(()) };
+        let why = |source| VaultError::NoMirror { path: dir.display().to_string(), source };
+        std::fs::read_dir(dir).map(drop).map_err(why)
+    }
+
     /// Plain http is refused unless it does not leave this machine, the user pinned the binary, or accepted the risk.
     ///
     /// # Errors

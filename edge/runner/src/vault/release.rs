@@ -32,6 +32,7 @@ pub struct Release {
 /// When it cannot be asked; that it is not there is no error.
 pub async fn holds(origin: &Origin, tag: &K3sVersion, arch: &str) -> Result<bool, VaultError> {
     let name = file_name(arch).ok_or_else(|| VaultError::Arch(arch.to_owned()))?;
+    origin.ensure_there()?;
     let sums_at = origin.file(tag, &format!("sha256sum-{arch}.txt"));
     let text = match read_text(&sums_at).await {
         Ok(text) => text,
@@ -56,6 +57,7 @@ pub async fn fetch(
     mut progress: impl FnMut(u64, u64),
 ) -> Result<Release, VaultError> {
     let name = file_name(arch).ok_or_else(|| VaultError::Arch(arch.to_owned()))?;
+    origin.ensure_there()?;
     let sums_at = origin.file(tag, &format!("sha256sum-{arch}.txt"));
     let listed = sums::find(&read_text(&sums_at).await?, name, &sums_at.to_string())?;
     if let Some(pinned) = pin.filter(|pinned| *pinned != listed) {
@@ -247,6 +249,19 @@ mod tests {
         let error = fetch(&other, "arm64", &origin, None, cache.path(), |_, _| {}).await.unwrap_err();
         assert!(error.to_string().contains("v1.36.99+k3s1") && error.hint().is_some(), "{error}");
         assert_eq!(std::fs::read_dir(cache.path()).unwrap().count(), 0, "and nothing was made");
+    }
+
+    #[tokio::test]
+    async fn a_mirror_that_is_not_mounted_was_one_without_releases() {
+        let cache = tempfile::tempdir().unwrap();
+        let origin = Origin::Directory(cache.path().join("usb"));
+        let tag = "v1.36.3+k3s1".parse().unwrap();
+        let asked = holds(&origin, &tag, "amd64").await.unwrap_err();
+        let fetched = fetch(&tag, "amd64", &origin, None, cache.path(), |_, _| {}).await.unwrap_err();
+        for error in [asked, fetched] {
+            assert!(matches!(error, VaultError::NoMirror { .. }) && error.to_string().contains("usb"), "{error}");
+            assert!(error.hint().is_some_and(|hint| hint.contains("--mirror DIR")));
+        }
     }
 
     #[tokio::test]

@@ -1,10 +1,12 @@
 use std::path::Path;
 
-use belay_checks::{ApiUser, Baseline, BundleMark, Finding, Severity, api_users, blocks, findings_over, table};
-use belay_facts::{Destination, FORMAT, Facts, K3sVersion};
+use belay_checks::{
+    ApiUser, Baseline, BundleMark, Finding, Knowledge, Severity, api_users, blocks, findings_over, table,
+};
+use belay_facts::{Destination, FORMAT, Facts, K3sVersion, ManifestFolder};
 use belay_node::Link;
 use belay_plan::Preview;
-use belay_report::{CheckReport, Mark, check_junit, check_markdown, check_sarif};
+use belay_report::{CheckReport, Mark, check_junit, check_markdown, check_sarif, count};
 use belay_runner::knowledge::Known;
 use belay_runner::{
     Clock, Gathered, Kubeconfig, gather, gather_objects, gather_userland, manifest_folder, trace_of_k3s,
@@ -12,7 +14,7 @@ use belay_runner::{
 use serde::Serialize;
 
 use super::Context;
-use super::policy::{judge, ladder_hints, name_holder, policy, target};
+use super::policy::{judge, ladder_hints, name_holder, no_release, policy, target};
 use super::preview::{preview, show_preview};
 use crate::args::{CheckArgs, FailOn, Objects, Output};
 use crate::error::CommandError;
@@ -29,6 +31,9 @@ pub async fn check(context: &Context, args: &CheckArgs, output: Output) -> Resul
         None => None,
     };
     let folders = args.manifests.iter().map(|dir| manifest_folder(dir)).collect::<Result<Vec<_>, _>>()?;
+    if let Some(empty) = folders.iter().find(|folder| folder.objects == 0 && folder.unread.is_empty()) {
+        return Err(no_manifest(empty));
+    }
     let kubeconfig = args.kubeconfig.as_deref().map(Kubeconfig::read).transpose()?;
     let of_a_node = context.node().is_some() || args.objects.is_some() || args.deep || kubeconfig.is_some();
     let alone = !of_a_node && !folders.is_empty() && trace_of_k3s().is_none();
@@ -37,6 +42,10 @@ pub async fn check(context: &Context, args: &CheckArgs, output: Output) -> Resul
         None if alone => folders_alone(),
         None => take_as(context.node(), args.objects, args.deep, kubeconfig.as_ref()).await?,
     };
+    // Nothing but the tables can say that such a target is none: there is no cluster whose rules would.
+    if let Some(to) = to.as_ref().filter(|to| alone && !is_plausible(to, knowledge)) {
+        return Err(no_release(to, knowledge));
+    }
     if !folders.is_empty() {
         facts.manifests = Some(folders);
     }
@@ -208,6 +217,25 @@ fn show_rest(to: Option<&K3sVersion>, notes: &[String]) {
         let more = style.dim("Judged without a target; more is known with one: belay check --to TAG");
         output::print(&format!("{more}\n"));
     }
+}
+
+/// Whoever names a folder wants to hear about something in it.
+fn no_manifest(folder: &ManifestFolder) -> CommandError {
+    let ManifestFolder { dir, files, .. } = folder;
+    let why = match files {
+        0 => "it has no file that ends in .yaml, .yml or .json".to_owned(),
+        _ => format!(
+            "{} there, and none names an apiVersion",
+            count(usize::try_from(*files).unwrap_or(usize::MAX), "file is", "files are")
+        ),
+    };
+    CommandError::refused(format!("there is no manifest in {dir}: {why}"))
+        .hinted("name the folder that has them, or one file: --manifests DIR")
+}
+
+/// A release that is known, or one that may have come out since.
+fn is_plausible(to: &K3sVersion, knowledge: &Knowledge) -> bool {
+    knowledge.releases.exists(to) || knowledge.releases.may_be_newer(to)
 }
 
 /// Facts of nothing yet: this machine has no K3s, and somebody wants to know of folders only.

@@ -53,6 +53,16 @@ pub async fn target(to: &str, channels: &str) -> Result<K3sVersion, CommandError
     }
 }
 
+/// A tag that the release tables do not have: what of it is not known here, and the releases beside it.
+pub fn no_release(tag: &K3sVersion, knowledge: &Knowledge) -> CommandError {
+    let releases = &knowledge.releases;
+    let nearest: Vec<String> = releases.nearest(tag).iter().map(|build| build.tag()).collect();
+    CommandError::refused(format!("{tag} is no release that is known here, as of {}", releases.as_of)).hinted(format!(
+        "the nearest that are known: {}; the newest of every minor: belay versions",
+        nearest.join(", ")
+    ))
+}
+
 /// `v1.36.3`, without the build of K3s.
 fn is_patch(to: &str) -> bool {
     let numbers: Vec<&str> = to.strip_prefix('v').unwrap_or_default().split('.').collect();
@@ -142,11 +152,13 @@ pub fn ladder_hints(facts: &Facts, to: &K3sVersion, knowledge: &Knowledge) -> Op
         DatastoreKind::Etcd => " --datastore etcd",
         DatastoreKind::External => " --datastore external",
     });
-    let see = format!("belay versions --from {} --to {}{}", standing.tag, route.to, kind.unwrap_or_default());
-    Some(vec![
-        format!("{what} {}: first belay upgrade --to {first} (the whole ladder: {})", route.to, rungs.join(", ")),
-        format!("see why with: {see}"),
-    ])
+    let mut hints =
+        vec![format!("{what} {}: first belay upgrade --to {first} (the whole ladder: {})", route.to, rungs.join(", "))];
+    if knowledge.releases.exists(&standing.tag) {
+        let kind = kind.unwrap_or_default();
+        hints.push(format!("see why with: belay versions --from {} --to {}{kind}", standing.tag, route.to));
+    }
+    Some(hints)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use belay_runner::vault;
 use serde::Serialize;
 
 use super::Context;
-use super::policy::{target, today};
+use super::policy::{no_release, target, today};
 use crate::args::{OutputFormat, VersionsArgs};
 use crate::error::CommandError;
 use crate::output;
@@ -32,6 +32,8 @@ pub async fn versions(context: &Context, args: &VersionsArgs) -> Result<u8, Comm
         for line in &mut survey.minors {
             match vault::holds(mirror, &line.newest, arch).await {
                 Ok(has) => line.in_mirror = Some(has),
+                // Somebody named a directory; that it is not there is no answer about releases.
+                Err(error @ vault::VaultError::NoMirror { .. }) => return Err(error.into()),
                 Err(error) => {
                     // One that does not answer is asked once, not fourteen times.
                     notes.push(format!("what the mirror has is not known now: {error}"));
@@ -93,6 +95,9 @@ async fn ladder(
     args: &VersionsArgs,
     knowledge: &Knowledge,
 ) -> Result<u8, CommandError> {
+    if !knowledge.releases.exists(from) {
+        return Err(no_release(from, knowledge));
+    }
     let standing = Standing { tag: from.clone(), datastore: args.datastore.map(Into::into), etcd: None };
     let graph = ReleaseGraph::of(&knowledge.releases, &standing);
     let to = match &args.to {
