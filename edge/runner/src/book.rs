@@ -2,7 +2,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use belay_cluster::Shot;
-use belay_engine::{Event, Record, RunState};
+use belay_engine::{Event, Halt, Record, RunState};
 use belay_facts::{Coordinator, Span};
 use belay_journal::{Journal, JournalError};
 use belay_plan::{Plan, Step};
@@ -162,10 +162,10 @@ impl Book {
     #[must_use]
     pub fn interrupted(&self) -> Option<String> {
         if self.interrupt.asked() {
-            return Some("interrupted by Ctrl-C".to_owned());
+            return Some(Halt::CtrlC.to_string());
         }
         let wish = self.dir.halt_wished(&self.own)?;
-        Some(format!("halted by {} with `belay halt`", wish.by))
+        Some(Halt::Command { by: wish.by.to_string() }.to_string())
     }
 
     /// The same on the way forward only: a way back is finished.

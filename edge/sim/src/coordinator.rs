@@ -4,7 +4,9 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use belay_engine::{Command, EndState, Event, Fault, FaultKind, NodeTale, ProbeState, Record, RunState, TurnCause};
+use belay_engine::{
+    Command, EndState, Event, Fault, FaultKind, Halt, NodeTale, ProbeState, Record, RunState, TurnCause,
+};
 use belay_facts::{Mutant, Span, mutated};
 use belay_journal::{Disk as _, DiskFile as _, Durable, Journal, JournalError, read_on};
 use belay_plan::{Plan, Reached, Step, StepKind};
@@ -278,7 +280,7 @@ impl Coordinator {
     }
 
     fn go_back(&mut self, world: &mut World) -> Result<(), Left> {
-        match self.state.ask_back(&self.plan, "interrupted by Ctrl-C") {
+        match self.state.ask_back(&self.plan, &Halt::CtrlC.to_string()) {
             Some(Command::Turn { reached, cause }) => {
                 let asked = self.state.asked();
                 self.turn(world, reached, TurnCause { asked, ..cause })

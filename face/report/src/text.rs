@@ -53,6 +53,9 @@ fn decisive(report: &Report, turn: &TurnReport, style: Style) -> String {
     if turn.asked {
         return style.paragraph(Mark::Unsure, &format!("asked to go back: {}", turn.why));
     }
+    if turn.halted.is_some() {
+        return style.paragraph(Mark::Unsure, &turn.why);
+    }
     if turn.gates.is_empty() {
         let step = turn.step.as_ref().and_then(|id| report.steps.iter().find(|step| step.id == *id && !step.back));
         return match (step.filter(|step| step.fault().is_some()), &turn.fault) {

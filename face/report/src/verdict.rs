@@ -20,8 +20,8 @@ pub(crate) fn verdict(report: &Report) -> String {
         EndState::Restored if turn.is_some_and(|turn| turn.asked) => {
             format!("{node} is back on {from}, as asked. The cluster is {}.", as_it_was(report))
         }
-        // Decided on the node: nobody had shown yet whether it holds.
-        EndState::Restored if turn.is_some_and(|turn| turn.step.is_none() && turn.gates.is_empty()) => {
+        // Nobody had shown yet whether it holds.
+        EndState::Restored if turn.is_some_and(TurnReport::is_no_verdict) => {
             let cause = turn.map_or_else(String::new, cause);
             format!("{node} is back on {from}: {cause}. The cluster is {}.", as_it_was(report))
         }
@@ -67,6 +67,9 @@ pub(crate) fn cause(turn: &TurnReport) -> String {
     if turn.asked {
         return "somebody asked for it".to_owned();
     }
+    if let Some(halted) = &turn.halted {
+        return format!("it was {halted}");
+    }
     match (turn.gates.first(), &turn.step) {
         (Some(gate), _) if gate.answer.verdict == Verdict::No => format!("the gate {} said no", gate.answer.name),
         (Some(gate), _) => format!("the gate {} gave no answer in time", gate.answer.name),
@@ -110,6 +113,12 @@ pub(crate) fn next(report: &Report) -> Vec<String> {
         EndState::Committed => {
             vec!["nothing. What leads back stays on the node until the next run commits.".to_owned()]
         }
+        EndState::Restored | EndState::Unchanged if report.turn.as_ref().is_some_and(TurnReport::is_no_verdict) => {
+            let halted = report.turn.as_ref().is_some_and(|turn| turn.halted.is_some());
+            let cause = report.turn.as_ref().map_or_else(String::new, cause);
+            let so = if halted { "nothing was at fault" } else { "whether it would have held is not known" };
+            vec![format!("{so}: {cause}."), again(report)]
+        }
         EndState::Restored | EndState::Unchanged if report.goal == Goal::Restore => {
             let mut next: Vec<String> = hint.into_iter().collect();
             next.push(
@@ -131,6 +140,20 @@ pub(crate) fn next(report: &Report) -> Vec<String> {
             next
         }
         EndState::NeedsHuman => human(report),
+    }
+}
+
+/// What to type where only the time was wrong.
+fn again(report: &Report) -> String {
+    let to = &report.to;
+    match report.goal {
+        Goal::Upgrade => format!(
+            "`belay upgrade --to {to}` can be given again; a plan is carried out once, so `belay apply` wants a new one."
+        ),
+        Goal::Backup => "`belay backup` can be given again.".to_owned(),
+        Goal::Restore => {
+            "the same command can be given again; `belay restore` lists what could be restored.".to_owned()
+        }
     }
 }
 

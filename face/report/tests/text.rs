@@ -53,6 +53,24 @@ fn restored_by_the_guard_of_the_node() {
     assert!(!ticket.contains("did not hold"), "nobody had asked whether it holds: {ticket}");
 }
 
+/// Found by a newcomer: after Ctrl-C the next step was to fix the release.
+#[test]
+fn a_halt_was_called_the_fault_of_the_release() {
+    let by = "root on n1 (process 4711)".to_owned();
+    for halt in [belay_engine::Halt::CtrlC, belay_engine::Halt::Command { by }] {
+        let story = story::halted(&halt);
+        let report = report(&story);
+        assert_eq!(report.verdict, format!("n1 is back on v1.35.4+k3s1: it was {halt}. The cluster is as it was."));
+        assert_eq!((report.exit_code, report.journal.unsound), (Some(3), None), "it has not done what it was asked");
+        let told = shown(&story).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(told.contains(&format!("Next: nothing was at fault: it was {halt}.")), "{told}");
+        assert!(told.contains("`belay upgrade --to v1.36.3+k3s1` can be given again"), "{told}");
+        assert!(!told.contains("fixing the release"), "{told}");
+    }
+    let guarded = report(&story::guarded("the guard of n1 acted")).next.join(" ");
+    assert!(guarded.contains("belay upgrade --to v1.36.3+k3s1") && !guarded.contains("fixing"), "{guarded}");
+}
+
 #[test]
 fn restored_by_class_binary() {
     insta::assert_snapshot!(shown(&story::swapped_back()));

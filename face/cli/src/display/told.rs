@@ -123,8 +123,8 @@ impl Told {
             Event::Gate { answer, .. } if answer.verdict == Verdict::Yes => Vec::new(),
             Event::Gate { answer, .. } => paragraph(style, verdict(answer.verdict).0, &gate(answer)),
             Event::Turn { reached, cause } => {
-                // Its cause is the step or gate that was shown just above, unless a person asked.
-                let why = if cause.asked { cause.why.as_str() } else { "" };
+                // Its cause is the step or gate that was shown just above, unless it was none of them.
+                let why = if cause.step.is_none() { cause.why.as_str() } else { "" };
                 paragraph(style, Mark::Back, &self.going_back(*reached, why))
             }
             Event::Note { says } => paragraph(style, Mark::Known, says),

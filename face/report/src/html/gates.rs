@@ -39,7 +39,7 @@ fn decided(turn: &TurnReport) -> Markup {
             p.quiet {
                 "Decided at " (moment(turn.at))
                 @if let Some(step) = &turn.step { ", at " code { (step) } }
-                @if turn.asked { ", by a person" } @else { ", by Belay itself" }
+                @if turn.asked || turn.halted.is_some() { ", by a person" } @else { ", by Belay itself" }
                 ". " (reached(turn.reached))
                 @if let Some(after) = turn.back_after { " The gates of the way back had answered after " (duration(after)) "." }
             }

@@ -1,4 +1,4 @@
-use belay_engine::{Event, Fault, Record, Verdict};
+use belay_engine::{Event, Fault, Halt, Record, Verdict};
 use belay_facts::Span;
 use belay_plan::{Reached, StepKind, WayClass};
 use jiff::Timestamp;
@@ -15,6 +15,8 @@ pub struct TurnReport {
     pub reached: Reached,
     /// A person asked for it.
     pub asked: bool,
+    /// A person halted it, in the journal's words: it has not done what it was asked, and nothing was at fault.
+    pub halted: Option<String>,
     pub step: Option<String>,
     pub why: String,
     pub fault: Option<Fault>,
@@ -22,6 +24,15 @@ pub struct TurnReport {
     pub gates: Vec<GateReport>,
     /// Until the last gate of the way back answered; `None` when none did.
     pub back_after: Option<Span>,
+}
+
+impl TurnReport {
+    /// Whether it says nothing about where the run was to lead: a person halted it, or it was decided away from its steps, by the
+    /// guard or for want of a journal.
+    #[must_use]
+    pub fn is_no_verdict(&self) -> bool {
+        !self.asked && (self.halted.is_some() || (self.step.is_none() && self.gates.is_empty()))
+    }
 }
 
 pub(super) fn turn(records: &[Record], turn_at: Option<usize>, gates: &[GateReport]) -> Option<TurnReport> {
@@ -38,6 +49,7 @@ pub(super) fn turn(records: &[Record], turn_at: Option<usize>, gates: &[GateRepo
         at: record.at,
         reached: *reached,
         asked: cause.asked,
+        halted: Halt::of(&cause.why).map(|halt| halt.to_string()),
         step: cause.step.clone(),
         why: cause.why.clone(),
         fault: cause.fault.clone(),

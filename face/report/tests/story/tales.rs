@@ -1,6 +1,6 @@
 //! The runs that reports are made of.
 
-use belay_engine::{EndState, Event, FaultKind, ProbeState, TurnCause, Verdict};
+use belay_engine::{EndState, Event, FaultKind, Halt, ProbeState, TurnCause, Verdict};
 use belay_plan::{GateName, Reached, StepKind};
 use serde_json::{Value, json};
 
@@ -47,6 +47,7 @@ pub fn guarded(says: &str) -> Story {
     story.forward(StepKind::Gate);
     story.intent("n1.gate");
     story.now += 500_000;
+    story.generation = 8;
     story.event(Event::Resumed { by: "root".into(), belay: "0.1.0".into(), back: false });
     let cause = TurnCause { step: None, asked: false, why: says.to_owned(), fault: None };
     story.event(Event::Turn { reached: Reached::Started, cause });
@@ -165,6 +166,22 @@ pub fn asked_back() -> Story {
     let (stop, back) = (story.began("n1.stop"), story.began("n1.back.stop"));
     story.measured(&[(stop + 200, 8_120), (back + 150, 7_910)]);
     story.end(EndState::Restored, "belay rollback by mara@laptop");
+    story
+}
+
+/// Halted in the soak, at its terminal or from another: the release was not at fault.
+pub fn halted(halt: &Halt) -> Story {
+    let mut story = Story::begin();
+    story.forward(StepKind::Soak);
+    let message = format!("the soak was not finished: {halt}");
+    let refused = fault(FaultKind::Refused, &message, None);
+    story.fails("n1.soak", 12_000, refused.clone());
+    let why = format!("n1.soak: {message}");
+    story.turn(Reached::Started, Some("n1.soak"), &why, Some(refused));
+    story.back();
+    let (stop, back) = (story.began("n1.stop"), story.began("n1.back.stop"));
+    story.measured(&[(stop + 200, 8_120), (back + 150, 7_910)]);
+    story.end(EndState::Restored, &why);
     story
 }
 
