@@ -15,6 +15,7 @@ mod lost;
 mod receipt;
 mod step;
 mod turn;
+mod unmeasured;
 
 pub use api::{ApiGap, Direction, OutageReport, PortReport};
 pub use disturbed::Disturbed;
@@ -25,6 +26,7 @@ pub use lost::{Lost, LostObject, people_first};
 pub use receipt::Receipt;
 pub use step::{Attempt, Found, StepOutcome, StepReport};
 pub use turn::TurnReport;
+pub use unmeasured::Unmeasured;
 
 /// The first line of a report as JSON.
 pub const FORMAT: &str = "report/v1";
@@ -117,7 +119,7 @@ impl Report {
             next: Vec::new(),
             started: records.first().map(|record| record.at),
             took: records.first().zip(records.last()).map(|(first, last)| quantity::between(first.at, last.at)),
-            api: api::api(records, turn_at),
+            api: api::api(records, turn_at, &steps),
             way_back: plan.way_back.clone(),
             expect: plan.expect.clone(),
             receipt: receipt::receipt(&steps),

@@ -114,6 +114,17 @@ fn what_the_node_saw_of_its_port_stands_beside_the_gap_and_is_never_added() {
 fn a_killed_run_never_claims_to_have_measured_all() {
     assert!(!report(&story::resumed()).api.complete);
     assert!(!report(&story::open()).api.complete);
+    let api = report(&story::resumed()).api;
+    let at = |record: &belay_engine::Record| record.at;
+    let records = story::resumed().records;
+    let went_on = records.iter().find(|record| matches!(record.event, Event::Resumed { .. })).map(at);
+    let part = api.unmeasured[0];
+    assert_eq!((api.unmeasured.len(), Some(part.from), Some(part.until)), (1, records.first().map(at), went_on));
+    assert_eq!((part.killed, part.down), (true, true), "killed in the swap");
+    assert_eq!(api.sentence(), "none seen (not measured until the run was resumed, and K3s was down then)");
+    assert!(belay_report::html(&report(&story::resumed())).contains("; K3s was down as it went."));
+    let guarded = report(&story::guarded("the guard of n1 acted")).api;
+    assert_eq!(guarded.sentence(), "none seen (not measured until the run was resumed)");
     assert_eq!(report(&story::open()).api.sentence(), "not measured");
     assert!(!report(&story::needs_human()).api.complete, "the API was still down when the probe ended");
 }

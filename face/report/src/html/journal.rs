@@ -39,7 +39,14 @@ fn probe(report: &Report) -> Markup {
     let api = &report.api;
     html! {
         @if !api.complete {
-            p.quiet { "Incomplete: " @if api.shots == 0 { "nothing was measured." } @else { "the run was left and resumed, or the API was still down when the probe ended, so a part was not measured." } }
+            p.quiet { "Incomplete: " @if api.shots == 0 { "nothing was measured." } @else if api.unmeasured.is_empty() { "the connection to the node was lost, or the API was still down when the probe ended, so a part was not measured." } @else { "the run was left and resumed, so a part was not measured." } }
+            @for part in &api.unmeasured {
+                p.quiet {
+                    "Nothing is known from " (moment(part.from)) " to " (moment(part.until))
+                    @if part.killed { ": the process was killed before it could write what it had seen" }
+                    @if part.down { "; K3s was down as it went" } "."
+                }
+            }
         }
         @if api.outages.is_empty() {
             @if api.shots > 0 { p { "No outage in " (api.shots) " shots." } }

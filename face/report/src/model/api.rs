@@ -5,6 +5,8 @@ use belay_facts::Span;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::unmeasured::unmeasured;
+use super::{StepReport, Unmeasured};
 use crate::duration;
 
 /// How long the API did not answer, as the probe measured it.
@@ -19,6 +21,8 @@ pub struct ApiGap {
     pub through: Option<Span>,
     /// False when a part was not measured: the run was left and resumed, or the API was still down at the end.
     pub complete: bool,
+    /// The parts of which nobody knows, since the run was left and resumed.
+    pub unmeasured: Vec<Unmeasured>,
     pub outages: Vec<OutageReport>,
     /// Shots of the probe.
     pub shots: u64,
@@ -92,33 +96,45 @@ impl ApiGap {
     /// `8.1 s + 7.9 s`: forward and back; what could not be measured is said.
     #[must_use]
     pub fn sentence(&self) -> String {
-        match self.parts() {
-            (gaps, "") => gaps,
-            (gaps, remark) => format!("{gaps} {remark}"),
-        }
+        let (gaps, remark) = self.parts();
+        if remark.is_empty() { gaps } else { format!("{gaps} {remark}") }
     }
 
     /// The gaps, and what is to be said about them.
-    pub(crate) fn parts(&self) -> (String, &'static str) {
+    pub(crate) fn parts(&self) -> (String, String) {
         let gaps = spans([self.forward, self.through, self.back]);
         let still_down = self.outages.last().is_some_and(|outage| outage.to.is_none());
         let remark = match (self.complete, self.through) {
             _ if still_down => "and still down when the probe ended",
             (false, _) if self.shots == 0 => "",
-            (false, _) => "(incomplete)",
+            (false, _) => self.unknown(),
             (true, Some(_)) => "from the first stop to the old version",
             (true, None) => "",
         };
-        match gaps.is_empty() {
-            true if self.complete => ("none".to_owned(), remark),
-            true if self.shots == 0 => ("not measured".to_owned(), remark),
-            true => ("none seen".to_owned(), remark),
-            false => (gaps, remark),
+        let gaps = match gaps.is_empty() {
+            true if self.complete => "none".to_owned(),
+            true if self.shots == 0 => "not measured".to_owned(),
+            true => "none seen".to_owned(),
+            false => gaps,
+        };
+        (gaps, remark.to_owned())
+    }
+
+    /// What was not measured.
+    fn unknown(&self) -> &'static str {
+        let killed = self.unmeasured.iter().any(|part| part.killed);
+        let down = self.unmeasured.iter().any(|part| part.down);
+        match (self.unmeasured.is_empty(), killed, down) {
+            (true, ..) => "(incomplete)",
+            (_, true, true) => "(not measured until the run was resumed, and K3s was down then)",
+            (_, true, false) => "(not measured until the run was resumed)",
+            (_, false, true) => "(not measured while the run was left, and K3s was down then)",
+            (_, false, false) => "(not measured while the run was left)",
         }
     }
 }
 
-pub(super) fn api(records: &[Record], turn_at: Option<usize>) -> ApiGap {
+pub(super) fn api(records: &[Record], turn_at: Option<usize>, steps: &[StepReport]) -> ApiGap {
     // A record holds all that its process has measured so far, so of one process only the last counts.
     let mut processes: BTreeMap<u64, (&Vec<Outage>, u64, u64)> = BTreeMap::new();
     let mut on_node: BTreeMap<u64, &NodeProbe> = BTreeMap::new();
@@ -139,6 +155,7 @@ pub(super) fn api(records: &[Record], turn_at: Option<usize>) -> ApiGap {
         forward: sum(Direction::Forward),
         back: sum(Direction::Back),
         through: sum(Direction::Through),
+        unmeasured: unmeasured(records, steps),
         complete: !processes.is_empty() && !resumed && !unseen && outages.iter().all(|outage| outage.to.is_some()),
         shots: processes.values().map(|(_, shots, _)| *shots).fold(0, u64::saturating_add),
         seen: processes.values().map(|(_, _, seen)| *seen).max().unwrap_or(0),
