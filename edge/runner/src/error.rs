@@ -55,7 +55,7 @@ impl RunError {
                 "name a kubeconfig of this cluster (docs/rbac/README.md), or none: then the administrator's own credentials are taken"
                     .to_owned(),
             ),
-            Self::NoRun { last: Some(last), .. } => Some(format!("the last run here is {last}")),
+            Self::NoRun { last: Some(last), .. } => Some(format!("the last run here is {last}; all of them: belay report --list")),
             Self::NoRun { last: None, .. } | Self::NoRuns => {
                 Some("make the first one: belay upgrade --to TAG".to_owned())
             }

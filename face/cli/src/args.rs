@@ -83,13 +83,13 @@ pub enum Command {
     Halt(HaltArgs),
     /// Follow a run from another terminal, as it shows itself; ends with the run's exit code
     Watch(RunArgs),
-    /// What happened in a run; the last one unless named
+    /// What happened in a run, the last one unless named; with --list, which runs there are
     Report(ReportArgs),
     /// The records of a run, one by one, and whether they are whole
     Journal(JournalArgs),
     /// Which releases there are: channels, the newest of every minor, how long it is supported, what is wrong with it
     Versions(VersionsArgs),
-    /// All that a rule says: how bad, what it means, what to do, where it is from
+    /// All that a rule says: how bad, what it means, what to do, where it is from; without a rule, list them
     Explain(ExplainArgs),
     /// What a release will do with this node's configuration
     Config(ConfigArgs),
@@ -286,6 +286,9 @@ pub struct RestoreArgs {
 pub struct ReportArgs {
     /// The run, such as 2026-11-23-3fa9 [default: the last one]
     pub run: Option<String>,
+    /// List all runs instead, oldest first: when, what about, and how each ended
+    #[arg(long, conflicts_with_all = ["run", "format", "html"])]
+    pub list: bool,
     /// How to print it: markdown for a ticket, junit for a CI, html as one self-contained page [default: as --output]
     #[arg(long, value_enum)]
     pub format: Option<ReportFormat>,

@@ -204,6 +204,43 @@ fn runs_that_are_not_there() {
     run.create(&plan.to_yaml().unwrap(), &story::facts("v1.35.4+k3s1", 3)).unwrap();
     let said = desk.belay(&["journal", "show", "x"]);
     assert!(said.code == 1 && said.err.contains(&format!("the last run here is {}", plan.id)), "{}", said.err);
+    assert!(said.err.contains("belay report --list"), "{}", said.err);
+}
+
+#[test]
+fn runs_are_listed_and_one_that_cannot_be_read_hides_no_other() {
+    let desk = Desk::new();
+    let none = desk.belay(&["report", "--list"]);
+    assert!(none.code == 0 && none.out.contains("No run was ever made here"), "{}{}", none.out, none.err);
+    assert_eq!(desk.belay(&["report", "--list", "--output", "json"]).out, "[]\n");
+
+    let state = belay_runner::StateDir::new(desk.path("state"));
+    let facts = story::facts("v1.35.4+k3s1", 3);
+    let story = story::kubelet_no();
+    let mut journal = state.run(&story.plan.id).create(&story.plan.to_yaml().unwrap(), &facts).unwrap();
+    story.records.iter().for_each(|record| journal.append(record).map(drop).unwrap());
+    let begun = story::within_a_minor();
+    let held = state.run(&begun.id).create(&begun.to_yaml().unwrap(), &facts).unwrap();
+    drop(state.run("2026-11-25-0002").create("no plan", &facts).unwrap());
+
+    let said = desk.belay(&["report", "--list"]);
+    let lines: Vec<&str> = said.out.lines().collect();
+    assert_eq!((said.code, lines.len()), (0, 4), "{}{}", said.out, said.err);
+    for (line, parts) in lines.iter().zip([
+        [story.plan.id.as_str(), "2026-11-23 16:40:02 UTC", "restored", "v1.35.4+k3s1 → v1.36.3+k3s1 on n1"],
+        [begun.id.as_str(), "not begun", "goes on", "v1.35.4+k3s1 → v1.35.5+k3s1 on n1"],
+        ["2026-11-25-0002", "not begun", "cannot be read", "the plan of run"],
+    ]) {
+        assert!(parts.iter().all(|part| line.contains(part)), "{line}");
+    }
+    drop(held);
+    let sign = state.run(&begun.id).path().join("journal.lock");
+    let gone = fs::read_to_string(&sign).unwrap().replace("\"started\":", "\"started\":1");
+    fs::write(&sign, gone).unwrap();
+    let model: Value = serde_json::from_str(&desk.belay(&["report", "--list", "--output", "json"]).out).unwrap();
+    assert_eq!((&model[0]["result"], &model[0]["about"]["to"]), (&json!("restored"), &json!("v1.36.3+k3s1")));
+    assert_eq!((&model[1]["result"], &model[2]["result"]), (&json!("left"), &json!("unreadable")));
+    assert_eq!(desk.belay(&["report", "--list", "x"]).code, 2);
 }
 
 #[test]

@@ -80,6 +80,12 @@ fn a_rule_is_explained_and_a_wrong_name_leads_to_it() {
     assert_eq!(json_of(&belay(&["explain", "disk-space", "--output", "json"]))["id"], "belay-disk-space");
     let wrong = belay(&["explain", "belay-disk-spcae"]);
     assert!(wrong.code == 1 && wrong.err.contains("next: belay explain belay-disk-space"), "{}", wrong.err);
+    let all = belay(&["explain"]);
+    let line = all.out.lines().find(|line| line.contains("  belay-disk-space ")).unwrap();
+    assert!(all.code == 0 && line.starts_with("block  belay-disk-space  "), "{line}");
+    let model = json_of(&belay(&["explain", "--output", "json"]));
+    assert_eq!(model.as_array().unwrap().len() + 1, all.out.lines().count(), "a line each, and what to type next");
+    assert!(belay(&["explain", "zzzz"]).err.contains("all of them: belay explain"));
     assert!(belay(&["completion", "bash"]).out.contains("belay-etcd-36-zombie-members"), "ids are completed");
 }
 

@@ -3,9 +3,9 @@ use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
 
 #[derive(Clone, Debug, clap::Args)]
 pub struct ExplainArgs {
-    /// The rule, such as belay-disk-space; `belay check` names it in brackets
+    /// The rule, such as belay-disk-space; `belay check` names it in brackets [default: a list of all]
     #[arg(value_name = "RULE", value_parser = RuleId, hide_possible_values = true)]
-    pub rule: String,
+    pub rule: Option<String>,
 }
 
 /// Any text is taken, so that the command can say what was meant; a shell completes the ids that there are.

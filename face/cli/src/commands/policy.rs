@@ -28,7 +28,7 @@ fn acceptance(text: &str, by: &str, knowledge: &Knowledge) -> Result<Acceptance,
         return Err(wrong("its last day is over"));
     }
     if knowledge.rule(rule.trim()).is_none() {
-        return Err(wrong("there is no such rule; `belay check --to TAG` names them"));
+        return Err(wrong("there is no such rule; `belay explain` lists them"));
     }
     Ok(Acceptance { rule: rule.trim().to_owned(), reason: reason.trim().to_owned(), by: by.to_owned(), until })
 }
