@@ -1,7 +1,8 @@
 use belay_engine::{EndState, Event, RunState};
-use belay_facts::CopyKind;
+use belay_facts::{CopyKind, Destination};
+use belay_node::{Link, Restorable};
 use belay_plan::{Goal, Plan};
-use belay_runner::{RunDir, Runner};
+use belay_runner::{RunDir, RunError, Runner};
 
 use super::Context;
 use super::run::{cached_artifact, finish, found, listen, sinks};
@@ -27,7 +28,11 @@ pub async fn rollback(context: &Context, args: &RollbackArgs) -> Result<u8, Comm
         .hinted(format!("belay rollback {}", plan.id)));
     }
     let artifact = cached_artifact(context, &plan);
-    let runner = Runner::resume(&dir, node, artifact, sinks(context, &plan), listen(), true).await?;
+    let resumed = Runner::resume(&dir, node.clone(), artifact, sinks(context, &plan), listen(), true).await;
+    let runner = match resumed {
+        Err(error @ RunError::Ended { .. }) => return Err(with_another(error.into(), &plan.id, node.as_ref()).await),
+        resumed => resumed?,
+    };
     if !runner.goes_back() {
         return Err(CommandError::refused(format!(
             "run {} has begun to commit; its way back is being taken away",
@@ -36,6 +41,22 @@ pub async fn rollback(context: &Context, args: &RollbackArgs) -> Result<u8, Comm
         .hinted(format!("finish it: belay resume {}", plan.id)));
     }
     finish(context, &dir, runner).await
+}
+
+/// This run leads nowhere back; an earlier one may.
+async fn with_another(mut error: CommandError, run: &str, node: Option<&Destination>) -> CommandError {
+    let name = node.map_or_else(|| "this node".to_owned(), ToString::to_string);
+    if let Ok(mut link) = Link::open(&name, node).await {
+        let there = link.restorables().await.unwrap_or_default();
+        error.hints.splice(0..0, way_back_of_another(&there, run));
+    }
+    error
+}
+
+/// What to type for the newest way back that another run has left on the node.
+pub fn way_back_of_another(there: &[Restorable], run: &str) -> Option<String> {
+    let other = there.iter().rfind(|one| one.what == CopyKind::Kept && one.run != run)?;
+    Some(format!("the way back of run {0}, to {1}, is still there: belay rollback {0}", other.run, other.version))
 }
 
 /// When the run committed a change; `None` when it has not, or changed nothing.
@@ -47,4 +68,30 @@ fn committed(dir: &RunDir, plan: &Plan) -> Result<Option<jiff::Timestamp>, Comma
     }
     let end = records.iter().rev().find(|record| matches!(record.event, Event::End { .. }));
     Ok(end.map(|record| record.at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_a_backup_the_run_before_it_was_not_named() {
+        let left = |what, run: &str| Restorable {
+            what,
+            run: run.to_owned(),
+            version: "v1.35.4+k3s1".parse().unwrap(),
+            datastore: belay_facts::DatastoreKind::Sqlite,
+            taken_at_unix: 0,
+            revision: 1,
+            path: String::new(),
+            binary: String::new(),
+            binary_digest: belay_facts::Digest::of(b""),
+            binary_size: 0,
+        };
+        let there = [left(CopyKind::Backup, "r1"), left(CopyKind::Kept, "r1"), left(CopyKind::Backup, "r2")];
+        let hint = way_back_of_another(&there, "r2").unwrap();
+        assert!(hint.contains("v1.35.4+k3s1") && hint.ends_with("belay rollback r1"), "{hint}");
+        assert_eq!(way_back_of_another(&there, "r1"), None);
+        assert_eq!(way_back_of_another(&there[2..], "r1"), None);
+    }
 }

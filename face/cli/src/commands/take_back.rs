@@ -7,6 +7,7 @@ use belay_plan::{Plan, RestoreSource, restore_plan};
 use belay_report::{LostObject, Mark, count, people_first};
 
 use super::policy::today;
+use super::rollback::way_back_of_another;
 use super::run::{Prepared, carry_out, refuse_held};
 use super::{Context, check::take};
 use crate::args::{DiscardArgs, OutputFormat};
@@ -42,8 +43,8 @@ pub async fn take_back(
     let name = node.as_ref().map_or_else(|| "this node".to_owned(), ToString::to_string);
     let mut link = Link::open(&name, node.as_ref()).await.map_err(refused)?;
     let there = link.restorables().await.map_err(refused)?;
-    let found = there.into_iter().find(|one| one.what == earlier.what && one.run == earlier.run);
-    let found = found.ok_or_else(|| gone(&earlier))?;
+    let found = there.iter().find(|one| one.what == earlier.what && one.run == earlier.run).cloned();
+    let found = found.ok_or_else(|| gone(&earlier, &there))?;
     let taken = at(&found);
     // Whole seconds, as it is shown and typed.
     let since = jiff::Timestamp::from_second(earlier.since.unwrap_or(taken).as_second()).unwrap_or(taken);
@@ -160,14 +161,18 @@ fn at(found: &Restorable) -> jiff::Timestamp {
     jiff::Timestamp::from_second(i64::try_from(found.taken_at_unix).unwrap_or(0)).unwrap_or_default()
 }
 
-fn gone(earlier: &Earlier) -> CommandError {
+fn gone(earlier: &Earlier, there: &[Restorable]) -> CommandError {
     match earlier.what {
-        CopyKind::Kept => CommandError::refused(format!(
-            "what would lead back from run {} is not on the node any more: the next run that commits and `belay prune` \
-             remove it",
-            earlier.run
-        ))
-        .hinted("a backup of it may still be there: belay restore"),
+        CopyKind::Kept => {
+            let why = format!(
+                "what would lead back from run {} is not on the node any more: the next run that commits and `belay prune` \
+                 remove it",
+                earlier.run
+            );
+            let other = way_back_of_another(there, &earlier.run);
+            let error = other.into_iter().fold(CommandError::refused(why), CommandError::hinted);
+            error.hinted("a backup of it may still be there: belay restore")
+        }
         CopyKind::Backup => {
             CommandError::refused(format!("there is no proven backup of run {} on the node", earlier.run))
                 .hinted("list them: belay restore")
