@@ -244,6 +244,14 @@ fn runs_are_listed_and_one_that_cannot_be_read_hides_no_other() {
 }
 
 #[test]
+fn a_rule_that_cannot_be_accepted_was_passed_over_in_silence() {
+    let desk = Desk::new();
+    let openrc = desk.facts(|facts| facts["nodes"][0]["init"] = json!("openrc-init"));
+    let accept = ["check", "--facts", &openrc, "--accept", "belay-init-not-systemd=it is fine@2999-12-31"];
+    desk.refuses(2, "belay-init-not-systemd cannot be accepted", "belay explain belay-init-not-systemd", &accept);
+}
+
+#[test]
 fn command_lines_that_make_no_sense() {
     let desk = Desk::new();
     let facts = desk.facts(|_| ());

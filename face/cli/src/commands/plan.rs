@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use belay_checks::Finding;
+use belay_checks::{Finding, Knowledge};
 use belay_facts::Facts;
 use belay_plan::{Artifact, Plan, PlanRequest, Preview, Refusal};
 use belay_runner::vault::{Release, fetch};
@@ -104,9 +104,10 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
         if context.format == OutputFormat::Text {
             show(Some(&to), &findings, &gathered.notes);
         }
-        let refused: CommandError =
-            Refusal::Blocked(findings.into_iter().filter(|f| belay_checks::blocks(std::slice::from_ref(f))).collect())
-                .into();
+        let blocking: Vec<Finding> =
+            findings.into_iter().filter(|f| belay_checks::blocks(std::slice::from_ref(f))).collect();
+        let hint = what_next(&blocking, knowledge);
+        let refused = CommandError::refused(Refusal::Blocked(blocking)).hinted(hint);
         return Err(ladder_hints(&facts, &to, knowledge).into_iter().flatten().fold(refused, CommandError::hinted));
     }
     // What does not stand in the way is still to be known before anybody says yes. Beside the output, which may be YAML.
@@ -133,6 +134,18 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
     Ok(Planned { plan, facts, findings, preview, release })
 }
 
+/// What can be done about what blocks: not all of it is a risk that somebody could take.
+fn what_next(blocking: &[Finding], knowledge: &Knowledge) -> &'static str {
+    let acceptable = |f: &&Finding| knowledge.rule(&f.rule).is_some_and(|rule| rule.acceptable);
+    match blocking.iter().filter(acceptable).count() {
+        0 => "fix them; none of them can be accepted, and `belay explain RULE` says why",
+        n if n < blocking.len() => {
+            "fix them; `belay explain RULE` says which of them can be accepted by name: --accept 'RULE=REASON@DATE'"
+        }
+        _ => "fix them, or accept a risk by name: --accept 'RULE=REASON@DATE'",
+    }
+}
+
 fn artifact(release: &Release) -> Artifact {
     Artifact {
         name: "k3s".to_owned(),
@@ -141,5 +154,40 @@ fn artifact(release: &Release) -> Artifact {
         size: release.size,
         source: release.source.clone(),
         trust: release.trust.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use belay_checks::{Policy, check};
+
+    use super::*;
+
+    #[test]
+    fn a_refusal_told_to_accept_what_cannot_be_accepted() {
+        let knowledge = Knowledge::embedded().unwrap();
+        let base = include_str!("../../../../core/checks/fixtures/base.json");
+        let blocking = |change: &dyn Fn(&mut serde_json::Value)| {
+            let mut facts = serde_json::from_str::<serde_json::Value>(base).unwrap()["facts"].take();
+            change(&mut facts["nodes"][0]);
+            let facts = Facts::from_json(&facts.to_string()).unwrap();
+            let edge = belay_checks::Edge {
+                from: super::super::policy::running(&facts).unwrap(),
+                to: "v1.36.3+k3s1".parse().ok(),
+            };
+            let policy = Policy { accepted: Vec::new(), today: today() };
+            let mut found = check(&facts, &edge, &knowledge, &policy);
+            found.retain(|finding| belay_checks::blocks(std::slice::from_ref(finding)));
+            what_next(&found, &knowledge)
+        };
+        let openrc = |node: &mut serde_json::Value| node["init"] = "openrc-init".into();
+        let old_host = |node: &mut serde_json::Value| node["cgroup"] = "v1".into();
+        assert!(blocking(&openrc).contains("none of them can be accepted"), "{}", blocking(&openrc));
+        assert!(blocking(&old_host).contains("or accept a risk"), "{}", blocking(&old_host));
+        let both = |node: &mut serde_json::Value| {
+            openrc(node);
+            old_host(node);
+        };
+        assert!(blocking(&both).contains("which of them"), "{}", blocking(&both));
     }
 }

@@ -27,8 +27,14 @@ fn acceptance(text: &str, by: &str, knowledge: &Knowledge) -> Result<Acceptance,
     if until < today() {
         return Err(wrong("its last day is over"));
     }
-    if knowledge.rule(rule.trim()).is_none() {
+    let Some(known) = knowledge.rule(rule.trim()) else {
         return Err(wrong("there is no such rule; `belay explain` lists them"));
+    };
+    if !known.acceptable {
+        // Ignored it would look accepted until the plan is refused.
+        let why =
+            format!("--accept {text}: {} cannot be accepted: it is what Belay cannot do, not what is risky", known.id);
+        return Err(CommandError::usage(why).hinted(format!("what to do instead: belay explain {}", known.id)));
     }
     Ok(Acceptance { rule: rule.trim().to_owned(), reason: reason.trim().to_owned(), by: by.to_owned(), until })
 }
