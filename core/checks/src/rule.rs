@@ -234,21 +234,21 @@ impl Rule {
         self.when.source()
     }
 
-    /// What it means, with its placeholders as written.
+    /// What it means, with words in the places that a check fills.
     #[must_use]
-    pub fn means(&self) -> &str {
-        self.means.source()
+    pub fn means(&self) -> String {
+        self.means.in_words()
     }
 
-    /// What to do, with its placeholders as written.
+    /// What to do, in such words.
     #[must_use]
-    pub fn fix(&self) -> &str {
-        self.fix.source()
+    pub fn fix(&self) -> String {
+        self.fix.in_words()
     }
 
     /// What to do when it could not be judged, where that is something else than the fix.
     #[must_use]
-    pub fn unknown(&self) -> Option<&str> {
-        self.unknown.as_ref().map(Template::source)
+    pub fn unknown(&self) -> Option<String> {
+        self.unknown.as_ref().map(Template::in_words)
     }
 }

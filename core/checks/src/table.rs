@@ -3,7 +3,8 @@ use serde::Serialize;
 
 use crate::{Knowledge, Scope, Severity};
 
-/// One rule in the table of the docs. Paths are relative to `core/checks`.
+/// One rule in the table of the docs. Paths are relative to `core/checks`; what only a check of a node can fill in is said in words,
+/// such as `<node>`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RuleRow {
     pub id: String,
@@ -44,9 +45,9 @@ pub fn table(knowledge: &Knowledge) -> Vec<RuleRow> {
             needs_deep: rule.needs_deep,
             acceptable: rule.acceptable,
             when: rule.when().to_owned(),
-            means: rule.means().to_owned(),
-            fix: rule.fix().to_owned(),
-            unknown: rule.unknown().map(str::to_owned),
+            means: rule.means(),
+            fix: rule.fix(),
+            unknown: rule.unknown(),
             cases: rule.cases.clone(),
             sources: rule.sources.clone(),
             as_of: rule.as_of,

@@ -77,6 +77,8 @@ fn a_mirror_that_is_not_there_was_a_no_in_each_row() {
 fn a_rule_is_explained_and_a_wrong_name_leads_to_it() {
     let said = belay(&["explain", "belay-disk-space"]);
     assert!(said.code == 0 && said.out.contains("sources"), "{}{}", said.out, said.err);
+    let unit = belay(&["explain", "cgroup-v1-kubelet"]).out;
+    assert!(unit.contains("<node>") && !unit.contains("{node.name}"), "{unit}");
     assert_eq!(json_of(&belay(&["explain", "disk-space", "--output", "json"]))["id"], "belay-disk-space");
     let wrong = belay(&["explain", "belay-disk-spcae"]);
     assert!(wrong.code == 1 && wrong.err.contains("next: belay explain belay-disk-space"), "{}", wrong.err);

@@ -2,7 +2,7 @@ use belay_checks::RuleRow;
 
 use crate::Style;
 
-/// All that a rule says, for people. Its places to fill stay as written: only a check knows the node.
+/// All that a rule says, for people. Its places to fill have words, such as `<node>`: only a check knows which.
 #[must_use]
 pub fn rule_text(rule: &RuleRow, style: Style) -> String {
     let mut out = format!("{}\n{}\n\n", style.bold(&rule.id), style.plain(&rule.title));

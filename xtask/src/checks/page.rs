@@ -24,11 +24,38 @@ pub fn markdown(row: &RuleRow) -> String {
         row.title,
         row.id,
         row.severity,
-        row.means,
-        row.fix,
+        text(&row.means),
+        text(&row.fix),
         row.when.trim(),
         row.red,
         row.green,
         row.as_of,
     )
+}
+
+/// A text in Markdown: what stands in angle brackets would be taken for HTML, and not be seen.
+fn text(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut in_code = false;
+    for c in text.chars() {
+        in_code ^= c == '`';
+        if c == '<' && !in_code {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_placeholder_is_seen_on_a_page() {
+        assert_eq!(
+            text("Restart <node>: `systemctl restart <unit>` < 5"),
+            "Restart \\<node>: `systemctl restart <unit>` \\< 5"
+        );
+    }
 }
