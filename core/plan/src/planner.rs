@@ -1,4 +1,4 @@
-use belay_checks::{Acceptance, Finding};
+use belay_checks::{Acceptance, Finding, Verdict};
 use belay_facts::{DatastoreKind, Destination, Digest, Facts, K3sVersion, NodeFacts, Span};
 
 use crate::{
@@ -48,9 +48,21 @@ fn count(findings: usize) -> String {
     if findings == 1 { "1 finding".to_owned() } else { format!("{findings} findings") }
 }
 
-/// Title and rule of each, so that whoever reads only the error knows what stands in the way.
+/// Title and rule of each, so that whoever reads only the error knows what stands in the way. What is unknown is not told as if it
+/// were so.
 pub(crate) fn named(findings: &[Finding]) -> String {
-    findings.iter().map(|f| format!("{} ({})", f.title, f.rule)).collect::<Vec<_>>().join("; ")
+    let (unknown, known): (Vec<&Finding>, Vec<&Finding>) =
+        findings.iter().partition(|finding| finding.verdict == Verdict::Unknown);
+    let told = |findings: &[&Finding]| {
+        findings.iter().map(|f| format!("{} ({})", f.title, f.rule)).collect::<Vec<_>>().join("; ")
+    };
+    match (known.is_empty(), unknown.is_empty()) {
+        (_, true) => told(&known),
+        (true, false) => format!("it cannot be ruled out, since facts are missing: {}", told(&unknown)),
+        (false, false) => {
+            format!("{}; and it cannot be ruled out, since facts are missing: {}", told(&known), told(&unknown))
+        }
+    }
 }
 
 /// Makes the plan: same facts, findings and request, byte-identical plan.

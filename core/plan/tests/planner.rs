@@ -263,7 +263,10 @@ fn a_blocking_finding_refuses_and_an_unknown_one_as_well() {
             sources: Vec::new(),
             accepted: None,
         };
-        assert!(matches!(plan(&facts(), std::slice::from_ref(&finding), &request()), Err(Refusal::Blocked(_))));
+        let refusal = plan(&facts(), std::slice::from_ref(&finding), &request()).unwrap_err();
+        assert!(matches!(refusal, Refusal::Blocked(_)));
+        let unsure = refusal.to_string().contains("cannot be ruled out, since facts are missing: x (belay-x)");
+        assert_eq!(unsure, verdict == Verdict::Unknown, "{refusal}");
         assert!(matches!(made().ensure_still_valid(&facts(), &[finding]), Err(PlanError::Blocked(_))));
     }
 }

@@ -16,7 +16,7 @@ const OF_DATA: [(&str, &str); 7] = [
     ("node.encryption", "server/cred"),
 ];
 const CONFIG: &str = "/etc/rancher/k3s/config.yaml";
-const FIX: &str = "Run it as root: `sudo belay check …`.";
+const FIX: &str = "Run it as root: `sudo belay …`.";
 
 /// Finds what a helper without root could not look at, and takes out of the facts what would look like an answer: to a program that
 /// may not enter a directory nothing is in it.

@@ -87,7 +87,7 @@ fn add_certificates(told: &mut belay_cluster::Gathered, here: &str, now: Timesta
 }
 
 /// What a user who is not root types next.
-const AS_ROOT: &str = "Run it as root: `sudo belay check …`.";
+const AS_ROOT: &str = "Run it as root: `sudo belay …`.";
 /// All that is known of the cluster, as rules name it.
 const WHOLE: &str = "cluster";
 

@@ -155,8 +155,7 @@ fn without_root_that_is_said_and_what_could_be_read_is_judged() {
     let facts = desk.facts(|facts| {
         facts["nodes"][0]["helper"]["uid"] = json!(1000);
         facts["nodes"][0]["memory"]["total"] = json!(500_000_000);
-        facts["unread"] =
-            json!([{ "fact": "node.config", "why": why, "fix": "Run it as root: `sudo belay check …`." }]);
+        facts["unread"] = json!([{ "fact": "node.config", "why": why, "fix": "Run it as root: `sudo belay …`." }]);
     });
     let said = desk.finds("belay-helper-not-root", &facts);
     let told = said.out.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -166,6 +165,30 @@ fn without_root_that_is_said_and_what_could_be_read_is_judged() {
     assert_eq!(told.matches(why).count(), 3, "{}", said.out);
     assert!(told.contains("info cannot be ruled out, a fact is missing: belay-"), "{}", said.out);
     assert!(told.contains("risks cannot be ruled out") && told.contains("fix Run it as root"), "{}", said.out);
+}
+
+#[test]
+fn what_nobody_could_read_was_told_as_if_it_were_so() {
+    let desk = Desk::new();
+    let why = "needs root: user 1000 may not read /etc/rancher/k3s/config.yaml";
+    let facts = desk.facts(|facts| {
+        facts["nodes"][0]["helper"]["uid"] = json!(1000);
+        facts["nodes"][0]["config"]["unreadable"] = json!(["/etc/rancher/k3s/config.yaml: needs root"]);
+        facts["unread"] = json!([{ "fact": "node.config", "why": why, "fix": "Run it as root: `sudo belay …`." }]);
+    });
+    let baseline = desk.path("baseline.json");
+    let baseline = baseline.to_str().unwrap();
+    desk.belay(&["check", "--to", "v1.36.3+k3s1", "--facts", &facts, "--write-baseline", baseline]);
+    let known = desk.belay(&["check", "--to", "v1.36.3+k3s1", "--facts", &facts, "--baseline", baseline]).out;
+    let known = known.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(known.contains("known n1: The helper does not run as root"), "{known}");
+    assert!(known.contains("known cannot be ruled out, a fact is missing: n1: "), "{known}");
+    for verb in ["diff", "fix"] {
+        let said = desk.belay(&["config", verb, "--to", "v1.36.3+k3s1", "--facts", &facts]);
+        assert_eq!(said.code, 1, "{}{}", said.out, said.err);
+        assert!(said.out.contains("not read: /etc/rancher/k3s/config.yaml: needs root"), "{}", said.out);
+        assert!(said.out.contains("Run it as root: `sudo belay …`.") && !said.out.contains('✓'), "{}", said.out);
+    }
 }
 
 #[test]

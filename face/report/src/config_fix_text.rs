@@ -3,9 +3,14 @@ use belay_facts::K3sVersion;
 
 use crate::{Mark, Style};
 
-/// A proposal for one node: what a drop-in says, what a human edits, what nobody can propose.
+/// A proposal for one node: what a drop-in says, what a human edits, what nobody can propose. `whole`: all of its configuration was
+/// read.
 #[must_use]
-pub fn config_fix_text(fix: &ConfigFix, to: &K3sVersion, style: Style) -> String {
+pub fn config_fix_text(fix: &ConfigFix, to: &K3sVersion, whole: bool, style: Style) -> String {
+    if fix.is_empty() && !whole {
+        let text = format!("{}: nothing to propose for what could be read of its configuration.", fix.node);
+        return style.paragraph(Mark::Unsure, &text);
+    }
     if fix.is_empty() {
         let text = format!("{}: nothing to propose. {to} obeys what is set, or nobody knows.", fix.node);
         return style.paragraph(Mark::Yes, &text);

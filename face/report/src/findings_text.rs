@@ -44,7 +44,7 @@ pub fn findings_text(findings: &[Finding], style: Style) -> String {
     for finding in findings {
         if let Some(accepted) = &finding.accepted {
             let by = format!("accepted by {} until {}: {}", accepted.by, accepted.until, accepted.reason);
-            out.push_str(&style.paragraph(Mark::Known, &format!("{} ({by})", title(finding))));
+            out.push_str(&style.paragraph(Mark::Known, &format!("{} ({by})", stated(finding))));
         }
     }
     if !out.ends_with("\n\n") {
@@ -57,13 +57,19 @@ pub fn findings_text(findings: &[Finding], style: Style) -> String {
 /// What a baseline knows, in one line each.
 #[must_use]
 pub fn known_text(known: &[Finding], style: Style) -> String {
-    let line = |finding: &Finding| style.paragraph(Mark::Known, &format!("known  {}", title(finding)));
+    let line = |finding: &Finding| style.paragraph(Mark::Known, &format!("known  {}", stated(finding)));
     known.iter().map(line).collect()
 }
 
 fn title(finding: &Finding) -> String {
     let node = finding.node.as_ref().map_or_else(String::new, |node| format!("{node}: "));
     format!("{node}{} [{}]", finding.title, finding.rule)
+}
+
+/// The title, as what is so or as what nobody knows.
+fn stated(finding: &Finding) -> String {
+    let unknown = if finding.verdict == Verdict::Unknown { "cannot be ruled out, a fact is missing: " } else { "" };
+    format!("{unknown}{}", title(finding))
 }
 
 /// Unknown for the same reason, whatever facts of it they need: the reason comes after what is missing.
@@ -98,8 +104,7 @@ fn line(out: &mut String, label: &str, text: &str, style: Style) {
 }
 
 fn whole(finding: &Finding, style: Style) -> String {
-    let unknown = if finding.verdict == Verdict::Unknown { "cannot be ruled out, a fact is missing: " } else { "" };
-    let mut out = style.paragraph(mark(finding), &format!("{}  {unknown}{}", finding.severity, title(finding)));
+    let mut out = style.paragraph(mark(finding), &format!("{}  {}", finding.severity, stated(finding)));
     let mut line = |label: &str, text: &str| line(&mut out, label, text, style);
     line("means", &finding.means);
     for (index, seen) in finding.evidence.iter().take(EVIDENCE).enumerate() {

@@ -86,6 +86,22 @@ fn a_rule_about_all_nodes_says_why_as_well() {
     assert!(finding.evidence.contains(&WHY.to_owned()), "{finding:?}");
 }
 
+/// Regression: one problem of etcd alone, on a node whose datastore was not known, took the evidence of all.
+#[test]
+fn problems_of_a_target_stood_without_one_where_the_datastore_is_not_known() {
+    let mut fixture = without("node.datastore", json!({ "node": { "datastore": null } }));
+    fixture.edge.to = Some("v1.35.0+k3s1".parse().unwrap());
+    let finding = fixture.finding("belay-release-hazard").unwrap();
+    assert!(finding.evidence.iter().any(|seen| seen.starts_with("with etcd: ")), "{finding:?}");
+    fixture.facts["nodes"][0]["datastore"] = Fixture::base().facts["nodes"][0]["datastore"].clone();
+    fixture.facts["unread"] = json!([]);
+    let sqlite = fixture.finding("belay-release-hazard").unwrap();
+    assert!(
+        !sqlite.evidence.is_empty() && !sqlite.evidence.iter().any(|seen| seen.contains("with etcd")),
+        "{sqlite:?}"
+    );
+}
+
 #[test]
 fn facts_are_written_and_read_with_what_is_unread_and_unchanged_without() {
     let fixture = without("cluster.nodes", json!({}));

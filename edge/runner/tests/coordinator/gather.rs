@@ -81,5 +81,5 @@ pub fn without_root_the_api_is_unknown() {
         unread.why
     );
     let fix = unread.fix.unwrap();
-    assert!(fix.contains("sudo belay check") && fix.contains("belay check --kubeconfig FILE"), "{fix}");
+    assert!(fix.contains("sudo belay …") && fix.contains("belay check --kubeconfig FILE"), "{fix}");
 }

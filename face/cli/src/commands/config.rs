@@ -1,4 +1,6 @@
 use belay_checks::{Fate, config_diff};
+use belay_facts::Facts;
+use belay_report::Mark;
 
 use super::Context;
 use super::check::{read, take};
@@ -15,6 +17,18 @@ pub async fn config(context: &Context, verb: &ConfigCommand) -> Result<u8, Comma
     match verb {
         ConfigCommand::Diff(args) => diff(context, args).await,
         ConfigCommand::Fix(args) => fix::fix(context, args).await,
+    }
+}
+
+/// What of the configuration could not be read, and what to type so that it can.
+fn show_unread(facts: &Facts) {
+    let style = output::style();
+    for why in facts.nodes.iter().flat_map(|node| &node.config.unreadable) {
+        output::print(&style.paragraph(Mark::Unsure, &format!("not read: {why}")));
+    }
+    let unread = facts.unread.iter().filter(|one| one.fact == "node.config");
+    for fix in unread.filter_map(|one| one.fix.as_ref()) {
+        output::print(&style.paragraph(Mark::Plain, fix));
     }
 }
 
@@ -35,10 +49,8 @@ async fn diff(context: &Context, args: &ConfigDiffArgs) -> Result<u8, CommandErr
         }))?,
         OutputFormat::Text => {
             let style = output::style();
-            output::print(&belay_report::config_text(&lines, style));
-            for why in &unreadable {
-                output::print(&style.paragraph(belay_report::Mark::Unsure, &format!("not read: {why}")));
-            }
+            output::print(&belay_report::config_text(&lines, unreadable.is_empty(), style));
+            show_unread(&facts);
             let note = format!(
                 "{from} → {to}. Removals of component flags and gates as known on {}.",
                 knowledge.removed.as_of

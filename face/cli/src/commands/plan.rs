@@ -8,7 +8,7 @@ use belay_runner::vault::{Release, fetch};
 use super::Context;
 use super::backup::place;
 use super::check::{show, take_with};
-use super::policy::{judge, ladder_hints, name_holder, parts, policy, target, today};
+use super::policy::{judge, ladder_hints, name_holder, parts, policy, target, today, wants_root};
 use super::preview::{preview, show_preview};
 use crate::args::{OutputFormat, PlanArgs, PlanCommand, PlanVerb};
 use crate::error::CommandError;
@@ -107,7 +107,8 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
         let blocking: Vec<Finding> =
             findings.into_iter().filter(|f| belay_checks::blocks(std::slice::from_ref(f))).collect();
         let hint = what_next(&blocking, knowledge);
-        let refused = CommandError::refused(Refusal::Blocked(blocking)).hinted(hint);
+        let refused = CommandError::refused(Refusal::Blocked(blocking));
+        let refused = wants_root(&facts).into_iter().fold(refused, CommandError::hinted).hinted(hint);
         return Err(ladder_hints(&facts, &to, knowledge).into_iter().flatten().fold(refused, CommandError::hinted));
     }
     // What does not stand in the way is still to be known before anybody says yes. Beside the output, which may be YAML.

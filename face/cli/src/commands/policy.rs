@@ -1,6 +1,7 @@
 use belay_checks::{Acceptance, Edge, Finding, Knowledge, Policy, ReleaseGraph, Standing, check};
 use belay_facts::{DatastoreKind, Facts, K3sVersion, Unread};
 use belay_plan::Part;
+use belay_report::count;
 use belay_runner::vault::resolve_channel;
 use belay_runner::{Clock, Holding};
 
@@ -92,11 +93,19 @@ pub fn running(facts: &Facts) -> Result<K3sVersion, CommandError> {
             let unread = |one: &&Unread| one.fact == "node.binary";
             if let Some(binary) = facts.unread.iter().find(unread) {
                 let why = format!("which version of K3s runs here is not known: {}", binary.why);
-                return CommandError::refused(why).hinted("run it as root: sudo belay check");
+                return CommandError::refused(why).hinted("run it as root, with sudo in front");
             }
             CommandError::refused("no K3s was found on this node: no unit runs a k3s binary, and none says its version")
                 .hinted("run belay on the K3s server; for another one, give its facts: belay check --facts FILE")
         })
+}
+
+/// What to type first where facts are missing for want of root (ADR 0020): whatever else is advised may be for nothing.
+pub fn wants_root(facts: &Facts) -> Option<String> {
+    let denied = facts.unread.iter().filter(|one| one.why.starts_with("needs root")).count();
+    (denied > 0).then(|| {
+        format!("run it as root, with sudo in front: {} could not be read without", count(denied, "fact", "facts"))
+    })
 }
 
 /// Judges facts against a target: what `check`, `plan` and `apply` share.
@@ -191,6 +200,18 @@ mod tests {
         assert!(lives.fix.contains("belay watch r1") && !lives.fix.contains("resume"), "{}", lives.fix);
         assert!(lives.evidence.join(" ").contains("n1.keep begun"), "{:?}", lives.evidence);
         assert!(found(Life::Gone).fix.contains("belay resume r1"));
+    }
+
+    #[test]
+    fn a_plan_without_root_did_not_ask_for_it() {
+        let base = include_str!("../../../../core/checks/fixtures/base.json");
+        let facts = serde_json::from_str::<serde_json::Value>(base).unwrap()["facts"].take();
+        let mut facts = Facts::from_json(&facts.to_string()).unwrap();
+        assert_eq!(wants_root(&facts), None);
+        facts.unread.push(Unread::new("cluster.nodes", "the right `list nodes -A` is missing", None));
+        assert_eq!(wants_root(&facts), None, "root would not help");
+        facts.unread.push(Unread::new("node.datastore", "needs root: user 1000 may not read it", None));
+        assert!(wants_root(&facts).unwrap().contains("with sudo in front: 1 fact "));
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 use belay_checks::{Knowledge, config_fix};
-use belay_report::Mark;
 
 use super::proposal::Proposal;
+use super::show_unread;
 use crate::args::{ConfigFixArgs, OutputFormat};
 use crate::commands::Context;
 use crate::commands::check::{read, take};
@@ -33,12 +33,10 @@ pub(super) async fn fix(context: &Context, args: &ConfigFixArgs) -> Result<u8, C
         OutputFormat::Text => {
             let style = output::style();
             for proposal in &proposals {
-                output::print(&belay_report::config_fix_text(&proposal.fix, &to, style));
+                output::print(&belay_report::config_fix_text(&proposal.fix, &to, unreadable.is_empty(), style));
                 proposal.show(style);
             }
-            for why in &unreadable {
-                output::print(&style.paragraph(Mark::Unsure, &format!("not read: {why}")));
-            }
+            show_unread(&facts);
             let files = proposals.iter().any(|proposal| !proposal.files.is_empty());
             let more = if args.out.is_none() && files { " Write the files with --out DIR." } else { "" };
             let note = format!("{from} → {to}. A proposal: nothing was changed.{more}");
