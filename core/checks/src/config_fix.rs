@@ -116,7 +116,13 @@ impl Planner<'_> {
             // What nobody reads gets no successor: that one would be read.
             reasons.push(reason(match later {
                 Some(later) => format!("{later} has the key as well and takes its place"),
-                None => format!("{why}; correct it instead if it is misspelt"),
+                None => {
+                    let value = entry.values.first().map_or("", String::as_str);
+                    match self.diff.knowledge.replacements.of("k3s", &entry.key, value) {
+                        Some(successor) => format!("{why}; if it is still wanted: {}", successor.why),
+                        None => format!("{why}; correct it instead if it is misspelt"),
+                    }
+                }
             }));
         } else {
             for value in &entry.values {
@@ -197,11 +203,11 @@ impl Planner<'_> {
     }
 
     fn rule_of_key(&self, key: &str, fate: Fate) -> Option<String> {
-        let general = match fate {
-            Fate::Ignored => "belay-config-key-ignored",
-            _ => "belay-config-key-unknown-to-target",
-        };
-        self.first_rule(&[format!("belay-flag-{key}-gone"), general.to_owned()])
+        match fate {
+            // What it did has ended already.
+            Fate::Ignored => self.first_rule(&["belay-config-key-ignored".to_owned()]),
+            _ => self.first_rule(&[format!("belay-flag-{key}-gone"), "belay-config-key-unknown-to-target".to_owned()]),
+        }
     }
 
     fn first_rule(&self, ids: &[String]) -> Option<String> {

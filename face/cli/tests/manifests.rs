@@ -149,6 +149,7 @@ fn without_a_cluster_folders_are_judged_alone() {
     assert_eq!(said.code, 1, "{}{}", said.out, said.err);
     assert!(said.out.contains("this machine has no K3s, so only the folders were judged"), "{}", said.out);
     assert!(said.out.contains("1 blocking") && !said.out.contains("cannot be ruled out"), "{}", said.out);
+    assert!(said.out.contains("which a plan does not read") && !said.out.contains("There is no plan"), "{}", said.out);
     let good = belay(dir.path(), &["check", TO[0], TO[1], "--manifests", "git/good.yaml"]);
     assert_eq!(good.code, 0, "{}{}", good.out, good.err);
     let untargeted = belay(dir.path(), &["check", "--manifests", "git"]);

@@ -117,6 +117,12 @@ fn whole(finding: &Finding, style: Style) -> String {
     out
 }
 
+/// Whether nothing but manifests in folders blocks: whoever names them wants to hear of it, and no plan is made from them.
+fn of_folders_alone(findings: &[Finding]) -> bool {
+    let mut blocking = findings.iter().filter(|f| f.accepted.is_none() && f.severity == Severity::Block);
+    blocking.all(|finding| finding.rule.starts_with("belay-folder-"))
+}
+
 fn sum(findings: &[Finding], style: Style) -> String {
     let count = |severity| findings.iter().filter(|f| f.accepted.is_none() && f.severity == severity).count();
     let (block, warn, info) = (count(Severity::Block), count(Severity::Warn), count(Severity::Info));
@@ -130,6 +136,7 @@ fn sum(findings: &[Finding], style: Style) -> String {
     let (mark, end) = match (block, warn) {
         (0, 0) => (Mark::Yes, "."),
         (0, _) => (Mark::Unsure, "."),
+        _ if of_folders_alone(findings) => (Mark::No, ". What blocks is in folders, which a plan does not read."),
         _ => (Mark::No, ". There is no plan while something blocks."),
     };
     style.paragraph(mark, &format!("{}{end}", parts.join(", ")))

@@ -148,6 +148,34 @@ fn a_key_that_is_gone_has_its_successor_in_the_drop_in_and_goes_from_its_place()
     }
 }
 
+/// Regression: a check asked for the successor of a key that the running version skips already, and to be rid of the key; a diff said that it is
+/// ignored, a fix that it goes.
+#[test]
+fn a_key_that_is_skipped_already_has_one_advice() {
+    let (from, to) = ("v1.35.4+k3s1", "v1.36.3+k3s1");
+    let checked = |key: &str, source: &str, from: &str, to: &str| {
+        let keys = [entry(key, &["traefik"], source, 4)];
+        let mut fixture = Fixture::patched(json!({ "node": { "config": { "keys": keys } } }));
+        (fixture.edge.from, fixture.edge.to) = (tag(from), Some(tag(to)));
+        let rules: Vec<String> = fixture.check().into_iter().map(|finding| finding.rule).collect();
+        let is = |rule: &str| rules.iter().any(|found| found == rule);
+        (is(&format!("belay-flag-{key}-gone")), is("belay-config-key-ignored"))
+    };
+    for key in ["no-deploy", "no-flannel", "cluster-secret", "disable-selinux"] {
+        assert_eq!(checked(key, FILE, from, to), (false, true), "{key}: nothing ends with the upgrade");
+        assert!(checked(key, "unit", from, to).0, "{key}: the next start fails");
+        assert!(checked(key, FILE, "v1.25.16+k3s4", "v1.26.15+k3s1").0, "{key}: what it does ends");
+    }
+    let keys = [entry("no-deploy", &["traefik"], FILE, 4)];
+    let lines = config_diff(&facts(&keys).nodes[0], &tag(from), &tag(to), knowledge());
+    assert_eq!(lines[0].fate, Fate::Ignored);
+    let fix = fix(from, to, &keys);
+    assert!(fix.drop_in.is_none(), "what is not obeyed gets no successor: {fix:?}");
+    let reason = &fix.edits[0].reasons[0];
+    assert!(reason.why.ends_with("if it is still wanted: `disable` is its name now"), "{}", reason.why);
+    assert_eq!(reason.rule.as_deref(), Some("belay-config-key-ignored"));
+}
+
 #[test]
 fn an_argument_may_become_a_key_of_k3s() {
     let key = entry("kubelet-arg", &["pod-infra-container-image=r/pause:1", "register-schedulable=false"], FILE, 3);
