@@ -66,7 +66,7 @@ pub enum Command {
     /// With -o the plan is written to a file and its summary shown; without, the plan itself is printed, as YAML. The release is
     /// fetched and verified meanwhile, and stays in --state for the upgrade; `belay prune` removes it.
     Plan(PlanVerb),
-    /// Carry out a plan that was reviewed
+    /// Carry out a plan that was reviewed. Does not ask: to give it a plan is the yes; --dry-run looks first
     Apply(ApplyArgs),
     /// Check, plan and apply with one confirmation
     Upgrade(UpgradeArgs),
@@ -158,7 +158,8 @@ pub struct PlanArgs {
     // Not a plain String: `plan show` needs none, and clap asks for it wherever it is needed.
     #[arg(long, value_name = "TAG|CHANNEL", required = true)]
     pub to: Option<String>,
-    /// Write the plan to this file, for review and `belay apply`, and show its summary; without, it is printed as YAML
+    /// Write the plan to this file, for review and `belay apply`. `belay plan` shows its summary then, and without prints it as YAML;
+    /// `belay upgrade` writes it before it asks
     #[arg(short = 'o', long = "out", value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// How long the gates must go on saying yes before the run commits
@@ -254,7 +255,7 @@ pub struct HaltArgs {
 pub struct DiscardArgs {
     /// Give up everything that was written since this time: that of the commit (rollback) or of the backup (restore).
     /// Without it, what would be lost is listed and nothing is changed
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = since)]
     pub discard_writes_since: Option<jiff::Timestamp>,
     /// Make the plan and show it; change nothing
     #[arg(long)]
@@ -262,6 +263,14 @@ pub struct DiscardArgs {
     /// How long the gates must go on saying yes to the earlier version before the present is given up
     #[arg(long, value_name = "TIME", default_value = "20s")]
     pub soak: Span,
+}
+
+/// Exactly the moment that was shown: about `yesterday` nobody could say what is lost.
+fn since(text: &str) -> Result<jiff::Timestamp, String> {
+    text.parse().map_err(|_| {
+        "it is a time such as 2026-11-23T16:40:02Z; the same command without it lists what would be lost, and names the time to type"
+            .to_owned()
+    })
 }
 
 #[derive(Clone, Debug, clap::Args)]

@@ -274,6 +274,26 @@ fn a_rule_that_cannot_be_accepted_was_passed_over_in_silence() {
     desk.refuses(2, "belay-init-not-systemd cannot be accepted", "belay explain belay-init-not-systemd", &accept);
 }
 
+/// Found by a newcomer: each of these said why, and not what to type next.
+#[test]
+fn places_that_cannot_be_written_or_read() {
+    let desk = Desk::new();
+    let facts = desk.facts(|_| ());
+    let plan = ["plan", "--to", "v1.36.3+k3s1", "-o", "/nope/p.yaml"];
+    desk.refuses(1, "could not write the plan to /nope/p.yaml: there is no directory /nope", "-o plan.yaml", &plan);
+    desk.refuses(1, "could not write man pages to /proc/x", "belay man ./man", &["man", "/proc/x"]);
+    let update = ["knowledge", "update", "--from", "/nope"];
+    desk.refuses(1, "could not read /nope", "belay knowledge update --from FILE|URL", &update);
+    let save = ["check", "--facts", &facts, "--save-facts", "/nope/facts.json"];
+    desk.refuses(1, "could not write the facts to /nope/facts.json", "a directory that is there", &save);
+    for verb in ["rollback", "restore"] {
+        let said = desk.belay(&[verb, "x", "--discard-writes-since", "yesterday"]);
+        assert!(said.code == 2 && said.err.contains("such as 2026-11-23T16:40:02Z"), "{}", said.err);
+        assert!(said.err.contains("without it lists what would be lost"), "{}", said.err);
+    }
+    assert!(desk.belay(&["apply", "--help"]).out.contains("Does not ask"));
+}
+
 #[test]
 fn command_lines_that_make_no_sense() {
     let desk = Desk::new();

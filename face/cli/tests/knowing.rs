@@ -237,6 +237,7 @@ fn a_proposal_is_written_beside_and_its_commands_make_it_so() {
 
     let again = belay(&[&ask[..], &["--out", out.to_str().unwrap()]].concat());
     assert!(again.code == 1 && again.err.contains("could not write"), "an edited proposal is not lost: {}", again.err);
+    assert!(again.err.contains("next: it may have been edited"), "{}", again.err);
 }
 
 #[test]

@@ -48,6 +48,9 @@ impl BundleError {
             Self::Fetch(VaultError::Unreachable(..)) => {
                 "offline? bring the bundle and its .minisig on a medium: belay knowledge update --from FILE"
             }
+            Self::Fetch(VaultError::File { .. } | VaultError::Status { .. }) => {
+                "name the file of a bundle with its .minisig beside it, or its address: belay knowledge update --from FILE|URL"
+            }
             Self::PlainHttp(_) => "use https, or fetch both files yourself: belay knowledge update --from FILE",
             Self::Unsigned { .. } => "a bundle comes with its signature beside it: minisign -S -m FILE makes one",
             Self::WrongSignature { .. } => {

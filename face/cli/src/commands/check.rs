@@ -199,6 +199,7 @@ fn write<T: Serialize>(file: &Path, what: &str, model: &T) -> Result<(), Command
     let text = serde_json::to_string_pretty(model).map_err(CommandError::internal)?;
     std::fs::write(file, text + "\n")
         .map_err(|error| CommandError::refused(format!("could not write {what} to {}: {error}", file.display())))
+        .map_err(|error| error.hinted("name a file that you may write, in a directory that is there"))
 }
 
 /// Findings, and what could not be read, for people.

@@ -75,8 +75,21 @@ async fn make_and_write(context: &Context, args: &PlanArgs) -> Result<u8, Comman
 /// Writes the plan to the file that was asked for, if any.
 pub fn write_out(args: &PlanArgs, yaml: &str) -> Result<(), CommandError> {
     let Some(file) = &args.out else { return Ok(()) };
-    std::fs::write(file, yaml)
-        .map_err(|error| CommandError::refused(format!("could not write the plan to {}: {error}", file.display())))
+    std::fs::write(file, yaml).map_err(|error| unwritten(file, &error))
+}
+
+fn unwritten(file: &Path, why: &dyn std::fmt::Display) -> CommandError {
+    CommandError::refused(format!("could not write the plan to {}: {why}", file.display()))
+        .hinted("name a file that you may write, in a directory that is there: -o plan.yaml")
+}
+
+/// A plan is written at its end, when a release was fetched for it: that its directory is not there is told at once.
+fn ensure_place(args: &PlanArgs) -> Result<(), CommandError> {
+    let Some(file) = &args.out else { return Ok(()) };
+    match file.parent().filter(|dir| !dir.as_os_str().is_empty() && !dir.is_dir()) {
+        Some(dir) => Err(unwritten(file, &format!("there is no directory {}", dir.display()))),
+        None => Ok(()),
+    }
 }
 
 /// A plan, and what it was made from.
@@ -96,6 +109,7 @@ pub async fn make(context: &Context, args: &PlanArgs) -> Result<Planned, Command
     let to = args.to.as_deref().ok_or_else(|| CommandError::usage("it needs a target: --to TAG"))?;
     let to = target(to, &args.source.channels).await?;
     let backup_to = place(&args.backup)?;
+    ensure_place(args)?;
     let gathered = take_with(context.node(), args.objects, true).await?;
     let facts = gathered.facts;
     let mut findings = judge(&facts, Some(to.clone()), &policy, knowledge)?;

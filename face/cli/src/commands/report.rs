@@ -18,7 +18,8 @@ pub fn report(context: &Context, args: &ReportArgs) -> Result<u8, CommandError> 
     let report = read_report(&dir)?;
     if let Some(file) = &args.html {
         std::fs::write(file, belay_report::html(&report))
-            .map_err(|error| CommandError::refused(format!("could not write {}: {error}", file.display())))?;
+            .map_err(|error| CommandError::refused(format!("could not write {}: {error}", file.display())))
+            .map_err(|error| error.hinted("name a file that you may write: --html report.html"))?;
     }
     let format = args.format.unwrap_or(match context.format {
         OutputFormat::Json => ReportFormat::Json,

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -104,7 +104,13 @@ impl Proposal {
             return Err(CommandError::refused(why).hinted("name a directory of yours with --out DIR"));
         }
         let failed = |path: &Path, error: &std::io::Error| {
-            CommandError::refused(format!("could not write {}: {error}", path.display()))
+            let hint = match error.kind() {
+                ErrorKind::AlreadyExists => {
+                    "it may have been edited, and is not overwritten: move it away, or name another directory: --out DIR"
+                }
+                _ => "name a directory that you may write: --out DIR",
+            };
+            CommandError::refused(format!("could not write {}: {error}", path.display())).hinted(hint)
         };
         fs::create_dir_all(&dir).map_err(|error| failed(&dir, &error))?;
         for file in &self.files {
