@@ -25,10 +25,6 @@ cluster-reset: true
 a-key-of-nobody: 1
 disable: [coredns, servicelb, traefik, local-storage, metrics-server, teapot]
 docker: true
-cluster-secret: old
-disable-selinux: true
-no-deploy: traefik
-no-flannel: true
 flannel-backend: wireguard
 helm-job-image: registry.example/klipper-helm:v0.9
 server: https://192.0.2.1:6443
@@ -80,7 +76,6 @@ var harms = []harm{
 	{
 		rules: strings.Fields(`belay-agentless-server belay-cluster-init-migrates belay-cluster-reset-left belay-config-key-ignored
 			belay-config-key-overridden belay-disable-item-unknown belay-docker-runtime
-			belay-flag-cluster-secret-gone belay-flag-disable-selinux-gone belay-flag-no-deploy-gone belay-flag-no-flannel-gone
 			belay-flannel-wireguard-gone belay-helm-job-image-deprecated belay-join-url-on-server belay-pause-image-pinned
 			belay-registry-must-have-images belay-rootless belay-tls-san-security-off belay-kubeconfig-readable
 			belay-kubelet-read-only-port-open belay-kubelet-flags-gone-1-32 belay-kubelet-flags-gone-1-34 belay-kubelet-flags-gone-1-35
@@ -90,6 +85,12 @@ var harms = []harm{
 			belay-config-changed-since-start`),
 		red: "mkdir -p /etc/rancher/k3s/config.yaml.d && cp /root/harm.yaml /etc/rancher/k3s/config.yaml.d/90-harm.yaml",
 		end: "rm /etc/rancher/k3s/config.yaml.d/90-harm.yaml",
+	},
+	{
+		rules: strings.Fields("belay-flag-cluster-secret-gone belay-flag-disable-selinux-gone belay-flag-no-deploy-gone belay-flag-no-flannel-gone"),
+		red: `mkdir -p /etc/systemd/system/k3s.service.d && printf '[Service]\nExecStart=\nExecStart=/usr/local/bin/k3s server ` +
+			`--no-deploy traefik --no-flannel --cluster-secret old --disable-selinux\n' > /etc/systemd/system/k3s.service.d/90-harm.conf && systemctl daemon-reload`,
+		end: "rm /etc/systemd/system/k3s.service.d/90-harm.conf && systemctl daemon-reload",
 	},
 	{
 		rules: []string{"belay-unit-not-enabled"},
