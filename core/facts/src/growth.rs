@@ -8,7 +8,7 @@ use crate::Span;
 pub struct Growth {
     /// Bytes, newest against oldest; negative where it has shrunk.
     pub bytes: i64,
-    /// Between the two, an hour at least.
+    /// Between the two, a day at least.
     pub over: Span,
 }
 

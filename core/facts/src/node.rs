@@ -228,7 +228,7 @@ pub struct DatastoreFacts {
     pub etcd: Option<EtcdFacts>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bootstrap: Option<BootstrapFacts>,
-    /// By the copies that K3s' etcd takes by itself, or Belay's backups; `None` where there are not two of them an hour apart.
+    /// By the copies that K3s' etcd takes by itself, or Belay's backups; `None` where none is a day old.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub growth: Option<Growth>,
 }

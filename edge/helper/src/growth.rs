@@ -7,8 +7,8 @@ use belay_facts::{DatastoreKind, Growth, Span};
 use crate::datastore::{hot_file, stored_name};
 use crate::{Installation, Places};
 
-/// Less than this says nothing: a datastore grows by whole pages.
-const LEAST: i64 = 3600;
+/// Less than a day says nothing: a cluster that was made this morning has grown from nothing.
+const LEAST: i64 = 24 * 3600;
 
 /// How the datastore has grown since the oldest copy of it that is here: a snapshot that K3s took (not a compressed one), or a
 /// backup of Belay's.
@@ -61,7 +61,7 @@ mod tests {
         let live = file("db", 5000, 0);
         let (new, old, empty) = (file("new", 4000, 12), file("old", 1000, 48), file("empty", 0, 90));
         assert_eq!(between(&[], &live), None);
-        assert_eq!(between(&[file("just-now", 1000, 0)], &live), None);
+        assert_eq!(between(&[file("this-morning", 1000, 9)], &live), None);
         let expected = Growth { bytes: 4000, over: Span::seconds(48 * 3600) };
         assert_eq!(between(&[new, old, empty, dir.path().to_path_buf()], &live), Some(expected));
     }
