@@ -5,7 +5,7 @@ use crate::situation::Situation;
 use crate::{Finding, Rule, Verdict};
 
 /// Variables of a node that are made from another fact, and are as unknown as that one.
-const DERIVED: [(&str, &str); 9] = [
+const DERIVED: [(&str, &str); 12] = [
     ("config_unreadable", "node.config"),
     ("config_keys", "node.config"),
     ("config_files", "node.config"),
@@ -15,6 +15,9 @@ const DERIVED: [(&str, &str); 9] = [
     ("gates", "node.config"),
     ("open_runs", "node.helper.open_run"),
     ("start_seconds", "node.unit"),
+    ("daily_growth", "node.datastore"),
+    ("sync_99_ms", "node.datastore"),
+    ("flush_ms", "node.disks.data"),
 ];
 
 /// Takes what could not be read out of the variable `root`: what stands in its place would be an answer.

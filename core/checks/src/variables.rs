@@ -27,8 +27,8 @@ use crate::{Edge, Knowledge, Severity, Space};
 ///
 /// For a rule of scope `node` there is `node` as well: the facts of the node, with `config`, `config_keys`, `args`,
 /// `kubelet_args`, `arguments` (component, name, value, place), `gates`, `kernel_number` (5.15 is 5015), `start_seconds` (the unit's last start), `open_runs` and
-/// `needs` instead of what they are derived from. `daily_growth` (bytes), `sync_99_ms` and `flush_ms` are there where there was something
-/// to measure; a rule asks for that first.
+/// `needs` instead of what they are derived from. `daily_growth` (bytes), `sync_99_ms` and `flush_ms` are 0 where there was nothing to
+/// measure.
 pub(crate) fn shared(facts: &Facts, edge: &Edge, knowledge: &Knowledge) -> Json {
     json!({
         "cluster": without(facts.cluster.as_ref().map_or_else(|| json!({}), cluster), "cluster", &facts.unread),
@@ -113,11 +113,12 @@ pub(crate) fn node(node: &NodeFacts, unread: &[Unread]) -> Json {
         let start = node.unit.as_ref().and_then(|unit| unit.last_start);
         members.insert("start_seconds".into(), json!(start.map(Span::as_seconds)));
         let datastore = node.datastore.as_ref();
-        members.insert("daily_growth".into(), json!(datastore.and_then(|d| d.growth.as_ref()).map(Growth::daily)));
-        let sync = datastore.and_then(|d| d.etcd.as_ref()).and_then(|etcd| etcd.sync_99);
-        members.insert("sync_99_ms".into(), json!(sync.map(Span::as_millis)));
-        let flush = node.disks.get("data").and_then(|disk| disk.flush);
-        members.insert("flush_ms".into(), json!(flush.map(Span::as_millis)));
+        let growth = datastore.map(|datastore| datastore.growth.as_ref().map_or(0, Growth::daily));
+        members.insert("daily_growth".into(), json!(growth));
+        let sync = datastore.map(|d| d.etcd.as_ref().and_then(|etcd| etcd.sync_99).map_or(0, Span::as_millis));
+        members.insert("sync_99_ms".into(), json!(sync));
+        let flush = node.disks.get("data").map(|disk| disk.flush.map_or(0, Span::as_millis));
+        members.insert("flush_ms".into(), json!(flush));
     }
     without(facts, "node", unread)
 }

@@ -52,8 +52,8 @@ pub struct KubeNode {
     /// The cluster keeps a hash of this node's password, and refuses the node with another one. Asked of the node that is looked at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password: Option<bool>,
-    /// What its kubelet serves and, of a server, K3s itself, as another node sees them; `None` where it was not reached. None of the node
-    /// that is looked at: its files tell ([`crate::NodeFacts::certificates`]).
+    /// What its kubelet serves, as another node sees it; `None` where it was not reached. Empty for the node that is looked at: its
+    /// files tell ([`crate::NodeFacts::certificates`]).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificates: Option<Vec<CertificateFacts>>,
 }

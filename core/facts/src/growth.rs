@@ -6,7 +6,7 @@ use crate::Span;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Growth {
-    /// Bytes, newest against oldest; negative where it has shrunk.
+    /// Bytes, now against the largest copy of another day; negative where it has shrunk.
     pub bytes: i64,
     /// Between the two, a day at least.
     pub over: Span,

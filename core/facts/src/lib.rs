@@ -54,9 +54,7 @@ pub use node::{
 pub use node_pods::{HeldLease, NodePod, NodePods, NodeVolume, PodPart};
 pub use secret::Secret;
 pub use span::Span;
-pub use surroundings::{
-    ContainerdDropIn, ContainerdTemplate, Manifest, RegistryMirror, SelinuxLabels, Surroundings, Sysctl,
-};
+pub use surroundings::{ContainerdTemplate, Manifest, RegistryMirror, SelinuxLabels, Surroundings, Sysctl};
 pub use unread::Unread;
 pub use userland::UserlandFacts;
 pub use version::{K3sVersion, Pre, VersionError};

@@ -116,8 +116,8 @@ pub struct ProcessFacts {
     /// Start time in clock ticks after boot (`/proc/PID/stat` field 22): with the pid it names one life.
     pub start_ticks: u64,
     pub resident: u64,
-    /// Files of the configuration that were written after it started, so that its next start need not be like its last one: K3s' own
-    /// (`config.yaml`, drop-ins, `registries.yaml`), the unit's, and its environment's.
+    /// Files of K3s' configuration that were written after it started, so that its next start need not be like its last one:
+    /// `config.yaml`, its drop-ins, `registries.yaml`. `None` where it cannot be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newer_files: Option<Vec<String>>,
 }
@@ -255,7 +255,7 @@ pub struct EtcdFacts {
     pub quota: Option<u64>,
     pub in_use: Option<u64>,
     /// What 99 of 100 syncs of its log have taken at most since it started, rounded up to the buckets of
-    /// `etcd_disk_wal_fsync_duration_seconds`.
+    /// `etcd_disk_wal_fsync_duration_seconds`; at least that long where it is the last of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_99: Option<Span>,
 }

@@ -54,8 +54,9 @@ pub struct Surroundings {
     pub clock_synchronized: Option<bool>,
     /// Packages that the system's updates leave as they are: `apt-mark hold`, `dnf versionlock`, `zypper addlock`. Sorted.
     pub package_holds: Option<Vec<String>>,
-    /// Files that containerd's configuration takes in, beside the template.
-    pub containerd_drop_ins: Option<Vec<ContainerdDropIn>>,
+    /// Files in `config.toml.d` and `config-v3.toml.d` of `agent/etc/containerd`, relative to that. K3s names one of the two directories in
+    /// what it writes, by the schema of that (`pkg/agent/templates/templates.go`, since February 2026).
+    pub containerd_drop_ins: Option<Vec<String>>,
 }
 
 /// Where images of a registry are pulled from instead.
@@ -99,16 +100,6 @@ pub struct ContainerdTemplate {
     pub data_path: bool,
     /// It names the runtime of containerd 1.x that is gone (`io.containerd.runtime.v1.linux`).
     pub runtime_v1: bool,
-    /// It has tables of containerd 1.x' CRI plugin (`io.containerd.grpc.v1.cri`).
-    pub cri_v1: bool,
-}
-
-/// A file in `agent/etc/containerd/config.toml.d` or `config-v3.toml.d`. K3s names one of the two directories in what it writes, by
-/// the schema of that (`pkg/agent/templates/templates.go`, since February 2026).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ContainerdDropIn {
-    /// Relative to `agent/etc/containerd`.
-    pub file: String,
     /// It has tables of containerd 1.x' CRI plugin (`io.containerd.grpc.v1.cri`).
     pub cri_v1: bool,
 }

@@ -17,9 +17,6 @@ use crate::{ClusterError, tls};
 
 /// Nodes of one cluster are close to each other; one that is not reached from here is not waited for.
 const WITHIN: Duration = Duration::from_secs(1);
-/// `https-listen-port` of a server, unless it says otherwise.
-const SUPERVISOR: u16 = 6443;
-const CONTROL_PLANE: &str = "node-role.kubernetes.io/control-plane";
 
 /// The certificate that a node shows to whoever connects, proven to be of this cluster, whether it is valid now or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,8 +28,8 @@ pub struct Served {
     pub certificate: Vec<u8>,
 }
 
-/// What the kubelets of `nodes` serve and, beside it, what servers among them serve at K3s' own port; each for itself. Nothing of ours is
-/// sent: the handshake is all, and the kubelet asks for a certificate without insisting on one.
+/// What the kubelets of `nodes` serve; a server's as well, whose other certificates are renewed by the same start. Nothing of ours is sent:
+/// the handshake is all, and the kubelet asks for a certificate without insisting on one.
 ///
 /// # Errors
 /// For what cannot be read as a CA; a node that does not answer is only missing.
@@ -42,7 +39,7 @@ pub(crate) async fn served(nodes: &[&Node], server_ca: &str) -> Result<Vec<Serve
     }
     let tls = TlsConnector::from(Arc::new(config(server_ca)?));
     let mut asked = JoinSet::new();
-    for (node, address, port) in nodes.iter().flat_map(|node| places(node)) {
+    for (node, address, port) in nodes.iter().filter_map(|node| place(node)) {
         let tls = tls.clone();
         asked.spawn(async move {
             let shown = timeout(WITHIN, shown(tls, address, port)).await.ok()??;
@@ -54,16 +51,13 @@ pub(crate) async fn served(nodes: &[&Node], server_ca: &str) -> Result<Vec<Serve
     Ok(found)
 }
 
-/// Where a node serves: its kubelet first.
-fn places(node: &Node) -> Vec<(String, IpAddr, u16)> {
-    let Some(status) = &node.status else { return Vec::new() };
-    let internal = status.addresses.iter().flatten().filter(|address| address.type_ == "InternalIP");
-    let Some(address) = internal.filter_map(|address| address.address.parse().ok()).next() else { return Vec::new() };
-    let endpoint = status.daemon_endpoints.as_ref().and_then(|endpoints| endpoints.kubelet_endpoint.as_ref());
-    let kubelet = endpoint.and_then(|endpoint| u16::try_from(endpoint.port).ok());
-    let server = node.metadata.labels.iter().flatten().any(|(label, _)| label == CONTROL_PLANE).then_some(SUPERVISOR);
-    let name = node.metadata.name.clone().unwrap_or_default();
-    kubelet.into_iter().chain(server).map(|port| (name.clone(), address, port)).collect()
+/// Where the kubelet of a node serves.
+fn place(node: &Node) -> Option<(String, IpAddr, u16)> {
+    let status = node.status.as_ref()?;
+    let mut internal = status.addresses.iter().flatten().filter(|address| address.type_ == "InternalIP");
+    let address = internal.find_map(|address| address.address.parse().ok())?;
+    let endpoint = status.daemon_endpoints.as_ref()?.kubelet_endpoint.as_ref()?;
+    Some((node.metadata.name.clone()?, address, u16::try_from(endpoint.port).ok()?))
 }
 
 async fn shown(tls: TlsConnector, address: IpAddr, port: u16) -> Option<Vec<u8>> {
@@ -143,21 +137,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_asked_at_two_ports_and_an_agent_at_its_kubelets() {
-        let node = |labels: serde_json::Value| -> Node {
-            serde_json::from_value(serde_json::json!({
-                "metadata": { "name": "n2", "labels": labels },
-                "status": {
-                    "addresses": [{ "type": "Hostname", "address": "n2" }, { "type": "ExternalIP", "address": "192.0.2.7" },
-                        { "type": "InternalIP", "address": "10.77.0.12" }, { "type": "InternalIP", "address": "fd00::12" }],
-                    "daemonEndpoints": { "kubeletEndpoint": { "Port": 10250 } },
-                },
-            }))
-            .unwrap()
-        };
-        let at = |port| ("n2".to_owned(), "10.77.0.12".parse().unwrap(), port);
-        assert_eq!(places(&node(serde_json::json!({}))), [at(10250)]);
-        assert_eq!(places(&node(serde_json::json!({ CONTROL_PLANE: "true" }))), [at(10250), at(6443)]);
-        assert_eq!(places(&Node::default()), []);
+    fn a_kubelet_is_asked_at_the_first_internal_address() {
+        let node: Node = serde_json::from_value(serde_json::json!({
+            "metadata": { "name": "n2" },
+            "status": {
+                "addresses": [{ "type": "Hostname", "address": "n2" }, { "type": "ExternalIP", "address": "192.0.2.7" },
+                    { "type": "InternalIP", "address": "10.77.0.12" }, { "type": "InternalIP", "address": "fd00::12" }],
+                "daemonEndpoints": { "kubeletEndpoint": { "Port": 10250 } },
+            },
+        }))
+        .unwrap();
+        assert_eq!(place(&node), Some(("n2".to_owned(), "10.77.0.12".parse().unwrap(), 10250)));
+        assert_eq!(place(&Node::default()), None);
     }
 }

@@ -40,9 +40,9 @@ mod tests {
             "providers":[{"aescbc":{"keys":[{"name":"aescbckey","secret":"s3cret"}]}},{"identity":{}}]}]}"#;
         fs::write(server.path().join(CONFIG), config).unwrap();
         let hash = "0f".repeat(32);
-        fs::write(server.path().join(STATE), format!("reencrypt_active-{hash}")).unwrap();
+        fs::write(server.path().join(STATE), format!("prepare-{hash}")).unwrap();
         let told = encryption(server.path()).unwrap();
-        assert_eq!((told.providers.join(" "), told.stage.as_str()), ("aescbc identity".to_owned(), "reencrypt_active"));
+        assert_eq!((told.providers.join(" "), told.stage.as_str()), ("aescbc identity".to_owned(), "prepare"));
         assert!(!format!("{told:?}").contains("s3cret"));
         fs::write(server.path().join(CONFIG), "{").unwrap();
         assert_eq!(encryption(server.path()), None);

@@ -47,7 +47,7 @@ pub fn inspect(places: &Places) -> Result<Inspection, Fault> {
     let binary = found.as_ref().and_then(|found| binary_facts(&found.unit, &mut notes));
     let process = found.as_ref().filter(|f| f.unit.main_pid != 0).and_then(|f| {
         let mut process = process_facts(places, f.unit.main_pid, &data_dir)?;
-        process.newer_files = Some(newer_files(places, f, process.start_ticks));
+        process.newer_files = newer_files(places, f, process.start_ticks);
         Some(process)
     });
     let datastore = found.as_ref().filter(|found| found.role == NodeRole::Server).and_then(|found| {

@@ -10,14 +10,12 @@ const TICKS: u64 = 100;
 /// K3s reads its files in the first moments of its life, and the clocks of files and of processes do not tick together.
 const MARGIN: Duration = Duration::from_secs(2);
 
-/// Files of the configuration that were written after the process of `start_ticks` had started. A file whose time somebody set
-/// back is not among them.
-pub(crate) fn newer_files(places: &Places, found: &Installation, start_ticks: u64) -> Vec<String> {
-    let started = started(&Now::read(places), start_ticks) + MARGIN;
-    let unit = &found.unit;
-    let own = unit.drop_ins.iter().filter(|path| !path.ends_with(belay_wire::INTERLOCK));
-    let mut files: Vec<PathBuf> = [&unit.fragment].into_iter().chain(own).map(PathBuf::from).collect();
-    files.extend(unit.environment_files.iter().chain(found.config.files()).map(PathBuf::from));
+/// Files of K3s' configuration that were written after the process of `start_ticks` had started; `None` where the two clocks do not fit
+/// together, as in some containers. Not among them are a file that was removed, one whose time somebody set back, and the unit with its
+/// environment: install.sh writes those anew each time, and starts K3s only where they are others (`service_enable_and_start`).
+pub(crate) fn newer_files(places: &Places, found: &Installation, start_ticks: u64) -> Option<Vec<String>> {
+    let started = started(&Now::read(places), start_ticks)? + MARGIN;
+    let mut files: Vec<PathBuf> = found.config.files().iter().map(PathBuf::from).collect();
     files.push(
         found
             .config
@@ -26,13 +24,13 @@ pub(crate) fn newer_files(places: &Places, found: &Installation, start_ticks: u6
             .map_or_else(|| places.etc.join("rancher/k3s/registries.yaml"), PathBuf::from),
     );
     files.retain(|path| written(path).is_some_and(|at| at > started));
-    files.iter().map(|path| path.to_string_lossy().into_owned()).collect()
+    Some(files.iter().map(|path| path.to_string_lossy().into_owned()).collect())
 }
 
 /// Since 1970.
-fn started(now: &Now, start_ticks: u64) -> Duration {
-    let age = now.uptime.duration().saturating_sub(Duration::from_millis(start_ticks.saturating_mul(1000 / TICKS)));
-    Duration::from_millis(now.wall).saturating_sub(age)
+fn started(now: &Now, start_ticks: u64) -> Option<Duration> {
+    let age = now.uptime.duration().checked_sub(Duration::from_millis(start_ticks.checked_mul(1000 / TICKS)?))?;
+    Duration::from_millis(now.wall).checked_sub(age)
 }
 
 fn written(path: &Path) -> Option<Duration> {
@@ -49,7 +47,7 @@ mod tests {
     #[test]
     fn the_start_is_told_by_the_wall_clock_of_now() {
         let now = Now { wall: 1_795_000_000_000, uptime: Span::seconds(1000), boot_id: String::new() };
-        assert_eq!(started(&now, 400 * TICKS), Duration::from_secs(1_795_000_000 - 600));
-        assert_eq!(started(&now, 2000 * TICKS), Duration::from_secs(1_795_000_000), "a clock that lies");
+        assert_eq!(started(&now, 400 * TICKS), Some(Duration::from_secs(1_795_000_000 - 600)));
+        assert_eq!(started(&now, 2000 * TICKS), None, "the uptime is of another clock");
     }
 }

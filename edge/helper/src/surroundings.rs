@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use belay_facts::{ContainerdDropIn, ContainerdTemplate, Manifest, Surroundings, Sysctl};
+use belay_facts::{ContainerdTemplate, Manifest, Surroundings, Sysctl};
 use belay_objects::named_apis;
 
 use crate::command::run_well;
@@ -26,12 +26,10 @@ const SYSCTLS: &str = "kernel/keys/root_maxbytes kernel/keys/root_maxkeys kernel
     net/bridge/bridge-nf-call-iptables net/ipv4/conf/all/forwarding net/ipv4/ip_unprivileged_port_start \
     net/ipv6/conf/all/disable_ipv6 net/ipv6/conf/all/forwarding vm/max_map_count vm/overcommit_memory vm/panic_on_oom";
 
-/// Tables of containerd 1.x' CRI plugin.
-const CRI_V1: &str = "io.containerd.grpc.v1.cri";
 /// `timedatectl` starts a service of systemd's the first time.
 const CLOCK: Duration = Duration::from_secs(2);
 
-/// Reads what surrounds K3s; all of it are small files.
+/// Reads what surrounds K3s: small files, and one question to systemd.
 pub(crate) fn look(places: &Places, data_dir: &Path, found: Option<&Installation>) -> Surroundings {
     let number = |path: &str| text(&places.proc.join(path))?.trim().parse().ok();
     let counted = |path: &str, key: &str, unit: u64| {
@@ -169,35 +167,30 @@ fn containerd_templates(dir: &Path) -> Option<Vec<ContainerdTemplate>> {
                 .skip(1)
                 .any(|rest| rest.chars().take_while(char::is_ascii_hexdigit).count() == 64),
             runtime_v1: text.contains("io.containerd.runtime.v1.linux"),
-            cri_v1: text.contains(CRI_V1),
+            cri_v1: text.contains("io.containerd.grpc.v1.cri"),
             name,
         });
     }
     Some(found)
 }
 
-fn containerd_drop_ins(dir: &Path) -> Option<Vec<ContainerdDropIn>> {
+fn containerd_drop_ins(dir: &Path) -> Option<Vec<String>> {
     let mut found = Vec::new();
     for below in ["config-v3.toml.d", "config.toml.d"] {
-        for name in names(&dir.join(below))?.into_iter().filter(|name| name.ends_with(".toml")) {
-            let file = format!("{below}/{name}");
-            let cri_v1 = text(&dir.join(&file))?.contains(CRI_V1);
-            found.push(ContainerdDropIn { file, cri_v1 });
-        }
+        let names = names(&dir.join(below))?.into_iter().filter(|name| name.ends_with(".toml"));
+        found.extend(names.map(|name| format!("{below}/{name}")));
     }
     Some(found)
 }
 
-/// What systemd says of the kernel's clock; its own client leaves a file, and others are asked of the kernel.
+/// What systemd says of the kernel's clock; where it does not answer, whether its own client has set it since the boot.
 fn clock_synchronized(places: &Places) -> Option<bool> {
-    if places.run.join("systemd/timesync/synchronized").exists() {
-        return Some(true);
-    }
     let mut command = Command::new(&places.timedatectl);
-    match run_well(command.args(["show", "-p", "NTPSynchronized", "--value"]), CLOCK).ok()?.stdout.trim() {
-        "yes" => Some(true),
-        "no" => Some(false),
-        _ => None,
+    let answer = run_well(command.args(["show", "-p", "NTPSynchronized", "--value"]), CLOCK);
+    match answer.as_ref().map(|output| output.stdout.trim()) {
+        Ok("yes") => Some(true),
+        Ok("no") => Some(false),
+        Ok(_) | Err(_) => places.run.join("systemd/timesync/synchronized").exists().then_some(true),
     }
 }
 

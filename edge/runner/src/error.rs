@@ -56,9 +56,7 @@ impl RunError {
                     .to_owned(),
             ),
             Self::NoRun { last: Some(last), .. } => Some(format!("the last run here is {last}; all of them: belay report --list")),
-            Self::NoRun { last: None, .. } | Self::NoRuns => {
-                Some("make the first one: belay upgrade --to TAG".to_owned())
-            }
+            Self::NoRun { last: None, .. } | Self::NoRuns => Some(first_run(rustix::process::geteuid().is_root())),
             Self::OpenRun(holding) => Some(holding.hint()),
             Self::Superseded { run, .. } => Some(format!(
                 "read what was done there, and go on from it: belay resume {run}; follow whoever holds it: belay watch {run}"
@@ -79,5 +77,29 @@ impl RunError {
             }
             _ => None,
         }
+    }
+}
+
+/// Another user has another directory of runs, and most are root's.
+fn first_run(root: bool) -> String {
+    let here = "make the first one: belay upgrade --to TAG";
+    if root {
+        here.to_owned()
+    } else {
+        format!("those of root are in /var/lib/belay: sudo belay report --list; or {here}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_root_the_runs_of_root_were_said_not_to_be_there() {
+        assert!(
+            first_run(false).contains("sudo belay report --list")
+                && first_run(false).contains("belay upgrade --to TAG")
+        );
+        assert_eq!(first_run(true), "make the first one: belay upgrade --to TAG");
     }
 }

@@ -82,7 +82,10 @@ fn add_certificates(told: &mut belay_cluster::Gathered, here: &str, now: Timesta
         node.certificates = known.then_some(found);
     }
     if !silent.is_empty() {
-        notes.push(format!("the certificates of {}: their kubelets were not reached from here", silent.join(", ")));
+        notes.push(format!(
+            "the certificates of {}: from here their kubelets were not reached, or showed none of this cluster",
+            silent.join(", ")
+        ));
     }
 }
 

@@ -99,8 +99,8 @@ var harms = []harm{
 	},
 	{
 		rules: []string{"belay-file-system-no-exec"},
-		red:   "mkdir -p /var/lib/belay && mount --bind /var/lib/belay /var/lib/belay && mount -o remount,bind,noexec /var/lib/belay",
-		end:   "umount /var/lib/belay",
+		red:   "cd /var/lib/rancher/k3s && mount --bind . . && mount -o remount,bind,noexec /var/lib/rancher/k3s",
+		end:   "umount --lazy /var/lib/rancher/k3s",
 	},
 	{
 		rules: []string{"belay-containerd-drop-in-unread"},

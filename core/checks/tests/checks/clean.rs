@@ -56,6 +56,8 @@ fn machine(which: usize) -> Json {
     let firewall = match which {
         1 => json!({"iptables": "legacy", "legacy_tables": ["filter", "mangle", "nat"], "fronts": []}),
         2 => json!({"iptables": "nft", "legacy_tables": [], "fronts": ["ufw"]}),
+        // K3s loads the modules, and this old kernel makes their tables with that.
+        3 => json!({"iptables": "nft", "legacy_tables": ["filter", "nat"], "fronts": []}),
         4 => json!({"iptables": "none", "legacy_tables": [], "fronts": ["firewalld"]}),
         _ => json!({"iptables": "nft", "legacy_tables": [], "fronts": []}),
     };

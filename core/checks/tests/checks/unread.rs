@@ -110,3 +110,16 @@ fn facts_are_written_and_read_with_what_is_unread_and_unchanged_without() {
     assert!(!serde_json::to_string(&Fixture::base().facts()).unwrap().contains("unread\":[{\"fact"));
     assert_eq!(belay_facts::Facts::from_json(&text).unwrap(), fixture.facts());
 }
+
+/// Found by a reviewer: what is measured of a datastore or a disk said "nothing measured" where nobody could look.
+#[test]
+fn a_measure_of_what_could_not_be_read_is_not_a_good_one() {
+    let etcd = json!({ "node": { "datastore": null } });
+    for rule in ["belay-etcd-slow-sync", "belay-etcd-grows-to-quota"] {
+        is_unknown(&without("node.datastore", etcd.clone()), rule);
+    }
+    is_unknown(&without("node.disks.data", json!({})), "belay-disk-slow-flush");
+    for rule in ["belay-etcd-slow-sync", "belay-etcd-grows-to-quota", "belay-disk-slow-flush"] {
+        assert!(Fixture::base().finding(rule).is_none(), "{rule}: there was nothing to measure");
+    }
+}

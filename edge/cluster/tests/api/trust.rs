@@ -85,33 +85,34 @@ async fn a_bad_key_is_named_and_not_shown() {
     assert!(!format!("{error} {error:?}").contains("belay-canary-secret"));
 }
 
-/// F116: the certificates of agents that nobody looks at. One that is over is told as well as one that is not, and one of another
-/// cluster is none; nothing of ours is sent to either.
+/// F116: the certificates of agents that nobody looks at. One that is over is told as well as one that is not; one of another cluster
+/// is none, nor is one of ours for another address. Nothing of ours is sent to any of them.
 #[tokio::test]
 async fn what_other_nodes_serve_is_read_whether_it_is_valid_or_not() {
-    let ours = Authority::new("ours").of_the_past();
-    let nothing: Handler = Arc::new(|_| (404, String::new()));
-    let kubelet = Server::start(&ours, Arc::clone(&nothing)).await;
-    let stranger = Server::start(&Authority::new("theirs"), nothing).await;
+    let nothing = || -> Handler { Arc::new(|_| (404, String::new())) };
+    let ours = Authority::new("ours");
+    let valid = Server::start(&ours, nothing()).await;
+    let elsewhere = Server::start_at(([127, 0, 0, 2], 0).into(), &ours, nothing()).await;
+    let ours = ours.of_the_past();
+    let over = Server::start(&ours, nothing()).await;
+    let stranger = Server::start(&Authority::new("theirs"), nothing()).await;
     let cluster = Arc::new(FakeCluster::default());
     cluster.says("/version", 200, "{}");
-    let node = |name: &str, port: u16| {
+    for (name, server) in [("n1", &valid), ("n2", &over), ("n3", &stranger), ("n4", &elsewhere), ("n5", &valid)] {
         cluster.put(
             &format!("/api/v1/nodes/{name}"),
             json!({ "metadata": { "name": name }, "status": {
-            "addresses": [{ "type": "InternalIP", "address": "127.0.0.1" }],
-            "daemonEndpoints": { "kubeletEndpoint": { "Port": port } },
-        } }),
+                "addresses": [{ "type": "InternalIP", "address": server.address.ip().to_string() }],
+                "daemonEndpoints": { "kubeletEndpoint": { "Port": server.address.port() } },
+            } }),
         );
-    };
-    node("n1", kubelet.address.port());
-    node("n2", kubelet.address.port());
-    node("n3", stranger.address.port());
+    }
     cluster.put("/api/v1/namespaces/kube-system", json!({ "metadata": { "name": "kube-system", "uid": "ab434ebf" } }));
     let (_server, api) = cluster.serve().await;
     let gathered = api.facts("n1", &ours.pem, "cluster.local").await.unwrap();
     let served: Vec<(&str, &str)> = gathered.served.iter().map(|one| (one.node.as_str(), one.at.as_str())).collect();
-    assert_eq!(served, [("n2", kubelet.at().as_str())]);
-    assert_eq!(kubelet.counts.certificates.load(Ordering::SeqCst), 0);
-    assert_eq!(stranger.counts.certificates.load(Ordering::SeqCst), 0);
+    assert_eq!(served, [("n2", over.at().as_str()), ("n5", valid.at().as_str())]);
+    for server in [valid, over, stranger, elsewhere] {
+        assert_eq!(server.counts.certificates.load(Ordering::SeqCst), 0);
+    }
 }

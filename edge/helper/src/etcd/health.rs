@@ -48,8 +48,8 @@ impl Metrics {
         Some(rest.split_once('"')?.0.to_owned())
     }
 
-    /// The bucket of a histogram that so many of all that was counted lie within, from its longest time; `None` for one that
-    /// has counted nothing, or where they lie beyond the last bucket.
+    /// The longest time of the bucket of a histogram that so many of all that was counted lie within, or of the last bucket where they lie
+    /// beyond it; `None` for one that has counted nothing.
     pub(super) fn within(&self, name: &str, part: f64) -> Option<Span> {
         let counted = self.value(&format!("{name}_count")).filter(|count| *count > 0.0)?;
         let bucket = format!("{name}_bucket{{");
@@ -57,8 +57,14 @@ impl Metrics {
             self.0.lines().filter_map(|line| line.strip_prefix(&bucket)?.split_once("le=\"")?.1.split_once("\"}"));
         let ends =
             buckets.filter_map(|(end, below)| Some((end.parse::<f64>().ok()?, below.trim().parse::<f64>().ok()?)));
-        let (end, _) = ends.into_iter().find(|(_, below)| *below >= counted * part)?;
-        Duration::try_from_secs_f64(end).ok().map(Span::from)
+        let mut last = None;
+        for (end, below) in ends.filter(|(end, _)| end.is_finite()) {
+            last = Some(end);
+            if below >= counted * part {
+                break;
+            }
+        }
+        Duration::try_from_secs_f64(last?).ok().map(Span::from)
     }
 }
 
@@ -108,7 +114,7 @@ mod tests {
         let within = |part| told.within(name, part).map(Span::as_millis);
         assert_eq!(
             [within(0.5), within(0.9), within(0.98), within(0.99), within(1.0)],
-            [Some(1), Some(1), Some(16), Some(32), None]
+            [Some(1), Some(1), Some(16), Some(32), Some(32)]
         );
         assert_eq!(Metrics::of(&format!("{name}_bucket{{le=\"1\"}} 0\n{name}_count 0\n")).within(name, 0.99), None);
         assert_eq!(Metrics::of("").within(name, 0.99), None);
