@@ -98,11 +98,6 @@ var harms = []harm{
 		end:   "systemctl enable k3s.service",
 	},
 	{
-		rules: []string{"belay-file-system-no-exec"},
-		red:   "cd /var/lib/rancher/k3s && mount --bind . . && mount -o remount,bind,noexec /var/lib/rancher/k3s",
-		end:   "umount --lazy /var/lib/rancher/k3s",
-	},
-	{
 		rules: []string{"belay-containerd-drop-in-unread"},
 		red:   "mkdir -p /var/lib/rancher/k3s/agent/etc/containerd/config.toml.d && touch /var/lib/rancher/k3s/agent/etc/containerd/config.toml.d/harm.toml",
 		end:   "rm /var/lib/rancher/k3s/agent/etc/containerd/config.toml.d/harm.toml",
@@ -116,6 +111,11 @@ var harms = []harm{
 		rules: []string{"belay-bare-pods", "belay-webhook-unanswered"},
 		red:   "/usr/local/bin/k3s kubectl apply -f /root/objects.yaml",
 		end:   "/usr/local/bin/k3s kubectl delete --force --grace-period=0 -f /root/objects.yaml",
+	},
+	{ // The last one: what lies there cannot be started until it is over.
+		rules: []string{"belay-file-system-no-exec"},
+		red:   "cd /var/lib/rancher/k3s && mount --bind . . && mount -o remount,bind,noexec /var/lib/rancher/k3s",
+		end:   "umount --lazy /var/lib/rancher/k3s",
 	},
 }
 
