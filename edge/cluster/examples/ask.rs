@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         if let Some(canary) = &gathered.facts.canary {
             println!("canary: {:?}", api.canary_pod("ask", &node, &canary.image, Duration::from_secs(60)).await);
         }
-        println!("revision: {}, cleaned up: {:?}", api.revision().await?, api.cleanup("ask").await?);
+        println!("revision: {}, cleaned up: {:?}", api.revision().await?, api.cleanup("ask").await);
     }
     if mode == "probe" {
         tokio::signal::ctrl_c().await?;

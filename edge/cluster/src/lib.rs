@@ -37,6 +37,7 @@ mod write_read;
 pub use api::Api;
 pub use canary::CanaryOutcome;
 pub use canary_pod::CanaryTime;
+pub use cleanup::Cleaned;
 pub use endpoint::Endpoint;
 pub use error::ClusterError;
 pub use gather::Gathered;

@@ -234,8 +234,8 @@ impl Runner {
                 // Not ours any more: no step, no note, nothing in the cluster.
                 Command::Leave { why } => return Err(self.superseded(why)),
                 Command::End { state, why } => {
-                    for leftover in self.session.clean_cluster().await {
-                        self.book.record(Event::Note { says: format!("removed {leftover}") })?;
+                    for says in self.session.clean_cluster().await {
+                        self.book.record(Event::Note { says })?;
                     }
                     if state == EndState::NeedsHuman {
                         // A boot weeks later must not go on with this by itself; a node that cannot be told now tells its

@@ -220,10 +220,18 @@ async fn cleanup_names_what_it_removed_and_touches_no_other_run() {
     }
     cluster.put(&format!("{MAPS}/belay-r1-gate"), named("belay-r1-gate"));
     let (_server, api) = cluster.serve().await;
-    let removed = api.cleanup("r1").await.unwrap();
+    let removed = api.cleanup("r1").await.removed;
     let pods = ["Pod kube-system/belay-canary-r1", "Pod kube-system/belay-canary-r1-after"];
     assert_eq!(removed, ["ConfigMap kube-system/belay-r1-gate", pods[0], pods[1]]);
-    assert_eq!(api.cleanup("r1").await.unwrap(), Vec::<String>::new());
+    assert!(cluster.has(&format!("{PODS}/belay-canary-r2")));
+    let again = api.cleanup("r1").await;
+    assert!(again.removed.is_empty() && again.stopped.is_none(), "{again:?}");
+    // What was removed is told whatever happens after it.
+    cluster.put(&format!("{MAPS}/belay-r1-gate"), named("belay-r1-gate"));
+    cluster.says("/apis/k3s.cattle.io/v1/etcdsnapshotfiles", 500, "broken");
+    let cut = api.cleanup("r1").await;
+    assert_eq!(cut.removed, ["ConfigMap kube-system/belay-r1-gate"]);
+    assert!(cut.stopped.unwrap().to_string().contains("the records of etcd's snapshots"));
     assert!(cluster.has(&format!("{PODS}/belay-canary-r2")));
 }
 
@@ -247,7 +255,7 @@ async fn the_record_of_a_snapshot_that_failed_outlived_its_run() {
         );
     }
     let (_server, api) = cluster.serve().await;
-    assert_eq!(api.cleanup("r1").await.unwrap(), [format!("ETCDSnapshotFile local-{ours}")]);
+    assert_eq!(api.cleanup("r1").await.removed, [format!("ETCDSnapshotFile local-{ours}")]);
     assert!(!cluster.has(&path(ours)));
     assert!([stored, others[0], others[1]].iter().all(|snapshot| cluster.has(&path(snapshot))));
 }

@@ -26,16 +26,18 @@ impl Session {
         Ok(self.canary.as_mut())
     }
 
-    /// Takes away what a canary or a gate of this run may have left in the cluster.
+    /// Takes away what a canary or a gate of this run may have left in the cluster; a sentence for each thing, and one where something stood
+    /// in the way.
     pub async fn clean_cluster(&mut self) -> Vec<String> {
         // What goes already is let go; what was begun for nothing is taken away below.
         if let Some(mut canary) = self.canary.take().filter(CanaryAhead::is_spent) {
             canary.ended().await;
         }
         let run = self.run.clone();
-        match self.api().await {
-            Ok(api) => api.cleanup(&run).await.unwrap_or_default(),
-            Err(_) => Vec::new(),
-        }
+        let Ok(api) = self.api().await else { return Vec::new() };
+        let cleaned = api.cleanup(&run).await;
+        let removed = cleaned.removed.into_iter().map(|what| format!("removed {what}"));
+        let stopped = cleaned.stopped.map(|error| format!("something of this run may be left in the cluster: {error}"));
+        removed.chain(stopped).collect()
     }
 }
