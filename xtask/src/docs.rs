@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::checks::{self, page};
+use crate::facts;
 
 /// One page per rule; nothing else is there.
 const CHECKS: &str = "docs/checks";
@@ -21,7 +22,11 @@ fn pages() -> Result<Vec<(String, String)>, String> {
         checks::construction::markdown()?
     );
     let tidy = |text: String| format!("{}\n", text.trim_end());
-    let mut pages = vec![("docs/steps.md".to_owned(), tidy(steps)), ("docs/risks.md".to_owned(), tidy(risks))];
+    let mut pages = vec![
+        ("docs/steps.md".to_owned(), tidy(steps)),
+        ("docs/facts.md".to_owned(), tidy(facts::markdown(&root())?)),
+        ("docs/risks.md".to_owned(), tidy(risks)),
+    ];
     pages.extend(rows.iter().map(|row| (format!("{CHECKS}/{}", page::name(row)), tidy(page::markdown(row)))));
     Ok(pages)
 }
@@ -35,7 +40,7 @@ pub fn run() -> Result<String, String> {
     for stale in stale(&pages)? {
         std::fs::remove_file(root().join(&stale)).map_err(|error| format!("could not remove {stale}: {error}"))?;
     }
-    Ok(format!("written: docs/steps.md, docs/risks.md and {} pages in {CHECKS}", pages.len() - 2))
+    Ok(format!("written: docs/steps.md, docs/facts.md, docs/risks.md and {} pages in {CHECKS}", pages.len() - 3))
 }
 
 /// Pages of rules that are no more.

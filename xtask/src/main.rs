@@ -5,6 +5,7 @@ use std::process::ExitCode;
 mod checks;
 mod dist;
 mod docs;
+mod facts;
 mod layers;
 mod writes;
 
@@ -14,7 +15,7 @@ usage: cargo xtask <task>
   layers   fail on a dependency between crates that the house does not allow (design: floors and arrows)
   writes   fail on a write to the file system that goes past belay_journal::durable (ADR 0011)
   checks   print the table of rules and which known failures they name; fail when a rule lacks a fixture
-  docs     write the pages that are made from declarations: docs/steps.md, docs/risks.md, docs/checks/
+  docs     write the pages that are made from declarations: docs/steps.md, docs/facts.md, docs/risks.md, docs/checks/
   dist     build, prove and pack a release: tarball, deb, bill of materials, sums [--out DIR]
 ";
 

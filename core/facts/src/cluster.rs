@@ -33,6 +33,7 @@ pub struct Readiness {
     pub failing: Vec<String>,
 }
 
+/// A node as the API knows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KubeNode {
     pub name: String,

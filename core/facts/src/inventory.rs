@@ -164,6 +164,7 @@ pub struct ReleaseApis {
     pub apis: Option<Vec<String>>,
 }
 
+/// A budget, with how many of its pods are well and how many it wants.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DisruptionBudget {
     pub namespace: String,
@@ -174,6 +175,7 @@ pub struct DisruptionBudget {
     pub expected: u64,
 }
 
+/// A pod and where it runs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct PlacedPod {
     pub namespace: String,
@@ -182,6 +184,7 @@ pub struct PlacedPod {
     pub node: String,
 }
 
+/// A pod that was deleted and is still there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TerminatingPod {
     pub namespace: String,
@@ -191,6 +194,7 @@ pub struct TerminatingPod {
     pub gone_by_unix: u64,
 }
 
+/// Workloads that mount a directory of their node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HostPath {
     /// `DaemonSet kube-system/svclb`
@@ -209,6 +213,7 @@ pub struct LocalVolume {
     pub nodes: Vec<String>,
 }
 
+/// A label that pods ask a node for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SelectedLabel {
     /// `node-role.kubernetes.io/master`
@@ -218,6 +223,7 @@ pub struct SelectedLabel {
     pub examples: Vec<String>,
 }
 
+/// An object that is large for the datastore.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct LargeObject {
     /// The key in the datastore, without `/registry/`.

@@ -210,6 +210,7 @@ pub enum DatastoreKind {
     External,
 }
 
+/// What the cluster is stored in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatastoreFacts {
     pub kind: DatastoreKind,
@@ -260,6 +261,7 @@ pub struct EtcdFacts {
     pub sync_99: Option<Span>,
 }
 
+/// A member of the cluster of etcd.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EtcdMember {
     /// In hexadecimal.
@@ -269,6 +271,7 @@ pub struct EtcdMember {
     pub learner: bool,
 }
 
+/// One certificate of a file, or one that a server shows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateFacts {
     pub path: String,
@@ -302,6 +305,7 @@ pub struct DiskFacts {
     pub reflink: bool,
 }
 
+/// The program that reads all this on the node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HelperFacts {
     pub version: String,
