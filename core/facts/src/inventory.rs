@@ -164,7 +164,7 @@ pub struct ReleaseApis {
     pub apis: Option<Vec<String>>,
 }
 
-/// A budget, with how many of its pods are well and how many it wants.
+/// A budget, and how many of the pods that belong to it are well.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct DisruptionBudget {
     pub namespace: String,
@@ -194,7 +194,7 @@ pub struct TerminatingPod {
     pub gone_by_unix: u64,
 }
 
-/// Workloads that mount a directory of their node.
+/// A workload whose pods mount a directory of their node.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HostPath {
     /// `DaemonSet kube-system/svclb`
