@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use belay_facts::{DatastoreKind, Growth, Span};
 
 use crate::datastore::{hot_file, stored_name};
+use crate::inventory::snapshots;
 use crate::{Installation, Places};
 
 /// Less than a day says nothing: a cluster that was made this morning has grown from nothing.
@@ -16,10 +17,7 @@ pub(crate) fn growth(places: &Places, found: &Installation, kind: DatastoreKind)
     let backups = files(&places.state.join("backups")).into_iter().map(|dir| dir.join(stored_name(kind)));
     let mut copies: Vec<PathBuf> = backups.collect();
     if kind == DatastoreKind::Etcd {
-        let named = found.config.last("etcd-snapshot-dir").map(PathBuf::from);
-        let taken = files(&named.unwrap_or_else(|| found.data_dir.join("server/db/snapshots")));
-        copies
-            .extend(taken.into_iter().filter(|path| path.extension().is_none_or(|ext| ext != "zip" && ext != "part")));
+        copies.extend(snapshots(found).into_iter().map(|snapshot| PathBuf::from(snapshot.path)));
     }
     between(&copies, &found.data_dir.join("server").join(hot_file(kind)))
 }

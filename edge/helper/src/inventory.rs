@@ -90,14 +90,15 @@ fn latest_copy(places: &Places, found: &Installation, kind: DatastoreKind, now: 
         path: Path::new(&one.path).join(stored_name(kind)).to_string_lossy().into_owned(),
         taken_at_unix: one.taken_at_unix,
     });
-    let dir = found.config.last("etcd-snapshot-dir").map(PathBuf::from);
-    let dir = dir.unwrap_or_else(|| found.data_dir.join("server/db/snapshots"));
-    let snapshots = if kind == DatastoreKind::Etcd { snapshots(&dir) } else { Vec::new() };
+    let snapshots = if kind == DatastoreKind::Etcd { snapshots(found) } else { Vec::new() };
     let all = backups.chain(snapshots).filter(|one| one.taken_at_unix.saturating_add(RECENT) > now);
     all.max_by_key(|one| one.taken_at_unix)
 }
 
-fn snapshots(dir: &Path) -> Vec<InventorySource> {
+/// Those that K3s' etcd has taken, and that are whole.
+pub(crate) fn snapshots(found: &Installation) -> Vec<InventorySource> {
+    let dir = found.config.last("etcd-snapshot-dir").map(PathBuf::from);
+    let dir = dir.unwrap_or_else(|| found.data_dir.join("server/db/snapshots"));
     let entries = fs::read_dir(dir).into_iter().flatten().flatten();
     let of = |entry: fs::DirEntry| {
         let path = entry.path();
