@@ -91,6 +91,12 @@ pub struct UnitFacts {
     pub exec: Vec<String>,
     /// How long the last start took until READY=1; `None` when it is not active.
     pub last_start: Option<Span>,
+    /// Its files are others than those that systemd has read: the next `daemon-reload`, whoever asks for it, takes them into use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs_reload: Option<bool>,
+    /// Drop-ins in `/etc` and `/run` that were written after its last start had begun.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newer_drop_ins: Option<Vec<String>>,
 }
 
 /// The file that the unit executes: K3s' self-extracting wrapper.

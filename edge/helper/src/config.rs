@@ -21,6 +21,17 @@ const SECRET: [&str; 9] = [
     "agent-token-hash",
 ];
 
+/// Flags with flags of a component in them.
+const COMPONENTS: [&str; 7] = [
+    "etcd-arg",
+    "kube-apiserver-arg",
+    "kube-cloud-controller-manager-arg",
+    "kube-controller-manager-arg",
+    "kube-proxy-arg",
+    "kube-scheduler-arg",
+    "kubelet-arg",
+];
+
 /// What stands for a secret.
 pub const MASKED: &str = "(secret)";
 
@@ -213,7 +224,16 @@ fn masked(key: &str, value: &str) -> String {
         let scheme = if scheme.is_empty() { String::new() } else { format!("{scheme}://") };
         return format!("{scheme}{user}:{MASKED}@{host}");
     }
-    value.to_owned()
+    // A flag of a component: `name=value`.
+    match value.split_once('=') {
+        Some((name, _)) if key.ends_with("-arg") && tells_a_secret(name) => format!("{name}={MASKED}"),
+        _ => value.to_owned(),
+    }
+}
+
+/// By its name. Components take secrets from files; whoever writes one here all the same does not want it told.
+fn tells_a_secret(name: &str) -> bool {
+    ["secret", "password", "token", "passphrase"].iter().any(|end| name.ends_with(end))
 }
 
 /// An argument vector with the values of secret flags masked.
@@ -228,6 +248,7 @@ pub fn masked_argv(argv: &[String]) -> Vec<String> {
         let (name, value) = flag.split_once('=').map_or((flag, None), |(name, value)| (name, Some(value)));
         let key = SECRET.into_iter().find(|&secret| secret == name || (name == "t" && secret == "token"));
         let key = key.or((name == "datastore-endpoint").then_some("datastore-endpoint"));
+        let key = key.or(COMPONENTS.into_iter().find(|&arguments| arguments == name));
         match (key, value) {
             (Some(key), Some(value)) => format!("--{name}={}", masked(key, value)),
             (Some(key), None) => {
@@ -318,6 +339,13 @@ mod tests {
             shown,
             "k3s server --token=(secret) -t (secret) --agent-token (secret) --datastore-endpoint=mysql://u:(secret)@tcp(h)/k --v=1"
         );
+        // Found by a newcomer: a secret that is an argument of a component was told as it is.
+        let argv = words(
+            "k3s server --kube-apiserver-arg oidc-client-secret=s3cret --kubelet-arg=x-password=s3cret --kubelet-arg=v=2",
+        );
+        let shown = "k3s server --kube-apiserver-arg oidc-client-secret=(secret) --kubelet-arg=x-password=(secret) --kubelet-arg=v=2";
+        assert_eq!(masked_argv(&argv).join(" "), shown);
+        assert_eq!(masked("kube-apiserver-arg", "token-auth-file=/etc/tokens"), "token-auth-file=/etc/tokens");
         assert_eq!(masked("datastore-endpoint", "u:s3cret@tcp(h)/k"), "u:(secret)@tcp(h)/k");
         assert_eq!(masked("datastore-endpoint", "https://h:2379"), "https://h:2379");
     }

@@ -20,7 +20,7 @@ use crate::encryption::encryption;
 use crate::etcd;
 use crate::flush::mean_flush;
 use crate::growth::growth;
-use crate::newer_files::newer_files;
+use crate::newer_files::NewerFiles;
 use crate::process::{kilobytes, process_facts};
 use crate::sqlite::Database;
 use crate::unit::Unit;
@@ -45,9 +45,10 @@ pub fn inspect(places: &Places) -> Result<Inspection, Fault> {
     }
     let data_dir = found.as_ref().map_or_else(|| places.default_data_dir.clone(), |found| found.data_dir.clone());
     let binary = found.as_ref().and_then(|found| binary_facts(&found.unit, &mut notes));
+    let newer = found.as_ref().and_then(|found| NewerFiles::find(places, found));
     let process = found.as_ref().filter(|f| f.unit.main_pid != 0).and_then(|f| {
         let mut process = process_facts(places, f.unit.main_pid, &data_dir)?;
-        process.newer_files = newer_files(places, f, process.start_ticks);
+        process.newer_files = newer.as_ref().map(|newer| newer.config.clone());
         Some(process)
     });
     let datastore = found.as_ref().filter(|found| found.role == NodeRole::Server).and_then(|found| {
@@ -71,7 +72,10 @@ pub fn inspect(places: &Places) -> Result<Inspection, Fault> {
         cgroup: cgroup(places),
         memory: memory(places),
         data_dir: data_dir.to_string_lossy().into_owned(),
-        unit: found.as_ref().map(|found| unit_facts(&found.unit)),
+        unit: found.as_ref().map(|found| UnitFacts {
+            newer_drop_ins: Some(newer.map(|newer| newer.drop_ins).unwrap_or_default()),
+            ..unit_facts(&found.unit)
+        }),
         binary,
         process,
         data_links: links::data_links(&data_dir),
@@ -158,6 +162,8 @@ fn unit_facts(unit: &Unit) -> UnitFacts {
         restarts: unit.restarts,
         exec: masked_argv(&unit.exec),
         last_start: unit.last_start,
+        needs_reload: Some(unit.needs_reload),
+        newer_drop_ins: None,
     }
 }
 

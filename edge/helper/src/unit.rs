@@ -15,7 +15,7 @@ const SYSTEMCTL: Duration = Duration::from_secs(20);
 
 const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,InvocationID,NRestarts,MainPID,ControlGroup,Job,\
     FragmentPath,DropInPaths,Type,KillMode,TimeoutStopUSec,UnitFileState,ExecStart,Environment,EnvironmentFiles,\
-    ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,AssertResult";
+    ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,AssertResult,NeedDaemonReload";
 
 /// A systemd unit at one moment, as `systemctl show` tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,6 +45,10 @@ pub struct Unit {
     pub last_start: Option<Span>,
     /// An `Assert…=` of the unit was not met at its last start.
     pub assert_failed: bool,
+    /// When its last start began, by the monotonic clock; `None` when it is not active.
+    pub began: Option<Duration>,
+    /// Its files are others than those that systemd has read.
+    pub needs_reload: bool,
 }
 
 impl Unit {
@@ -96,6 +100,8 @@ impl Unit {
                 .collect(),
             last_start: started.filter(|_| active_state == "active").map(|micros| Span::millis(micros / 1000)),
             assert_failed: one("AssertResult") == "no",
+            began: (active_state == "active").then(|| Duration::from_micros(number("InactiveExitTimestampMonotonic"))),
+            needs_reload: one("NeedDaemonReload") == "yes",
             active_state,
         }
     }

@@ -234,7 +234,8 @@ impl Runner {
                 // Not ours any more: no step, no note, nothing in the cluster.
                 Command::Leave { why } => return Err(self.superseded(why)),
                 Command::End { state, why } => {
-                    for says in self.session.clean_cluster().await {
+                    let restored = self.book.plan().restore.as_ref().map(|source| source.run.clone());
+                    for says in self.session.clean_cluster(restored.as_deref()).await {
                         self.book.record(Event::Note { says })?;
                     }
                     if state == EndState::NeedsHuman {

@@ -134,6 +134,11 @@ pub(crate) fn next(report: &Report) -> Vec<String> {
             next.push("read the report. The plan is closed; make a new one after fixing the release.".to_owned());
             next
         }
+        EndState::Unchanged if report.goal == Goal::Backup => {
+            let mut next: Vec<String> = hint.into_iter().collect();
+            next.push("fix the cause, then give `belay backup` again.".to_owned());
+            next
+        }
         EndState::Unchanged => {
             let mut next: Vec<String> = hint.into_iter().collect();
             next.push(format!("fix the cause, then `belay plan --to {to}` makes a new plan; this one is closed."));
@@ -148,7 +153,7 @@ fn again(report: &Report) -> String {
     let to = &report.to;
     match report.goal {
         Goal::Upgrade => format!(
-            "`belay upgrade --to {to}` can be given again; a plan is carried out once, so `belay apply` wants a new one."
+            "`belay upgrade --to {to}`, with the options that it had, can be given again; a plan is carried out once, so `belay apply` wants a new one."
         ),
         Goal::Backup => "`belay backup` can be given again.".to_owned(),
         Goal::Restore => {
@@ -163,6 +168,11 @@ fn human(report: &Report) -> Vec<String> {
     for node in &report.nodes {
         next.push(format!("look at the unit on {node} with `systemctl status` and `journalctl -u`: K3s may be down or serve what was not checked."));
     }
+    next.push(format!(
+        "when the cause is mended: `belay resume {}` asks again. Where K3s was started meanwhile, by systemd or by hand, stop it first: the run \
+         starts it itself, and takes no other start for its own.",
+        report.run
+    ));
     let kept: Vec<&str> = report.steps.iter().filter_map(leads_back).collect();
     if !kept.is_empty() {
         next.push(format!("keep what leads back until it is well: {}.", kept.join(", ")));

@@ -64,7 +64,10 @@ fn a_halt_was_called_the_fault_of_the_release() {
         assert_eq!((report.exit_code, report.journal.unsound), (Some(3), None), "it has not done what it was asked");
         let told = shown(&story).split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(told.contains(&format!("Next: nothing was at fault: it was {halt}.")), "{told}");
-        assert!(told.contains("`belay upgrade --to v1.36.3+k3s1` can be given again"), "{told}");
+        assert!(
+            told.contains("`belay upgrade --to v1.36.3+k3s1`, with the options that it had, can be given again"),
+            "{told}"
+        );
         assert!(!told.contains("fixing the release"), "{told}");
     }
     let guarded = report(&story::guarded("the guard of n1 acted")).next.join(" ");

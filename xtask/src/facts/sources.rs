@@ -41,9 +41,12 @@ pub(super) const SOURCES: &[(&str, &str)] = &[
     ("node.cgroup", "`/sys/fs/cgroup`"),
     ("node.memory", "`/proc/meminfo`"),
     ("node.data_dir", "`data-dir` of the configuration"),
-    ("node.unit", "`systemctl show` of the unit; the unit's files"),
+    ("node.unit", "`systemctl show` of the unit; the unit's files and their times"),
     ("node.binary", "the file that ExecStart names; `k3s --version` of it"),
-    ("node.process", "`/proc/PID/{exe,stat,status}`; times of the files of the configuration"),
+    (
+        "node.process",
+        "`/proc/PID/{exe,stat,status}`; times of the files of the configuration against the start of the unit",
+    ),
     ("node.data_links", "links in `DATA/data`"),
     (
         "node.config",

@@ -26,18 +26,24 @@ impl Session {
         Ok(self.canary.as_mut())
     }
 
-    /// Takes away what a canary or a gate of this run may have left in the cluster; a sentence for each thing, and one where something stood
-    /// in the way.
-    pub async fn clean_cluster(&mut self) -> Vec<String> {
+    /// Takes away what a canary or a gate of this run may have left in the cluster, and of the run whose state was brought back: a backup is
+    /// taken while the canary of its run comes up. A sentence for each thing, and one where something stood in the way.
+    pub async fn clean_cluster(&mut self, restored: Option<&str>) -> Vec<String> {
         // What goes already is let go; what was begun for nothing is taken away below.
         if let Some(mut canary) = self.canary.take().filter(CanaryAhead::is_spent) {
             canary.ended().await;
         }
-        let run = self.run.clone();
+        let runs = [Some(self.run.clone()), restored.map(str::to_owned)];
         let Ok(api) = self.api().await else { return Vec::new() };
-        let cleaned = api.cleanup(&run).await;
-        let removed = cleaned.removed.into_iter().map(|what| format!("removed {what}"));
-        let stopped = cleaned.stopped.map(|error| format!("something of this run may be left in the cluster: {error}"));
-        removed.chain(stopped).collect()
+        let mut said = Vec::new();
+        for run in runs.into_iter().flatten() {
+            let cleaned = api.cleanup(&run).await;
+            said.extend(cleaned.removed.into_iter().map(|what| format!("removed {what}")));
+            if let Some(error) = cleaned.stopped {
+                said.push(format!("something of run {run} may be left in the cluster: {error}"));
+                break;
+            }
+        }
+        said
     }
 }

@@ -1,6 +1,6 @@
 use belay_engine::RunState;
 use belay_facts::Life;
-use belay_report::{RunAbout, RunLine, RunResult};
+use belay_report::{Mark, RunAbout, RunLine, RunResult};
 use belay_runner::{RunDir, RunError};
 
 use super::Context;
@@ -44,7 +44,14 @@ fn list(context: &Context) -> Result<u8, CommandError> {
     let runs: Vec<RunLine> = context.state.runs()?.iter().map(line).collect();
     match context.format {
         OutputFormat::Json => output::json(&runs)?,
-        OutputFormat::Text => output::print(&belay_report::runs_text(&runs, output::style())),
+        OutputFormat::Text => {
+            output::print(&belay_report::runs_text(&runs, output::style()));
+            if runs.is_empty()
+                && let Some(hint) = RunError::NoRuns.hint()
+            {
+                output::print(&output::style().paragraph(Mark::Plain, &format!("next: {hint}")));
+            }
+        }
     }
     Ok(0)
 }

@@ -111,11 +111,12 @@ impl ApiGap {
             (true, Some(_)) => "from the first stop to the old version",
             (true, None) => "",
         };
+        let least = if self.unmeasured.is_empty() { "" } else { "at least " };
         let gaps = match gaps.is_empty() {
             true if self.complete => "none".to_owned(),
             true if self.shots == 0 => "not measured".to_owned(),
             true => "none seen".to_owned(),
-            false => gaps,
+            false => format!("{least}{gaps}"),
         };
         (gaps, remark.to_owned())
     }
