@@ -45,10 +45,10 @@ pub fn inspect(places: &Places) -> Result<Inspection, Fault> {
     }
     let data_dir = found.as_ref().map_or_else(|| places.default_data_dir.clone(), |found| found.data_dir.clone());
     let binary = found.as_ref().and_then(|found| binary_facts(&found.unit, &mut notes));
-    let newer = found.as_ref().and_then(|found| NewerFiles::find(places, found));
+    let newer = found.as_ref().map(|found| NewerFiles::find(places, found)).unwrap_or_default();
     let process = found.as_ref().filter(|f| f.unit.main_pid != 0).and_then(|f| {
         let mut process = process_facts(places, f.unit.main_pid, &data_dir)?;
-        process.newer_files = newer.as_ref().map(|newer| newer.config.clone());
+        process.newer_files = newer.config;
         Some(process)
     });
     let datastore = found.as_ref().filter(|found| found.role == NodeRole::Server).and_then(|found| {
@@ -72,10 +72,7 @@ pub fn inspect(places: &Places) -> Result<Inspection, Fault> {
         cgroup: cgroup(places),
         memory: memory(places),
         data_dir: data_dir.to_string_lossy().into_owned(),
-        unit: found.as_ref().map(|found| UnitFacts {
-            newer_drop_ins: Some(newer.map(|newer| newer.drop_ins).unwrap_or_default()),
-            ..unit_facts(&found.unit)
-        }),
+        unit: found.as_ref().map(|found| unit_facts(&found.unit, newer.drop_ins)),
         binary,
         process,
         data_links: links::data_links(&data_dir),
@@ -133,7 +130,7 @@ pub(crate) fn memory(places: &Places) -> Option<MemoryFacts> {
     Some(MemoryFacts { total: bytes("MemTotal")?, available: bytes("MemAvailable")? })
 }
 
-fn unit_facts(unit: &Unit) -> UnitFacts {
+fn unit_facts(unit: &Unit, newer_drop_ins: Vec<String>) -> UnitFacts {
     // Belay's own drop-in comes and goes with a run; it must not make a plan stale.
     let drop_ins: Vec<String> =
         unit.drop_ins.iter().filter(|path| !path.ends_with(belay_wire::INTERLOCK)).cloned().collect();
@@ -163,7 +160,7 @@ fn unit_facts(unit: &Unit) -> UnitFacts {
         exec: masked_argv(&unit.exec),
         last_start: unit.last_start,
         needs_reload: Some(unit.needs_reload),
-        newer_drop_ins: None,
+        newer_drop_ins: Some(newer_drop_ins),
     }
 }
 

@@ -1,6 +1,6 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -14,43 +14,49 @@ const MARGIN: Duration = Duration::from_secs(2);
 ///
 /// Not among them are a file that was removed, one whose time somebody set back, and the unit with the files of its environment:
 /// install.sh writes those anew each time, and starts K3s only where they are others (`service_enable_and_start`).
+#[derive(Default)]
 pub(crate) struct NewerFiles {
-    /// K3s' own: `config.yaml`, its drop-ins, `registries.yaml`.
-    pub config: Vec<String>,
+    /// K3s' own: `config.yaml`, its drop-ins, `registries.yaml`. `None` where the unit is not active.
+    pub config: Option<Vec<String>>,
     /// Of the unit: what an administrator laid beside it.
     pub drop_ins: Vec<String>,
 }
 
 impl NewerFiles {
-    /// `None` where the unit is not active.
-    pub(crate) fn find(places: &Places, found: &Installation) -> Option<Self> {
-        let elapsed = clock_gettime(ClockId::Monotonic);
-        let elapsed = Duration::new(u64::try_from(elapsed.tv_sec).ok()?, u32::try_from(elapsed.tv_nsec).ok()?);
-        let after = began(&Now::read(places), elapsed, found.unit.began?)? + MARGIN;
-        let registries = found.config.last("private-registry").filter(|path| !path.is_empty());
-        let registries = registries.map_or_else(|| places.etc.join("rancher/k3s/registries.yaml"), PathBuf::from);
-        let own = found.config.files().iter().map(PathBuf::from).chain([registries]);
+    pub(crate) fn find(places: &Places, found: &Installation) -> Self {
+        let Some(after) = since(places, found) else { return Self::default() };
+        let mut config = found.config.files().to_vec();
+        config.push(match found.config.last("private-registry").filter(|path| !path.is_empty()) {
+            Some(named) => named.to_owned(),
+            None => places.etc.join("rancher/k3s/registries.yaml").to_string_lossy().into_owned(),
+        });
+        config.retain(|path| is_newer(path, after));
+        let mut drop_ins = found.unit.drop_ins.clone();
         // What a package brings has the time at which it was built.
-        let drop_ins =
-            found.unit.drop_ins.iter().filter(|path| !path.ends_with(belay_wire::INTERLOCK)).map(PathBuf::from);
-        let drop_ins = drop_ins.filter(|path| path.starts_with(&places.etc) || path.starts_with(&places.run));
-        Some(Self { config: newer(own, after), drop_ins: newer(drop_ins, after) })
+        drop_ins.retain(|path| {
+            let own = Path::new(path).starts_with(&places.etc) || Path::new(path).starts_with(&places.run);
+            own && !path.ends_with(belay_wire::INTERLOCK) && is_newer(path, after)
+        });
+        Self { config: Some(config), drop_ins }
     }
 }
 
-fn newer(files: impl Iterator<Item = PathBuf>, than: Duration) -> Vec<String> {
-    let files = files.filter(|path| written(path).is_some_and(|at| at > than));
-    files.map(|path| path.to_string_lossy().into_owned()).collect()
+/// When the last start began, with the margin.
+fn since(places: &Places, found: &Installation) -> Option<Duration> {
+    let elapsed = clock_gettime(ClockId::Monotonic);
+    let elapsed = Duration::new(u64::try_from(elapsed.tv_sec).ok()?, u32::try_from(elapsed.tv_nsec).ok()?);
+    began(&Now::read(places), elapsed, found.unit.began?).map(|at| at + MARGIN)
+}
+
+/// The times of a file are whole seconds on some file systems.
+fn is_newer(path: &str, than: Duration) -> bool {
+    let written = fs::metadata(path).ok().and_then(|meta| u64::try_from(meta.mtime()).ok());
+    written.is_some_and(|at| Duration::from_secs(at) > than)
 }
 
 /// When it began, since 1970, by the wall clock of now. `began` and `elapsed` are of the same clock.
 fn began(now: &Now, elapsed: Duration, began: Duration) -> Option<Duration> {
     Duration::from_millis(now.wall).checked_sub(elapsed.checked_sub(began)?)
-}
-
-fn written(path: &Path) -> Option<Duration> {
-    let meta = fs::metadata(path).ok()?;
-    Some(Duration::from_secs(u64::try_from(meta.mtime()).ok()?))
 }
 
 #[cfg(test)]
@@ -76,8 +82,9 @@ mod tests {
             file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(at)).unwrap();
             path
         };
-        let files = [file("old", 999), file("same", 1000), file("new", 1001), dir.path().join("none")];
-        let new = files.iter().find(|path| path.ends_with("new")).map(|path| path.display().to_string());
-        assert_eq!(newer(files.iter().cloned(), Duration::from_secs(1000)), Vec::from_iter(new));
+        for (name, at, newer) in [("old", 999, false), ("same", 1000, false), ("new", 1001, true)] {
+            assert_eq!(is_newer(&file(name, at).to_string_lossy(), Duration::from_secs(1000)), newer, "{name}");
+        }
+        assert!(!is_newer("/none", Duration::ZERO));
     }
 }

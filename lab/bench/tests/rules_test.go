@@ -87,7 +87,7 @@ var harms = []harm{
 		end: "rm /etc/rancher/k3s/config.yaml.d/90-harm.yaml",
 	},
 	{
-		rules: strings.Fields("belay-flag-cluster-secret-gone belay-flag-disable-selinux-gone belay-flag-no-deploy-gone belay-flag-no-flannel-gone"),
+		rules: strings.Fields("belay-flag-cluster-secret-gone belay-flag-disable-selinux-gone belay-flag-no-deploy-gone belay-flag-no-flannel-gone belay-unit-changed-since-start"),
 		red: `mkdir -p /etc/systemd/system/k3s.service.d && printf '[Service]\nExecStart=\nExecStart=/usr/local/bin/k3s server ` +
 			`--no-deploy traefik --no-flannel --cluster-secret old --disable-selinux\n' > /etc/systemd/system/k3s.service.d/90-harm.conf && systemctl daemon-reload`,
 		end: "rm /etc/systemd/system/k3s.service.d/90-harm.conf && systemctl daemon-reload",

@@ -10,7 +10,7 @@ pub(super) const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// are a tenth of it each; `./dev` builds the lab's helper with the same. The linker runs in the root of the workspace.
 const HELPER_FLAGS: &str = "-C target-feature=+crt-static -C force-unwind-tables=no \
     -C link-arg=-Wl,-z,pack-relative-relocs \
-    -C link-arg=-Wl,--no-eh-frame-hdr -C link-arg=-Wl,-T,edge/helper/static.ld";
+    -C link-arg=-Wl,-O2 -C link-arg=-Wl,--no-eh-frame-hdr -C link-arg=-Wl,-T,edge/helper/static.ld";
 const HELPER_CFLAGS: &str = "-fno-asynchronous-unwind-tables -fno-unwind-tables";
 
 /// The two programs as they are shipped.
