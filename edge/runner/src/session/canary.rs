@@ -33,10 +33,10 @@ impl Session {
         if let Some(mut canary) = self.canary.take().filter(CanaryAhead::is_spent) {
             canary.ended().await;
         }
-        let runs = [Some(self.run.clone()), restored.map(str::to_owned)];
+        let runs = to_clean(&self.run, restored);
         let Ok(api) = self.api().await else { return Vec::new() };
         let mut said = Vec::new();
-        for run in runs.into_iter().flatten() {
+        for run in runs {
             let cleaned = api.cleanup(&run).await;
             said.extend(cleaned.removed.into_iter().map(|what| format!("removed {what}")));
             if let Some(error) = cleaned.stopped {
@@ -45,5 +45,24 @@ impl Session {
             }
         }
         said
+    }
+}
+
+/// This run, and the one whose state was brought back with what it had in the cluster then.
+fn to_clean(run: &str, restored: Option<&str>) -> Vec<String> {
+    let restored = restored.filter(|restored| *restored != run);
+    [Some(run), restored].into_iter().flatten().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Found by a newcomer: it ran on for good, and a check called it somebody's own.
+    #[test]
+    fn the_canary_of_the_run_that_was_brought_back_stayed() {
+        assert_eq!(to_clean("r2", Some("r1")), ["r2", "r1"]);
+        assert_eq!(to_clean("r2", None), ["r2"]);
+        assert_eq!(to_clean("r2", Some("r2")), ["r2"]);
     }
 }
