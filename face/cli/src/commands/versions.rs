@@ -95,7 +95,7 @@ async fn ladder(
     args: &VersionsArgs,
     knowledge: &Knowledge,
 ) -> Result<u8, CommandError> {
-    if !knowledge.releases.exists(from) && !knowledge.releases.may_be_newer(from) {
+    if !knowledge.releases.exists(from) {
         return Err(no_release(from, knowledge));
     }
     let standing = Standing { tag: from.clone(), datastore: args.datastore.map(Into::into), etcd: None };
