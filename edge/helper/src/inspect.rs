@@ -130,7 +130,7 @@ pub(crate) fn memory(places: &Places) -> Option<MemoryFacts> {
     Some(MemoryFacts { total: bytes("MemTotal")?, available: bytes("MemAvailable")? })
 }
 
-fn unit_facts(unit: &Unit, newer_drop_ins: Vec<String>) -> UnitFacts {
+fn unit_facts(unit: &Unit, newer_drop_ins: Option<Vec<String>>) -> UnitFacts {
     // Belay's own drop-in comes and goes with a run; it must not make a plan stale.
     let drop_ins: Vec<String> =
         unit.drop_ins.iter().filter(|path| !path.ends_with(belay_wire::INTERLOCK)).cloned().collect();
@@ -160,7 +160,7 @@ fn unit_facts(unit: &Unit, newer_drop_ins: Vec<String>) -> UnitFacts {
         exec: masked_argv(&unit.exec),
         last_start: unit.last_start,
         needs_reload: Some(unit.needs_reload),
-        newer_drop_ins: Some(newer_drop_ins),
+        newer_drop_ins,
     }
 }
 

@@ -18,13 +18,15 @@ const MARGIN: Duration = Duration::from_secs(2);
 pub(crate) struct NewerFiles {
     /// K3s' own: `config.yaml`, its drop-ins, `registries.yaml`. `None` where the unit is not active.
     pub config: Option<Vec<String>>,
-    /// Of the unit: what an administrator laid beside it.
-    pub drop_ins: Vec<String>,
+    /// Of the unit: what an administrator laid beside it. None where it is not active, `None` where nobody can tell.
+    pub drop_ins: Option<Vec<String>>,
 }
 
 impl NewerFiles {
     pub(crate) fn find(places: &Places, found: &Installation) -> Self {
-        let Some(after) = since(places, found) else { return Self::default() };
+        let Some(after) = since(places, found) else {
+            return Self { config: None, drop_ins: found.unit.began.is_none().then(Vec::new) };
+        };
         let mut config = found.config.files().to_vec();
         config.push(match found.config.last("private-registry").filter(|path| !path.is_empty()) {
             Some(named) => named.to_owned(),
@@ -37,11 +39,11 @@ impl NewerFiles {
             let own = Path::new(path).starts_with(&places.etc) || Path::new(path).starts_with(&places.run);
             own && !path.ends_with(belay_wire::INTERLOCK) && is_newer(path, after)
         });
-        Self { config: Some(config), drop_ins }
+        Self { config: Some(config), drop_ins: Some(drop_ins) }
     }
 }
 
-/// When the last start began, with the margin.
+/// When the last start began, with the margin. After a suspend it seems to be later than it was.
 fn since(places: &Places, found: &Installation) -> Option<Duration> {
     let elapsed = clock_gettime(ClockId::Monotonic);
     let elapsed = Duration::new(u64::try_from(elapsed.tv_sec).ok()?, u32::try_from(elapsed.tv_nsec).ok()?);
